@@ -1,0 +1,134 @@
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken
+
+
+class User(AbstractUser):
+    """A person or program that signs in; what it may do stands in its roles."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("System")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    language = models.CharField(_("language"), max_length=16, blank=True)
+    theme = models.CharField(_("theme"), max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
+
+
+class Role(models.Model):
+    """What a user may do on a part of the clients; empty site and tag mean all of them."""
+
+    class Name(models.TextChoices):
+        ADMIN = "admin", _("Administrator")
+        OPERATOR = "operator", _("Operator")
+        VIEWER = "viewer", _("Viewer")
+
+    class Effect(models.TextChoices):
+        ALLOW = "allow", _("Allow")
+        DENY = "deny", _("Deny")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="roles")
+    name = models.CharField(_("role"), max_length=16, choices=Name.choices)
+    effect = models.CharField(
+        _("effect"), max_length=8, choices=Effect.choices, default=Effect.ALLOW
+    )
+    # Sites and tags live above this app, so a scope names them by their unchanging slugs.
+    site_slug = models.SlugField(_("site"), blank=True, db_index=False)
+    tag_slug = models.SlugField(_("tag"), blank=True, db_index=False)
+
+    class Meta:
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "name", "effect", "site_slug", "tag_slug"], name="role_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        place = "/".join(part for part in (self.site_slug, self.tag_slug) if part)
+        return f"{self.get_name_display()} ({place})" if place else self.get_name_display()
+
+
+class Token(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
+    """An API token: hashed, expiring, limited to its scopes and to its user's roles."""
+
+    class Scope(models.TextChoices):
+        READ = "read", _("Read")
+        WRITE = "write", _("Write")
+        ADMIN = "admin", _("Administer")
+
+    name = models.CharField(_("name"), max_length=100)
+    scopes: "models.JSONField[list[str], list[str]]" = models.JSONField(_("scopes"), default=list)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SetupCode(models.Model):
+    """The one-time code that lets the first administrator in; one row at most."""
+
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return "setup code"
+
+
+class AuditHead(models.Model):
+    """The end of the audit chain: one row, locked while an entry is added."""
+
+    digest = models.CharField(max_length=64)
+    count = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"audit head {self.count}"
+
+
+class AuditEntry(models.Model):
+    """Who did what to which object, from where; each entry seals the one before it."""
+
+    class Via(models.TextChoices):
+        UI = "ui", _("Web page")
+        API = "api", _("API")
+        ADMIN = "admin", _("Admin console")
+        COMMAND = "command", _("Command line")
+        AGENT = "agent", _("Agent")
+        SYSTEM = "system", _("Server")
+
+    at = models.DateTimeField(_("time"), db_index=True)
+    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, db_constraint=False)
+    actor_label = models.CharField(_("who"), max_length=200)
+    via = models.CharField(_("through"), max_length=8, choices=Via.choices)
+    address = models.CharField(_("from"), max_length=64, blank=True)
+    action = models.CharField(_("action"), max_length=64)
+    object_type = models.CharField(_("kind of object"), max_length=64)
+    object_id = models.CharField(_("object"), max_length=64)
+    object_label = models.CharField(_("name of the object"), max_length=200)
+    before: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
+        _("before"), default=dict
+    )
+    after: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
+        _("after"), default=dict
+    )
+    previous_digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit entries")
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [models.Index(fields=["object_type", "object_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.actor_label} {self.action} {self.object_label}"

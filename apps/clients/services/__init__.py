@@ -1,0 +1,37 @@
+from apps.clients.services.editing import (
+    change_client,
+    create_site,
+    create_tag,
+    delete_client,
+    wake_schedules,
+)
+from apps.clients.services.enrolment import (
+    IssuedKey,
+    enrol_client,
+    identify_key,
+    issue_enrolment_token,
+    revoke_enrolment_token,
+    revoke_keys,
+    rotate_key,
+)
+from apps.clients.services.inventory import apply_inventory
+from apps.clients.services.presence import Heartbeat, record_heartbeat, update_presence
+
+__all__ = [
+    "Heartbeat",
+    "IssuedKey",
+    "apply_inventory",
+    "change_client",
+    "create_site",
+    "create_tag",
+    "delete_client",
+    "enrol_client",
+    "identify_key",
+    "issue_enrolment_token",
+    "record_heartbeat",
+    "revoke_enrolment_token",
+    "revoke_keys",
+    "rotate_key",
+    "update_presence",
+    "wake_schedules",
+]

@@ -1,0 +1,84 @@
+"""Heartbeats, and what they say of a client's presence."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from apps.clients.algorithms.presence import judge_presence
+from apps.clients.models import Client
+from apps.clients.published import PresenceChanged
+from apps.core.bus import publish
+from apps.core.clock import read_now
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What an agent reports of itself every few seconds."""
+
+    agent_version: str
+    boot_id: str
+    boot_counter: int
+    spool_depth: int
+    spool_dropped: int
+    clock_offset_seconds: float | None
+    clock_error_seconds: float | None
+    address: str
+
+
+@transaction.atomic
+def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
+    """Note the heartbeat; a client that was away is online again at once."""
+    now = read_now()
+    previous = client.presence
+    client.last_heartbeat_at = now
+    client.last_address = heartbeat.address
+    client.agent_version = heartbeat.agent_version
+    client.boot_id = heartbeat.boot_id
+    client.boot_counter = heartbeat.boot_counter
+    client.spool_depth = heartbeat.spool_depth
+    client.spool_dropped = heartbeat.spool_dropped
+    client.clock_offset_seconds = heartbeat.clock_offset_seconds
+    client.clock_error_seconds = heartbeat.clock_error_seconds
+    client.presence = Client.Presence.ONLINE
+    if previous != Client.Presence.ONLINE:
+        client.presence_since = now
+    client.save(
+        update_fields=[
+            "last_heartbeat_at", "last_address", "agent_version", "boot_id", "boot_counter",
+            "spool_depth", "spool_dropped", "clock_offset_seconds", "clock_error_seconds",
+            "presence", "presence_since",
+        ]
+    )  # fmt: skip
+    if previous != Client.Presence.ONLINE:
+        publish(PresenceChanged(client.id, Client.Presence.ONLINE, previous))
+
+
+def update_presence(*, now: datetime | None = None) -> int:
+    """How many clients turned late or offline because their heartbeats stopped."""
+    moment = now or read_now()
+    changed = 0
+    waiting = Client.objects.filter(
+        Q(presence=Client.Presence.ONLINE) | Q(presence=Client.Presence.LATE)
+    ).only("id", "presence", "last_heartbeat_at")
+    for client in waiting.iterator():
+        presence = judge_presence(
+            silence_seconds=(moment - (client.last_heartbeat_at or moment)).total_seconds(),
+            heartbeat_seconds=settings.SWARM_HEARTBEAT_SECONDS,
+        )
+        if presence != client.presence:
+            changed += move_presence(client, presence, moment)
+    return changed
+
+
+@transaction.atomic
+def move_presence(client: Client, presence: str, now: datetime) -> int:
+    """1 when the client moved; 0 when a heartbeat came in between and made this outdated."""
+    moved = Client.objects.filter(
+        id=client.id, presence=client.presence, last_heartbeat_at=client.last_heartbeat_at
+    ).update(presence=presence, presence_since=now)
+    if moved:
+        publish(PresenceChanged(client.id, presence, client.presence))
+    return moved

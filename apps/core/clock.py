@@ -1,0 +1,28 @@
+"""The server's time, in one place so that tests can move it."""
+
+from datetime import UTC, datetime
+
+from django.utils import timezone
+
+MILLISECONDS = 1000
+
+
+def read_now() -> datetime:
+    """The present moment, aware, UTC."""
+    return timezone.now().astimezone(UTC)
+
+
+def to_milliseconds(moment: datetime) -> int:
+    """Whole milliseconds of Unix time, rounded down."""
+    return int(moment.timestamp() * 1_000_000) // MILLISECONDS
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds // MILLISECONDS, UTC).replace(
+        microsecond=milliseconds % MILLISECONDS * MILLISECONDS
+    )
+
+
+def format_moment(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and a Z, as on the wire."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

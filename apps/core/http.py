@@ -1,0 +1,99 @@
+"""How errors, pages of lists and field problems look over HTTP, for every API."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from rest_framework import exceptions
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from apps.core.errors import StreamSwarmError, Unavailable
+
+logger = structlog.get_logger(__name__)
+
+
+class Pagination(PageNumberPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+
+
+def describe_error(error: StreamSwarmError) -> dict[str, Any]:
+    return {"code": error.code, "detail": error.detail, "data": error.data}
+
+
+def read_headers(error: StreamSwarmError) -> dict[str, str]:
+    """The headers that belong to the refusal itself."""
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(error.retry_after_seconds)}
+    return {}
+
+
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """The `{"code", "detail", "data"}` answer of every API view."""
+    if isinstance(error, StreamSwarmError):
+        return Response(
+            describe_error(error), status=error.http_status, headers=read_headers(error)
+        )
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    response = exception_handler(error, dict(context))
+    if response is None or not isinstance(error, exceptions.APIException):
+        return response
+    response.data = describe_framework_error(error)
+    return response
+
+
+def describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        errors = list(flatten_problems(error.get_full_details(), path=()))
+        summary = "; ".join(f"{item['field']}: {item['detail']}" for item in errors)
+        return {"code": "invalid", "detail": summary, "data": {"errors": errors}}
+    codes = error.get_codes()
+    code = codes if isinstance(codes, str) else error.default_code
+    return {"code": code, "detail": str(error.detail), "data": {}}
+
+
+def flatten_problems(problem: Any, path: tuple[str, ...]) -> list[dict[str, str]]:
+    """The nested problems of a DRF serializer as one list with dotted field names."""
+    if isinstance(problem, Mapping) and set(problem) == {"message", "code"}:
+        field = ".".join(part for part in path if part != "non_field_errors") or "body"
+        return [{"field": field, "code": str(problem["code"]), "detail": str(problem["message"])}]
+    if isinstance(problem, Mapping):
+        parts = [flatten_problems(value, (*path, str(key))) for key, value in problem.items()]
+    else:
+        parts = [flatten_problems(value, path) for value in problem]
+    return [item for part in parts for item in part]
+
+
+class ErrorMiddleware:
+    """Turns our errors into answers outside the API views too: JSON for programs, a page for people."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, StreamSwarmError):
+            return None
+        if request.path.startswith("/api/"):
+            response: HttpResponse = JsonResponse(describe_error(error), status=error.http_status)
+        else:
+            response = render_error_page(request, error)
+        for name, value in read_headers(error).items():
+            response[name] = value
+        return response
+
+
+def render_error_page(request: HttpRequest, error: StreamSwarmError) -> HttpResponse:
+    context = {"status": error.http_status, "detail": error.detail}
+    return render(request, "errors/error.html", context, status=error.http_status)

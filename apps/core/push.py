@@ -1,0 +1,66 @@
+"""Messages to the sockets of browsers and agents, sent beside the request that caused them.
+
+A thread of its own does the sending: a slow or absent Redis costs the caller nothing. What does
+not fit the queue is dropped, because pages refetch and agents poll.
+"""
+
+import asyncio
+import queue
+import threading
+from typing import Any
+
+import structlog
+from channels.layers import get_channel_layer
+
+logger = structlog.get_logger(__name__)
+
+QUEUE_LENGTH = 10_000
+RETRY_SECONDS = 2.0
+
+
+class Pusher:
+    """Sends to channel-layer groups from any thread; one instance a process."""
+
+    def __init__(self) -> None:
+        self._queue: queue.Queue[tuple[str, dict[str, Any]]] = queue.Queue(QUEUE_LENGTH)
+        self._start_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def push(self, group: str, message: dict[str, Any]) -> None:
+        """Queue `message` for everyone in `group`; returns at once."""
+        self._ensure_thread()
+        try:
+            self._queue.put_nowait((group, message))
+        except queue.Full:
+            logger.debug("push_dropped", group=group)
+
+    def _ensure_thread(self) -> None:
+        with self._start_lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="pusher", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.run(self._send_forever())
+
+    async def _send_forever(self) -> None:
+        layer = get_channel_layer()
+        was_failing = False
+        while True:
+            group, message = await asyncio.to_thread(self._queue.get)
+            try:
+                await layer.group_send(group, message)
+                was_failing = False
+            except Exception:
+                # The edge of this thread: it must outlive every fault of Redis.
+                if not was_failing:
+                    logger.exception("push_failed", group=group)
+                was_failing = True
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+PUSHER = Pusher()
+
+
+def push(group: str, message: dict[str, Any]) -> None:
+    PUSHER.push(group, message)

@@ -1,0 +1,11 @@
+from django.contrib import admin
+
+from apps.accounts.admin import ReadOnlyAdmin
+from apps.ingest.models import RejectedRecord
+
+
+@admin.register(RejectedRecord)
+class RejectedRecordAdmin(ReadOnlyAdmin):
+    list_display = ["received_at", "client", "record_id", "code", "field", "detail"]
+    list_filter = ["code"]
+    search_fields = ["record_id", "detail", "client__name"]

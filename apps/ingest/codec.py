@@ -1,0 +1,342 @@
+"""From bytes to checked records: bounded, and one bad record never harms its neighbours."""
+
+import json
+import math
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from apps.core.errors import FieldError, Invalid, TooLarge
+
+WIRE_LIMIT_BYTES = 1_000_000
+PLAIN_LIMIT_BYTES = 8_000_000
+RECORDS_LIMIT = 5_000
+DEPTH_LIMIT = 8
+TEXT_LIMIT = 4_096
+READ_CHUNK_BYTES = 65_536
+GZIP_WINDOW = 16 + zlib.MAX_WBITS
+
+Moment = Annotated[datetime, Meta(tz=True)]
+AbsentCode = Literal["U", "P", "T", "N", "I"]
+Text16 = Annotated[str, Meta(min_length=1, max_length=16)]
+Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
+Text255 = Annotated[str, Meta(max_length=255)]
+Key = Annotated[str, Meta(min_length=1, max_length=255)]
+Sequence63 = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+class SourceName(msgspec.Struct, frozen=True):
+    kind: Text16
+    subject: Text255 = ""
+
+
+class FrameData(msgspec.Struct, frozen=True):
+    source: SourceName
+    seq: Sequence63
+    layout: Text16
+    values: Annotated[list[float | None], Meta(max_length=256)]
+    absent: dict[Key, AbsentCode] = {}
+    run: UUID | None = None
+
+
+class FactData(msgspec.Struct, frozen=True):
+    source: SourceName
+    key: Key
+    value: Annotated[str, Meta(max_length=1024)]
+
+
+class ResultData(msgspec.Struct, frozen=True):
+    run: UUID
+    assignment: UUID
+    slot: Sequence63 | None
+    revision: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    started_at: Moment
+    finished_at: Moment
+    outcome: Literal["completed", "failed", "cancelled", "aborted"]
+    is_success: bool | None = None
+    reason: Annotated[str, Meta(max_length=1024)] = ""
+    method: Annotated[str, Meta(max_length=32)] = ""
+    values: Annotated[dict[Key, float], Meta(max_length=256)] = {}
+    absent: Annotated[dict[Key, AbsentCode], Meta(max_length=256)] = {}
+    facts: Annotated[dict[Key, Annotated[str, Meta(max_length=1024)]], Meta(max_length=64)] = {}
+    document: dict[str, Any] = {}
+
+
+class InterfaceData(msgspec.Struct, frozen=True):
+    name: Text64
+    mac_address: Annotated[str, Meta(max_length=32)] | None = None
+    addresses: Annotated[list[Text64], Meta(max_length=64)] = []
+    mtu_bytes: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    speed_bits_per_second: Sequence63 | None = None
+    is_up: bool = False
+
+
+class InventoryData(msgspec.Struct, frozen=True):
+    hostname: Annotated[str, Meta(max_length=253)] = ""
+    operating_system: Annotated[str, Meta(max_length=100)] = ""
+    operating_system_version: Annotated[str, Meta(max_length=100)] = ""
+    interfaces: Annotated[list[InterfaceData], Meta(max_length=256)] = []
+    capabilities: Annotated[dict[Text64, dict[str, Any]], Meta(max_length=64)] = {}
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    id: Text64
+    kind: Annotated[str, Meta(max_length=32)]
+    at: Moment
+    data: msgspec.Raw
+
+
+class LooseEnvelope(msgspec.Struct, frozen=True):
+    """An envelope of a batch that only the tolerant parser could read."""
+
+    id: Text64
+    kind: Annotated[str, Meta(max_length=32)]
+    at: Moment
+    data: dict[str, Any]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    batch: UUID
+    layouts: Annotated[dict[str, list[str]], Meta(max_length=256)]
+    records: Annotated[list[msgspec.Raw], Meta(max_length=RECORDS_LIMIT)]
+
+
+class LooseBatch(msgspec.Struct, frozen=True):
+    batch: UUID
+    layouts: Annotated[dict[str, list[str]], Meta(max_length=256)]
+    records: Annotated[list[Any], Meta(max_length=RECORDS_LIMIT)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one record was refused; `field` says where, `detail` names the limit."""
+
+    id: str
+    code: str
+    field: str
+    detail: str
+    sample: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record whose envelope is right; `data` is bytes or an object, still to be checked."""
+
+    id: str
+    kind: str
+    at: datetime
+    data: msgspec.Raw | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedBatch:
+    batch: UUID
+    layouts: Mapping[str, list[str]]
+    records: list[Record]
+    rejected: list[Rejection]
+
+
+BATCH_DECODER = msgspec.json.Decoder(Batch)
+ENVELOPE_DECODER = msgspec.json.Decoder(Envelope)
+DATA_DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
+    "frame": msgspec.json.Decoder(FrameData),
+    "fact": msgspec.json.Decoder(FactData),
+    "result": msgspec.json.Decoder(ResultData),
+    "inventory": msgspec.json.Decoder(InventoryData),
+}
+DATA_TYPES: Mapping[str, type[msgspec.Struct]] = {
+    "frame": FrameData,
+    "fact": FactData,
+    "result": ResultData,
+    "inventory": InventoryData,
+}
+
+Data = TypeVar("Data", bound=msgspec.Struct)
+
+
+class RecordRefused(Exception):  # noqa: N818 - it is an answer, not a fault
+    """One record cannot be stored; its neighbours can."""
+
+    def __init__(self, code: str, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.field = field
+        self.detail = detail
+
+
+def read_body(stream: Any, *, length: int | None, is_gzip: bool) -> bytes:
+    """The plain body, never more than the limits in memory.
+
+    Raises: TooLarge above 1 MB on the wire or 8 MB plain, Invalid for broken gzip.
+    """
+    if length is not None and length > WIRE_LIMIT_BYTES:
+        raise too_large(f"{length} bytes on the wire exceed the limit of {WIRE_LIMIT_BYTES}")
+    body = stream.read(WIRE_LIMIT_BYTES + 1)
+    if len(body) > WIRE_LIMIT_BYTES:
+        raise too_large(f"the body exceeds the limit of {WIRE_LIMIT_BYTES} bytes on the wire")
+    return inflate(body) if is_gzip else bytes(body)
+
+
+def inflate(body: bytes) -> bytes:
+    inflater = zlib.decompressobj(GZIP_WINDOW)
+    try:
+        plain = inflater.decompress(body, PLAIN_LIMIT_BYTES + 1)
+    except zlib.error as error:
+        raise malformed_batch(f"the body is no gzip: {error}") from error
+    if len(plain) > PLAIN_LIMIT_BYTES:
+        raise too_large(f"the body exceeds the limit of {PLAIN_LIMIT_BYTES} bytes unpacked")
+    if not inflater.eof:
+        raise malformed_batch("the gzip body is cut off")
+    return plain
+
+
+def too_large(detail: str) -> TooLarge:
+    return TooLarge("too_large", detail, retry_after_seconds=1)
+
+
+def malformed_batch(detail: str, field: str = "body") -> Invalid:
+    return Invalid([FieldError(field, "malformed_batch", detail)], code="malformed_batch")
+
+
+def decode_batch(body: bytes) -> DecodedBatch:
+    """The batch with every record whose envelope is right, and the others with their reasons.
+
+    Raises: Invalid(malformed_batch) when the whole is not readable.
+    """
+    try:
+        batch = BATCH_DECODER.decode(body)
+    except msgspec.ValidationError as error:
+        field, detail = explain(error)
+        raise malformed_batch(detail, field) from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # JSON has no NaN and no lone surrogate, but a sender that wrote one still
+        # deserves to have the rest of its batch stored.
+        return decode_loosely(body)
+    records: list[Record] = []
+    rejected: list[Rejection] = []
+    for index, raw in enumerate(batch.records):
+        try:
+            envelope = ENVELOPE_DECODER.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            rejected.append(refuse_envelope(index, read_loosely(bytes(raw)), error))
+            continue
+        records.append(Record(envelope.id, envelope.kind, envelope.at, envelope.data))
+    return DecodedBatch(batch.batch, batch.layouts, records, rejected)
+
+
+def read_loosely(text: bytes) -> Any:
+    """What Python's parser, which knows NaN and Infinity, makes of the text; None when nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def decode_loosely(body: bytes) -> DecodedBatch:
+    tree = read_loosely(body)
+    try:
+        batch = msgspec.convert(tree, LooseBatch)
+    except msgspec.ValidationError as error:
+        field, detail = explain(error)
+        reason = "the body is no JSON of at most 8 levels" if tree is None else detail
+        raise malformed_batch(reason, field) from error
+    records: list[Record] = []
+    rejected: list[Rejection] = []
+    for index, item in enumerate(batch.records):
+        try:
+            envelope = msgspec.convert(item, LooseEnvelope)
+        except msgspec.ValidationError as error:
+            rejected.append(refuse_envelope(index, item, error))
+            continue
+        records.append(Record(envelope.id, envelope.kind, envelope.at, envelope.data))
+    return DecodedBatch(batch.batch, batch.layouts, records, rejected)
+
+
+def refuse_envelope(index: int, item: Any, error: Exception) -> Rejection:
+    given = item.get("id") if isinstance(item, dict) else None
+    field, detail = explain(error)
+    name = given if isinstance(given, str) and given else f"#{index}"
+    return Rejection(clean_text(name)[:64], "malformed", field, detail, shorten(item))
+
+
+PATH_PATTERN = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """The field and the broken rule of a decoder's message."""
+    match = PATH_PATTERN.match(str(error))
+    if match is None:
+        return "body", str(error)
+    return (match["path"] or "body"), match["rule"]
+
+
+def decode_data(record: Record) -> Any:
+    """The record's data as its kind's structure, with finite numbers and storable text.
+
+    Raises: RecordRefused naming the field and the limit.
+    """
+    if record.kind not in DATA_TYPES:
+        raise RecordRefused("not_supported", "kind", f"{record.kind!r} is not taken by this server")
+    try:
+        if isinstance(record.data, msgspec.Raw):
+            data = DATA_DECODERS[record.kind].decode(record.data)
+        else:
+            data = msgspec.convert(record.data, DATA_TYPES[record.kind])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        field, detail = explain(error)
+        code = "out_of_range" if ">=" in detail or "<=" in detail else "malformed"
+        raise RecordRefused(code, f"data.{field}", detail) from error
+    return data
+
+
+def check_tree(value: Any, field: str, depth: int = 1) -> None:
+    """Raises RecordRefused for text, numbers or nesting that cannot be stored in a document."""
+    if depth > DEPTH_LIMIT:
+        raise RecordRefused("too_deep", field, f"nests deeper than {DEPTH_LIMIT} levels")
+    if isinstance(value, str):
+        check_text(value, field)
+    elif isinstance(value, float):
+        check_finite(value, field)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            check_text(name, field)
+            check_tree(item, f"{field}.{name}"[:255], depth + 1)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            check_tree(item, f"{field}[{index}]", depth + 1)
+
+
+def check_text(value: str, field: str) -> None:
+    if len(value) > TEXT_LIMIT:
+        raise RecordRefused("too_long", field, f"has more than {TEXT_LIMIT} characters")
+    if not value.isprintable() and has_unstorable(value):
+        raise RecordRefused("bad_text", field, "contains a NUL or half of a surrogate pair")
+
+
+def has_unstorable(value: str) -> bool:
+    return "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def check_finite(value: float, field: str) -> None:
+    if not math.isfinite(value):
+        raise RecordRefused("not_finite", field, "must be a finite number")
+
+
+def clean_text(value: str) -> str:
+    """The text without what a database or a log could not hold."""
+    return "".join(letter if letter.isprintable() else "?" for letter in value)
+
+
+SAMPLE_LENGTH = 500
+
+
+def shorten(item: Any) -> Any:
+    """The beginning of a refused record as printable text."""
+    return clean_text(json.dumps(item, default=str))[:SAMPLE_LENGTH]

@@ -1,0 +1,202 @@
+"""Which service takes which kind of record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from apps.clients.models import Client
+from apps.clients.services import apply_inventory
+from apps.core.errors import Invalid
+from apps.ingest import codec
+from apps.ingest.codec import FactData, FrameData, Record, RecordRefused, ResultData
+from apps.metrics.catalogue import parse_key
+from apps.metrics.services import (
+    KnownLayout,
+    NewFrame,
+    find_own_source,
+    know_layout,
+    know_source,
+    record_fact,
+    record_frames,
+)
+from apps.metrics.writers import FrameKey
+from apps.tests.services import NewResult, mark_running, record_result
+
+OLDEST = timedelta(days=7)
+FUTURE = timedelta(hours=24)
+
+
+@dataclass(slots=True)
+class Intake:
+    """One batch of one client on its way in, with what its records have in common."""
+
+    client_id: UUID
+    received_at: datetime
+    layouts: Mapping[str, Sequence[str]]
+    stored: list[str] = field(default_factory=list)
+    duplicate: list[str] = field(default_factory=list)
+    known_layouts: dict[str, KnownLayout] = field(default_factory=dict)
+    known_sources: dict[tuple[str, str], int] = field(default_factory=dict)
+    touched_sources: set[int] = field(default_factory=set)
+
+    def answer(self, record_id: str, *, is_new: bool) -> None:
+        (self.stored if is_new else self.duplicate).append(record_id)
+
+    def find_layout(self, layout_hash: str) -> KnownLayout:
+        if layout_hash not in self.known_layouts:
+            keys = self.layouts.get(layout_hash)
+            self.known_layouts[layout_hash] = know_layout(layout_hash, keys)
+        return self.known_layouts[layout_hash]
+
+    def find_source(self, kind: str, subject: str) -> int:
+        """The source's number; an assignment's must be there already, and be this client's."""
+        name = (kind, subject)
+        if name not in self.known_sources:
+            codec.check_text(subject, "data.source.subject")
+            if kind == "assignment":
+                number = find_own_source(self.client_id, kind, subject)
+                if number is None:
+                    detail = "is no assignment of this client"
+                    raise RecordRefused("unknown_assignment", "data.source.subject", detail)
+            else:
+                number = know_source(self.client_id, kind, subject)
+            self.known_sources[name] = number
+        return self.known_sources[name]
+
+    def check_moment(self, moment: datetime, name: str) -> None:
+        if moment < self.received_at - OLDEST:
+            raise RecordRefused("too_old", name, f"{moment.isoformat()} is over 7 days ago")
+        if moment > self.received_at + FUTURE:
+            raise RecordRefused("in_future", name, f"{moment.isoformat()} is over 24 h ahead")
+
+
+def check_frame(intake: Intake, record: Record) -> tuple[NewFrame, UUID | None]:
+    """The record as a frame to be stored, and the run it belongs to.
+
+    Raises: RecordRefused or Invalid naming the field.
+    """
+    data: FrameData = codec.decode_data(record)
+    intake.check_moment(record.at, "at")
+    layout = intake.find_layout(data.layout)
+    if len(data.values) != len(layout.keys):
+        detail = f"has {len(data.values)} values for a layout of {len(layout.keys)} keys"
+        raise RecordRefused("layout_length", "data.values", detail)
+    missing = 0
+    for index, value in enumerate(data.values):
+        if value is None:
+            missing += 1
+            if layout.keys[index] not in data.absent:
+                detail = f"{layout.keys[index]} is null without a reason code"
+                raise RecordRefused("malformed", f"data.values[{index}]", detail)
+        else:
+            codec.check_finite(value, f"data.values[{index}]")
+    if missing != len(data.absent):
+        raise RecordRefused(
+            "malformed", "data.absent", "names a key that has a value or is unknown"
+        )
+    frame = NewFrame(
+        source_id=intake.find_source(data.source.kind, data.source.subject),
+        source_kind=data.source.kind,
+        source_subject=data.source.subject,
+        at=record.at,
+        seq=data.seq,
+        layout=layout,
+        values=tuple(data.values),
+        absent=data.absent or None,
+    )
+    return frame, data.run
+
+
+def store_frames(
+    intake: Intake, frames: Sequence[tuple[Record, NewFrame]], run_ids: set[UUID]
+) -> None:
+    """Store checked frames in one go; of equal ones in the batch the first counts."""
+    new = record_frames(
+        client_id=intake.client_id,
+        frames=[frame for _record, frame in frames],
+        received_at=intake.received_at,
+    )
+    seen: set[FrameKey] = set()
+    for record, frame in frames:
+        key = (frame.source_id, frame.at, frame.seq)
+        intake.answer(record.id, is_new=key in new and key not in seen)
+        seen.add(key)
+        intake.touched_sources.add(frame.source_id)
+    if run_ids and new:
+        earliest = min(at for _source, at, _seq in new)
+        mark_running(client_id=intake.client_id, run_ids=run_ids, at=earliest)
+
+
+def receive_fact(intake: Intake, record: Record) -> bool:
+    data: FactData = codec.decode_data(record)
+    intake.check_moment(record.at, "at")
+    codec.check_text(data.key, "data.key")
+    codec.check_text(data.value, "data.value")
+    source_id = intake.find_source(data.source.kind, data.source.subject)
+    return record_fact(source_id=source_id, key=data.key, value=data.value, since=record.at)
+
+
+def receive_result(intake: Intake, record: Record) -> bool:
+    data: ResultData = codec.decode_data(record)
+    for name in ("started_at", "finished_at"):
+        intake.check_moment(getattr(data, name), f"data.{name}")
+    for key, value in data.values.items():
+        check_key(key, "data.values")
+        codec.check_finite(value, f"data.values.{key}")
+    for key in data.absent:
+        check_key(key, "data.absent")
+    codec.check_text(data.reason, "data.reason")
+    codec.check_text(data.method, "data.method")
+    codec.check_tree(dict(data.facts), "data.facts")
+    codec.check_tree(data.document, "data.document")
+    result = NewResult(
+        run_id=data.run,
+        assignment_id=data.assignment,
+        slot=data.slot,
+        revision=data.revision,
+        started_at=data.started_at,
+        finished_at=data.finished_at,
+        outcome=data.outcome,
+        reason=data.reason,
+        is_success=data.is_success,
+        method=data.method,
+        values=data.values,
+        absent=data.absent,
+        facts=data.facts,
+        document=data.document,
+    )
+    return record_result(client_id=intake.client_id, result=result, received_at=intake.received_at)
+
+
+def check_key(key: str, name: str) -> None:
+    if parse_key(key) is None:
+        shown = codec.clean_text(key)[:100]
+        raise RecordRefused("unknown_metric", name, f"{shown!r} is not in the catalogue")
+
+
+def receive_inventory(intake: Intake, record: Record) -> bool:
+    codec.decode_data(record)
+    inventory = read_document(record)
+    codec.check_tree(inventory, "data")
+    apply_inventory(client=Client.objects.get(id=intake.client_id), inventory=inventory)
+    return True
+
+
+def read_document(record: Record) -> dict[str, object]:
+    if isinstance(record.data, dict):
+        return record.data
+    document: dict[str, object] = codec.msgspec.json.decode(record.data)
+    return document
+
+
+RECEIVERS = {
+    "fact": receive_fact,
+    "result": receive_result,
+    "inventory": receive_inventory,
+}
+
+
+def explain_invalid(error: Invalid) -> RecordRefused:
+    first = error.errors[0]
+    return RecordRefused(first.code, f"data.{first.field}", first.detail)

@@ -1,0 +1,159 @@
+"""One upload in one transaction: what is answered as stored is committed."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from apps.core.clock import read_now
+from apps.core.database import translate_faults
+from apps.core.errors import Invalid, Unavailable
+from apps.ingest import codec
+from apps.ingest.codec import DecodedBatch, Record, RecordRefused, Rejection
+from apps.ingest.models import RejectedRecord
+from apps.ingest.receivers import (
+    RECEIVERS,
+    Intake,
+    check_frame,
+    explain_invalid,
+    store_frames,
+)
+from apps.metrics.models import IngestBatch
+from apps.metrics.services import NewFrame
+from apps.metrics.writers import ensure_partitions
+
+logger = structlog.get_logger(__name__)
+
+REJECTED_KEPT_PER_BATCH = 20
+REJECTED_LIFE = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of every record of a batch."""
+
+    stored: list[str]
+    duplicate: list[str]
+    rejected: list[Rejection]
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "stored": self.stored,
+            "duplicate": self.duplicate,
+            "rejected": [
+                {"id": item.id, "code": item.code, "field": item.field, "detail": item.detail}
+                for item in self.rejected
+            ],
+        }
+
+
+def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
+    """Store every good record of the batch exactly once, and say of each what became of it.
+
+    Raises: Unavailable or StorageFull when the database could not; then nothing was stored.
+    """
+    intake = Intake(client_id=client_id, received_at=read_now(), layouts=batch.layouts)
+    rejected = list(batch.rejected)
+    with translate_faults():
+        try:
+            with transaction.atomic():
+                store_records(intake, batch.records, rejected)
+                note_batch(intake, rejected)
+        except IntegrityError as error:
+            # A client deleted meanwhile, or (after days without the planner) a day's partition missing.
+            ensure_partitions(intake.received_at)
+            raise Unavailable(
+                "conflicting_change", "Something changed meanwhile; send again.",
+                retry_after_seconds=1,
+            ) from error  # fmt: skip
+    return Answer(intake.stored, intake.duplicate, rejected)
+
+
+def store_records(intake: Intake, records: list[Record], rejected: list[Rejection]) -> None:
+    frames: list[tuple[Record, NewFrame]] = []
+    run_ids: set[UUID] = set()
+    seen: set[str] = set()
+    others: list[Record] = []
+    for record in records:
+        try:
+            if record.id in seen:
+                raise RecordRefused("malformed", "id", f"{record.id!r} occurs twice in the batch")
+            seen.add(record.id)
+            codec.check_text(record.id, "id")
+            if record.kind != "frame":
+                others.append(record)
+                continue
+            frame, run_id = check_frame(intake, record)
+        except (RecordRefused, Invalid) as error:
+            rejected.append(describe_refusal(record, error))
+            continue
+        frames.append((record, frame))
+        if run_id is not None:
+            run_ids.add(run_id)
+    store_frames(intake, frames, run_ids)
+    # Results close runs that the frames before them have opened.
+    for record in others:
+        store_other(intake, record, rejected)
+
+
+def store_other(intake: Intake, record: Record, rejected: list[Rejection]) -> None:
+    try:
+        receive = RECEIVERS.get(record.kind)
+        if receive is None:
+            code = "not_supported" if record.kind in FUTURE_KINDS else "unknown_kind"
+            raise RecordRefused(code, "kind", f"{record.kind!r} is not taken by this server")
+        with transaction.atomic():
+            is_new = receive(intake, record)
+    except (RecordRefused, Invalid) as error:
+        rejected.append(describe_refusal(record, error))
+        return
+    intake.answer(record.id, is_new=is_new)
+
+
+FUTURE_KINDS = frozenset({"window", "packets", "connections", "processes", "event", "neighbour"})
+
+
+def describe_refusal(record: Record, error: RecordRefused | Invalid) -> Rejection:
+    refusal = explain_invalid(error) if isinstance(error, Invalid) else error
+    sample = (
+        record.data if isinstance(record.data, dict) else codec.read_loosely(bytes(record.data))
+    )
+    return Rejection(
+        codec.clean_text(record.id),
+        refusal.code,
+        codec.clean_text(refusal.field)[:255],
+        codec.clean_text(refusal.detail)[:512],
+        codec.shorten(sample),
+    )
+
+
+def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
+    """Write down the batch for its consumers, and a few of its refused records for people."""
+    IngestBatch.objects.create(
+        client_id=intake.client_id,
+        received_at=intake.received_at,
+        stored=len(intake.stored),
+        duplicate=len(intake.duplicate),
+        rejected=len(rejected),
+        sources=sorted(intake.touched_sources),
+    )
+    if not rejected:
+        return
+    kept = RejectedRecord.objects.filter(client_id=intake.client_id)
+    kept.filter(received_at__lt=intake.received_at - REJECTED_LIFE).delete()
+    RejectedRecord.objects.bulk_create(
+        RejectedRecord(
+            client_id=intake.client_id,
+            received_at=intake.received_at,
+            record_id=item.id,
+            code=item.code,
+            field=item.field,
+            detail=item.detail,
+            sample=item.sample,
+        )
+        for item in rejected[:REJECTED_KEPT_PER_BATCH]
+    )
+    logger.warning("records_rejected", client=str(intake.client_id), count=len(rejected))

@@ -1,0 +1,232 @@
+"""The agents' door: enrolment, heartbeats, leases, records and configuration."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from msgspec import Meta
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.parsers import BaseParser
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.clients.models import Client
+from apps.clients.services import Heartbeat, enrol_client, record_heartbeat
+from apps.core.clock import format_moment, read_now
+from apps.core.database import translate_faults
+from apps.core.errors import FieldError, Invalid, NotAuthenticated
+from apps.ingest import codec
+from apps.ingest.authentication import AgentAuthentication, AgentIdentity, IsAgent
+from apps.ingest.services import store_batch
+from apps.tests.services import grant_lease, mark_running
+
+Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
+
+
+class EnrolBody(msgspec.Struct, frozen=True):
+    token: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    agent_version: Annotated[str, Meta(max_length=32)]
+    inventory: dict[str, Any]
+
+
+class HeartbeatBody(msgspec.Struct, frozen=True):
+    sent_at: Annotated[datetime, Meta(tz=True)]
+    boot_id: codec.Text64
+    boot_counter: codec.Sequence63
+    agent_version: Annotated[str, Meta(max_length=32)]
+    inventory_hash: Annotated[str, Meta(max_length=16)] = ""
+    spool_depth: codec.Sequence63 = 0
+    spool_dropped: codec.Sequence63 = 0
+    running: Annotated[list[UUID], Meta(max_length=1000)] = []
+    clock_offset_seconds: Finite | None = None
+    clock_error_seconds: Finite | None = None
+
+
+class LeaseBody(msgspec.Struct, frozen=True):
+    horizon_seconds: Annotated[float, Meta(ge=1, le=86400)]
+
+
+class BodyParser(BaseParser):
+    """The bounded plain bytes of a JSON body, gzip or not; each view decodes them by its structure."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Any = None
+    ) -> bytes:
+        headers = parser_context["request"].META
+        length = headers.get("CONTENT_LENGTH") or ""
+        return codec.read_body(
+            stream,
+            length=int(length) if length.isdigit() else None,
+            is_gzip=headers.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip",
+        )
+
+
+class AgentView(APIView):
+    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = [AgentAuthentication]
+    permission_classes: ClassVar[list[type[BasePermission]]] = [IsAgent]
+    parser_classes: ClassVar[list[type[BaseParser]]] = [BodyParser]
+
+
+def decode_body(request: Request, body_type: type[codec.Data]) -> codec.Data:
+    """The request's body as `body_type`.
+
+    Raises: Invalid naming the field and the limit it broke.
+    """
+    try:
+        body = msgspec.json.decode(request.data, type=body_type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        field, detail = codec.explain(error)
+        raise Invalid([FieldError(field, "malformed", detail)]) from error
+    try:
+        codec.check_tree(msgspec.to_builtins(body), "body")
+    except codec.RecordRefused as refusal:
+        raise Invalid([FieldError(refusal.field, refusal.code, refusal.detail)]) from refusal
+    return body
+
+
+def identity_of(request: Request) -> AgentIdentity:
+    identity: Any = request.user
+    if not isinstance(identity, AgentIdentity):
+        raise NotAuthenticated("key_unknown", "This call needs an agent key.")
+    return identity
+
+
+def load_client(request: Request) -> Client:
+    client = Client.objects.filter(id=identity_of(request).client_id).first()
+    if client is None:
+        raise NotAuthenticated("key_unknown", "This agent's client was deleted; enrol again.")
+    return client
+
+
+class EnrolView(AgentView):
+    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
+    permission_classes: ClassVar[list[type[BasePermission]]] = []
+
+    @extend_schema(
+        tags=["agent"], summary="Exchange a one-time token for a key", request=dict, responses=dict
+    )
+    def post(self, request: Request) -> Response:
+        body = decode_body(request, EnrolBody)
+        name = body.name.strip()
+        if not name or not name.isprintable():
+            detail = "must have 1 to 100 characters, none of them a control character"
+            raise Invalid([FieldError("name", "malformed", detail)])
+        check_inventory(body.inventory)
+        with translate_faults():
+            issued = enrol_client(
+                token_secret=body.token,
+                name=name,
+                agent_version=body.agent_version,
+                inventory=body.inventory,
+                address=request.META.get("REMOTE_ADDR", ""),
+            )
+        answer = {
+            "client_id": str(issued.client.id),
+            "name": issued.client.name,
+            "key": issued.secret,
+            "server_time": format_moment(read_now()),
+        }
+        return Response(answer, status=201)
+
+
+def check_inventory(inventory: dict[str, Any]) -> None:
+    try:
+        msgspec.convert(inventory, codec.InventoryData)
+    except msgspec.ValidationError as error:
+        field, detail = codec.explain(error)
+        raise Invalid([FieldError(f"inventory.{field}", "malformed", detail)]) from error
+
+
+class HeartbeatView(AgentView):
+    @extend_schema(
+        tags=["agent"], summary="Report presence and exchange clocks", request=dict, responses=dict
+    )
+    def post(self, request: Request) -> Response:
+        received_at = read_now()
+        body = decode_body(request, HeartbeatBody)
+        with translate_faults():
+            client = load_client(request)
+            record_heartbeat(
+                client=client,
+                heartbeat=Heartbeat(
+                    agent_version=body.agent_version,
+                    boot_id=body.boot_id,
+                    boot_counter=body.boot_counter,
+                    spool_depth=body.spool_depth,
+                    spool_dropped=body.spool_dropped,
+                    clock_offset_seconds=body.clock_offset_seconds,
+                    clock_error_seconds=body.clock_error_seconds,
+                    address=request.META.get("REMOTE_ADDR", ""),
+                ),
+            )
+            if body.running:
+                mark_running(client_id=client.id, run_ids=body.running, at=received_at)
+        return Response(
+            {
+                "received_at": format_moment(received_at),
+                "answered_at": format_moment(read_now()),
+                "heartbeat_seconds": settings.SWARM_HEARTBEAT_SECONDS,
+                "config_etag": describe_config()[0],
+                "schedule_revision": client.schedule_revision,
+                "is_inventory_wanted": client.inventory_hash != body.inventory_hash,
+            }
+        )
+
+
+class LeaseView(AgentView):
+    @extend_schema(
+        tags=["agent"], summary="Fetch the runs inside the horizon", request=dict, responses=dict
+    )
+    def post(self, request: Request) -> Response:
+        body = decode_body(request, LeaseBody)
+        with translate_faults():
+            lease = grant_lease(client=load_client(request), horizon_seconds=body.horizon_seconds)
+        return Response(lease.as_document())
+
+
+class RecordsView(AgentView):
+    @extend_schema(
+        tags=["agent"], summary="Upload a batch of records", request=dict, responses=dict
+    )
+    def post(self, request: Request) -> Response:
+        batch = codec.decode_batch(request.data)
+        answer = store_batch(client_id=identity_of(request).client_id, batch=batch)
+        return Response(answer.as_document())
+
+
+class ConfigView(AgentView):
+    @extend_schema(tags=["agent"], summary="Fetch collectors, intervals and policy", responses=dict)
+    def get(self, request: Request) -> Response:
+        etag, document = describe_config()
+        if request.META.get("HTTP_IF_NONE_MATCH", "") == f'"{etag}"':
+            return Response(status=304, headers={"ETag": f'"{etag}"'})
+        return Response(document, headers={"ETag": f'"{etag}"'})
+
+
+LEASE_SECONDS = 10
+DENIED_NETWORKS = ("169.254.0.0/16", "fe80::/10")
+
+
+def describe_config() -> tuple[str, dict[str, Any]]:
+    """The configuration of every agent and its ETag."""
+    interval_seconds = settings.SWARM_HOST_INTERVAL_SECONDS
+    collector = {"interval_seconds": interval_seconds, "is_enabled": True}
+    document = {
+        "heartbeat_seconds": settings.SWARM_HEARTBEAT_SECONDS,
+        "lease_seconds": LEASE_SECONDS,
+        "collectors": {
+            name: collector for name in ("host", "cpu", "filesystem", "disk", "interface", "agent")
+        },
+        "upload": {"stream_seconds": 1, "idle_seconds": 10},
+        "policy": {"denied_networks": list(DENIED_NETWORKS)},
+    }
+    return hashlib.sha256(msgspec.json.encode(document)).hexdigest()[:16], document

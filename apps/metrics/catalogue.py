@@ -1,0 +1,82 @@
+"""Every metric an agent may send, read from the file that both sides share.
+
+`agent/wire/v1/metrics.json` is the one source: the agent ships it, the server reads it here.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+
+METRICS_FILE = Path(__file__).resolve().parents[2] / "agent" / "wire" / "v1" / "metrics.json"
+
+ABSENT_CODES = MappingProxyType(
+    {
+        "U": "unsupported",
+        "P": "permission missing",
+        "T": "no reply",
+        "N": "not applicable",
+        "I": "too few samples",
+    }
+)
+
+KEY_PATTERN = re.compile(r"^(?P<name>[a-z0-9_.]+)(?:\{(?P<attributes>[^{}]*)\})?$")
+ATTRIBUTE_PATTERN = re.compile(r"^(?P<name>[a-z0-9_.]+)=(?P<value>[^,={}\x00-\x1f\x7f]{1,64})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row of the catalogue; `absent` holds the reason codes it may carry."""
+
+    name: str
+    unit: str
+    group: str
+    kind: str
+    better: str
+    description: str
+    source: str
+    absent: tuple[str, ...]
+    attributes: tuple[str, ...]
+
+
+def load_catalogue(path: Path = METRICS_FILE) -> dict[str, Metric]:
+    rows = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+    return {
+        row["name"]: Metric(
+            **{**row, "absent": tuple(row["absent"]), "attributes": tuple(row["attributes"])}
+        )
+        for row in rows
+    }
+
+
+METRICS = MappingProxyType(load_catalogue())
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A metric with its attributes: what one position of a layout means."""
+
+    metric: Metric
+    attributes: tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=8192)
+def parse_key(text: str) -> Key | None:
+    """The catalogue's metric and the attributes of a key; None when it is not in the catalogue."""
+    match = KEY_PATTERN.match(text)
+    if match is None or match["name"] not in METRICS:
+        return None
+    metric = METRICS[match["name"]]
+    if not match["attributes"]:
+        return Key(metric, ()) if match["attributes"] is None else None
+    attributes = []
+    for part in match["attributes"].split(","):
+        pair = ATTRIBUTE_PATTERN.match(part)
+        if pair is None or pair["name"] not in metric.attributes:
+            return None
+        attributes.append((pair["name"], pair["value"]))
+    if attributes != sorted(attributes):
+        return None
+    return Key(metric, tuple(attributes))

@@ -1,0 +1,199 @@
+"""Storing what agents measured."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db import transaction
+
+from apps.core.bus import publish
+from apps.core.errors import FieldError, Invalid
+from apps.metrics.catalogue import parse_key
+from apps.metrics.models import Fact, IngestBatch, Layout, Source
+from apps.metrics.published import FramesRecorded, RecordedFrame
+from apps.metrics.writers import (
+    FrameKey,
+    FrameRow,
+    ensure_partitions,
+    insert_frames,
+    upsert_latest,
+)
+
+SOURCE_KINDS = frozenset({"host", "cpu", "interface", "filesystem", "disk", "agent", "assignment"})
+MAXIMUM_SOURCES = 1024
+MAXIMUM_KEYS = 256
+HASH_LENGTH = 16
+CACHE_SECONDS = 600
+BATCH_LIFE = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownLayout:
+    """A layout as the writers need it, kept in the process between requests."""
+
+    id: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewFrame:
+    """A checked frame of one client."""
+
+    source_id: int
+    source_kind: str
+    source_subject: str
+    at: datetime
+    seq: int
+    layout: KnownLayout
+    values: tuple[float | None, ...]
+    absent: Mapping[str, str] | None
+
+
+def hash_layout(keys: Sequence[str]) -> str:
+    """The first 16 hex digits of the SHA-256 of the keys joined by line feeds (docs/wire.md)."""
+    return hashlib.sha256("\n".join(keys).encode("utf-8", "replace")).hexdigest()[:HASH_LENGTH]
+
+
+def know_layout(layout_hash: str, keys: Sequence[str] | None) -> KnownLayout:
+    """The stored layout of that hash; made from `keys` when it is new.
+
+    Raises: Invalid(unknown_layout | layout_length | unknown_metric | malformed).
+    """
+    known: KnownLayout | None = cache.get(f"layout:{layout_hash}")
+    if known is not None:
+        return known
+    row = Layout.objects.filter(hash=layout_hash).first()
+    if row is None:
+        check_layout(layout_hash, keys)
+        row, _made = Layout.objects.get_or_create(
+            hash=layout_hash, defaults={"keys": list(keys or ())}
+        )
+    known = KnownLayout(row.id, tuple(row.keys))
+    remember(f"layout:{layout_hash}", known)
+    return known
+
+
+def remember(name: str, value: object) -> None:
+    """Keep `value` in this process once it is committed: a roll-back must leave nothing behind."""
+    transaction.on_commit(lambda: cache.set(name, value, CACHE_SECONDS))
+
+
+def check_layout(layout_hash: str, keys: Sequence[str] | None) -> None:
+    if keys is None:
+        raise refuse(
+            "layout", "unknown_layout", f"layout {layout_hash!r} is neither known nor in the batch"
+        )
+    if not 1 <= len(keys) <= MAXIMUM_KEYS:
+        raise refuse(
+            "layout", "layout_length", f"must have 1 to {MAXIMUM_KEYS} keys, has {len(keys)}"
+        )
+    for key in keys:
+        if parse_key(key) is None:
+            raise refuse("layout", "unknown_metric", f"{key[:100]!r} is not in the catalogue")
+    if len(set(keys)) != len(keys) or hash_layout(keys) != layout_hash:
+        raise refuse(
+            "layout", "malformed", "keys repeat, or do not have the hash they are named by"
+        )
+
+
+def refuse(field: str, code: str, detail: str) -> Invalid:
+    return Invalid([FieldError(field, code, detail)], code=code)
+
+
+def know_source(client_id: UUID, kind: str, subject: str) -> int:
+    """The number of the client's source; made when it is new.
+
+    Raises: Invalid for an unknown kind, or when the client has 1,024 sources already.
+    """
+    name = f"source:{client_id}:{hash_layout([kind, subject])}"
+    known: int | None = cache.get(name)
+    if known is None:
+        row = Source.objects.filter(client_id=client_id, kind=kind, subject=subject).first()
+        if row is None:
+            check_source(client_id, kind)
+            row, _made = Source.objects.get_or_create(
+                client_id=client_id, kind=kind, subject=subject
+            )
+        known = row.id
+        remember(name, known)
+    return known
+
+
+def find_own_source(client_id: UUID, kind: str, subject: str) -> int | None:
+    """The number of the client's source of that name; None when it has none."""
+    rows = Source.objects.filter(client_id=client_id, kind=kind, subject=subject)
+    return rows.values_list("id", flat=True).first()
+
+
+def check_source(client_id: UUID, kind: str) -> None:
+    if kind not in SOURCE_KINDS:
+        allowed = ", ".join(sorted(SOURCE_KINDS))
+        raise refuse("source.kind", "malformed", f"must be one of {allowed}")
+    if Source.objects.filter(client_id=client_id).count() >= MAXIMUM_SOURCES:
+        raise refuse("source", "out_of_range", f"a client has at most {MAXIMUM_SOURCES} sources")
+
+
+def record_frames(
+    *, client_id: UUID, frames: Sequence[NewFrame], received_at: datetime
+) -> set[FrameKey]:
+    """The keys of the frames that were new; the others were stored before. Runs in the caller's transaction."""
+    if not frames:
+        return set()
+    by_key: dict[FrameKey, tuple[FrameRow, NewFrame]] = {}
+    for frame in frames:
+        row = FrameRow(
+            source_id=frame.source_id,
+            at=frame.at,
+            seq=frame.seq,
+            layout_id=frame.layout.id,
+            values=frame.values,
+            absent=frame.absent,
+        )
+        by_key.setdefault(row.key, (row, frame))
+    new = insert_frames([row for row, _frame in by_key.values()], received_at)
+    stored = [by_key[key] for key in sorted(new)]
+    upsert_latest(row for row, _frame in stored)
+    publish_frames(client_id, stored)
+    return new
+
+
+def publish_frames(client_id: UUID, stored: Iterable[tuple[FrameRow, NewFrame]]) -> None:
+    recorded = tuple(
+        RecordedFrame(
+            source_id=row.source_id,
+            source_kind=frame.source_kind,
+            source_subject=frame.source_subject,
+            at=row.at,
+            seq=row.seq,
+            keys=frame.layout.keys,
+            values=row.values,
+        )
+        for row, frame in stored
+    )
+    if recorded:
+        publish(FramesRecorded(client_id, recorded))
+
+
+def record_fact(*, source_id: int, key: str, value: str, since: datetime) -> bool:
+    """Whether the fact was new: a value that already held at that time is not stored again."""
+    before = (
+        Fact.objects.filter(source_id=source_id, key=key, since__lte=since)
+        .order_by("-since")
+        .first()
+    )
+    if before is not None and before.value == value:
+        return False
+    _row, is_new = Fact.objects.get_or_create(
+        source_id=source_id, key=key, since=since, defaults={"value": value}
+    )
+    return is_new
+
+
+def prepare_storage(now: datetime) -> None:
+    """Make the coming days' partitions, and forget batches that no consumer needs any more."""
+    ensure_partitions(now)
+    with transaction.atomic():
+        IngestBatch.objects.filter(received_at__lt=now - BATCH_LIFE).delete()

@@ -1,0 +1,144 @@
+"""The only database-specific code: bulk writes, and the daily partitions of PostgreSQL."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from apps.metrics.fields import pack_numbers
+
+# Keeps a statement below SQLite's limit of 32,766 parameters.
+ROWS_PER_STATEMENT = 1000
+PARTITION_LOCK = 0x5357_4652
+DAYS_BEHIND = 8
+DAYS_AHEAD = 3
+
+FrameKey = tuple[int, datetime, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """A frame as it goes into the table."""
+
+    source_id: int
+    at: datetime
+    seq: int
+    layout_id: int
+    values: tuple[float | None, ...]
+    absent: Mapping[str, str] | None
+
+    @property
+    def key(self) -> FrameKey:
+        return (self.source_id, self.at, self.seq)
+
+
+def insert_frames(rows: Sequence[FrameRow], received_at: datetime) -> set[FrameKey]:
+    """The keys of the rows that were new; rows whose key exists already change nothing."""
+    new: set[FrameKey] = set()
+    for part in split_rows(rows):
+        parameters = [
+            parameter for row in part for parameter in (*encode_row(row), adapt_moment(received_at))
+        ]
+        statement = (
+            'INSERT INTO metrics_frame (source_id, at, seq, layout_id, "values", absent, received_at)'
+            f" VALUES {placeholders(len(part), 7)}"
+            " ON CONFLICT DO NOTHING RETURNING source_id, at, seq"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            new.update((source, read_moment(at), seq) for source, at, seq in cursor.fetchall())
+    return new
+
+
+def upsert_latest(rows: Iterable[FrameRow]) -> None:
+    """Make each source's newest row its latest, unless the stored one is newer."""
+    newest: dict[int, FrameRow] = {}
+    for row in rows:
+        known = newest.get(row.source_id)
+        if known is None or (row.at, row.seq) > (known.at, known.seq):
+            newest[row.source_id] = row
+    # In the order of the sources, so that two uploads never wait for each other in a circle.
+    ordered = [newest[source_id] for source_id in sorted(newest)]
+    for part in split_rows(ordered):
+        parameters = [parameter for row in part for parameter in encode_row(row)]
+        statement = (
+            'INSERT INTO metrics_latest (source_id, at, seq, layout_id, "values", absent)'
+            f" VALUES {placeholders(len(part), 6)} ON CONFLICT (source_id) DO UPDATE SET"
+            " at = excluded.at, seq = excluded.seq, layout_id = excluded.layout_id,"
+            ' "values" = excluded."values", absent = excluded.absent'
+            " WHERE excluded.at > metrics_latest.at"
+            " OR (excluded.at = metrics_latest.at AND excluded.seq > metrics_latest.seq)"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+
+
+def split_rows(rows: Sequence[FrameRow]) -> Iterator[Sequence[FrameRow]]:
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        yield rows[start : start + ROWS_PER_STATEMENT]
+
+
+def placeholders(rows: int, columns: int) -> str:
+    if connection.vendor == "postgresql" and columns >= 6:  # noqa: PLR2004 - the two tables above
+        # The values travel as one array literal, which is far cheaper than adapting each number.
+        rest = ["%s"] * (columns - 6)
+        one = ", ".join(["%s", "%s", "%s", "%s", "%s::float8[]", "%s::jsonb", *rest])
+    else:
+        one = ", ".join(["%s"] * columns)
+    return ", ".join([f"({one})"] * rows)
+
+
+def encode_row(row: FrameRow) -> tuple[Any, ...]:
+    values: Any
+    if connection.vendor == "postgresql":
+        numbers = ",".join("NULL" if value is None else repr(value) for value in row.values)
+        values = f"{{{numbers}}}"
+    else:
+        values = pack_numbers(row.values)
+    absent = json.dumps(row.absent) if row.absent else None
+    return (row.source_id, adapt_moment(row.at), row.seq, row.layout_id, values, absent)
+
+
+def adapt_moment(moment: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def read_moment(stored: Any) -> datetime:
+    """What RETURNING gives: a datetime on PostgreSQL, text in UTC on SQLite."""
+    moment = stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def ensure_partitions(now: datetime) -> list[str]:
+    """The partitions made, so that every day that late or early data may have is there.
+
+    Nothing to do on SQLite.
+    """
+    if connection.vendor != "postgresql":
+        return []
+    today = now.astimezone(UTC).date()
+    made = []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [PARTITION_LOCK])
+        try:
+            cursor.execute(
+                "SELECT inhrelid::regclass::text FROM pg_inherits"
+                " WHERE inhparent = 'metrics_frame'::regclass"
+            )
+            existing = {row[0] for row in cursor.fetchall()}
+            for offset in range(-DAYS_BEHIND, DAYS_AHEAD + 1):
+                day = today + timedelta(days=offset)
+                name = f"metrics_frame_{day:%Y%m%d}"
+                if name in existing:
+                    continue
+                cursor.execute(
+                    f"CREATE TABLE {name} PARTITION OF metrics_frame FOR VALUES FROM (%s) TO (%s)",
+                    [f"{day}T00:00:00Z", f"{day + timedelta(days=1)}T00:00:00Z"],
+                )
+                made.append(name)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [PARTITION_LOCK])
+    return made

@@ -1,0 +1,70 @@
+"""When runs start: the same whole milliseconds on the server and on every agent (docs/wire.md)."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID, uuid5
+
+RUN_NAMESPACE = UUID("5f0c5a3e-7c0b-5d1e-9d6a-1f2e3d4c5b6a")
+
+ScheduleKind = Literal["once", "every", "continuous"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A test's schedule for one assignment; times in milliseconds of Unix time."""
+
+    assignment: str
+    kind: ScheduleKind
+    revision: int
+    anchor_ms: int
+    every_ms: int
+    slip_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One planned start; `number` counts from the schedule's beginning."""
+
+    number: int
+    start_ms: int
+    run_id: UUID
+
+
+def hash_text(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def derive_run_id(assignment: str, revision: int, number: int) -> UUID:
+    return uuid5(RUN_NAMESPACE, f"{assignment}:{revision}:{number}")
+
+
+def compute_start_ms(schedule: Schedule, number: int) -> int:
+    """The start of slot `number`: anchor + phase + number * every + slip.
+
+    The phase spreads assignments over the interval; the slip moves single starts by up to `slip_ms`.
+    """
+    phase_ms = 0
+    if schedule.kind != "once":
+        phase_ms = hash_text(f"{schedule.assignment}:phase") % schedule.every_ms
+    slip_ms = 0
+    if schedule.kind != "continuous":
+        seed = f"{schedule.assignment}:{schedule.revision}:{number}:slip"
+        slip_ms = hash_text(seed) % (schedule.slip_ms + 1)
+    return schedule.anchor_ms + phase_ms + number * schedule.every_ms + slip_ms
+
+
+def iterate_slots(schedule: Schedule, *, from_ms: int, until_ms: int) -> Iterator[Slot]:
+    """The slots that start in [from_ms, until_ms), in order of their numbers."""
+    if schedule.kind == "once":
+        numbers: Iterator[int] = iter((0,))
+    else:
+        earliest = (from_ms - schedule.anchor_ms - schedule.slip_ms) // schedule.every_ms - 1
+        latest = (until_ms - schedule.anchor_ms) // schedule.every_ms
+        numbers = iter(range(max(earliest, 0), max(latest, -1) + 1))
+    for number in numbers:
+        start_ms = compute_start_ms(schedule, number)
+        if from_ms <= start_ms < until_ms:
+            run_id = derive_run_id(schedule.assignment, schedule.revision, number)
+            yield Slot(number, start_ms, run_id)

@@ -1,0 +1,180 @@
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from apps.clients.models import Client
+from apps.metrics.models import Source
+
+
+class Target(models.Model):
+    """What is measured: a host, a resolver or a URL, shared by the tests that aim at it."""
+
+    address = models.CharField(_("address"), max_length=2048, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("target")
+        verbose_name_plural = _("targets")
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Test(models.Model):
+    """What to measure, on what, when."""
+
+    class ScheduleKind(models.TextChoices):
+        ONCE = "once", _("Once")
+        EVERY = "every", _("Every N seconds")
+        CONTINUOUS = "continuous", _("Continuously")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    kind = models.CharField(_("type"), max_length=32, db_index=True)
+    target = models.ForeignKey(
+        Target, on_delete=models.PROTECT, null=True, blank=True, related_name="tests"
+    )
+    parameters: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
+        _("parameters"), default=dict
+    )
+    duration_seconds = models.FloatField(_("duration"))
+    sample_interval_seconds = models.FloatField(_("sample interval"))
+
+    schedule_kind = models.CharField(
+        _("schedule"), max_length=16, choices=ScheduleKind.choices, default=ScheduleKind.EVERY
+    )
+    every_seconds = models.FloatField(_("every"), null=True, blank=True)
+    slip_seconds = models.FloatField(_("random offset"), default=0)
+    start_at = models.DateTimeField(_("first start"))
+    # Names the slots: a changed schedule never reuses the ids of runs planned before.
+    schedule_revision = models.PositiveIntegerField(default=1)
+
+    is_paused = models.BooleanField(_("paused"), default=False)
+    created_at = models.DateTimeField(_("created"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("test")
+        verbose_name_plural = _("tests")
+        ordering: ClassVar = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Assignment(models.Model):
+    """A test given to a client, with its own stream of numbers and its last state for lists."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    test = models.ForeignKey(Test, on_delete=models.CASCADE, related_name="assignments")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="assignments")
+    source = models.OneToOneField(
+        Source, on_delete=models.SET_NULL, null=True, related_name="assignment"
+    )
+    created_at = models.DateTimeField(_("created"))
+    # An assignment that was taken away keeps its history.
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
+    planned_until = models.DateTimeField(null=True)
+
+    last_run_at = models.DateTimeField(_("last run"), null=True, blank=True)
+    last_run_state = models.CharField(max_length=16, blank=True)
+    last_is_success = models.BooleanField(null=True)
+    last_reason = models.CharField(max_length=255, blank=True)
+    last_values: "models.JSONField[dict[str, float], dict[str, float]]" = models.JSONField(
+        default=dict
+    )
+
+    class Meta:
+        verbose_name = _("assignment")
+        verbose_name_plural = _("assignments")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["test", "client"], name="assignment_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.test} @ {self.client}"
+
+
+class Run(models.Model):
+    """One execution, planned or asked for; its id says which, so it is made only once."""
+
+    class State(models.TextChoices):
+        SCHEDULED = "scheduled", _("Scheduled")
+        LEASED = "leased", _("Handed to the agent")
+        RUNNING = "running", _("Running")
+        FINISHED = "finished", _("Finished")
+        FAILED = "failed", _("Failed")
+        MISSED = "missed", _("Missed")
+        NONSTART = "nonstart", _("Not started")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    OPEN_STATES: ClassVar = (State.SCHEDULED, State.LEASED, State.RUNNING)
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    assignment = models.ForeignKey(Assignment, on_delete=models.CASCADE, related_name="runs")
+    slot = models.BigIntegerField(null=True, blank=True)
+    schedule_revision = models.PositiveIntegerField()
+    start_at = models.DateTimeField(_("planned start"))
+    # The planned end; past it and a grace, a run without a result is missed.
+    end_at = models.DateTimeField(_("planned end"))
+    state = models.CharField(
+        _("state"), max_length=16, choices=State.choices, default=State.SCHEDULED
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    is_on_demand = models.BooleanField(_("on demand"), default=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    leased_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering: ClassVar = ["-start_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["assignment", "-start_at"], name="run_of_assignment"),
+            models.Index(fields=["state", "end_at"], name="run_by_state"),
+            models.Index(fields=["-start_at"], name="run_by_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.assignment} {self.start_at.isoformat()}"
+
+
+class Result(models.Model):
+    """What a run found, over all its single measurements."""
+
+    class Outcome(models.TextChoices):
+        COMPLETED = "completed", _("Completed")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+        ABORTED = "aborted", _("Aborted")
+
+    run = models.OneToOneField(
+        Run, on_delete=models.CASCADE, primary_key=True, related_name="result"
+    )
+    received_at = models.DateTimeField(_("received"), db_index=True)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"))
+    outcome = models.CharField(_("outcome"), max_length=16, choices=Outcome.choices)
+    is_success = models.BooleanField(_("success"), null=True)
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    method = models.CharField(_("method"), max_length=32, blank=True)
+    values: "models.JSONField[dict[str, float], dict[str, float]]" = models.JSONField(default=dict)
+    absent: "models.JSONField[dict[str, str], dict[str, str]]" = models.JSONField(default=dict)
+    facts: "models.JSONField[dict[str, str], dict[str, str]]" = models.JSONField(default=dict)
+    document: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = _("result")
+        verbose_name_plural = _("results")
+
+    def __str__(self) -> str:
+        return f"{self.run_id} {self.outcome}"

@@ -1,0 +1,116 @@
+"""Handing runs to agents ahead of time, so that they keep time without the server."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.clients.models import Client
+from apps.core.clock import format_moment, read_now, to_milliseconds
+from apps.tests.models import Assignment, Run
+from apps.tests.services.planning import describe_schedule
+
+# For as long after its planned start an on-demand run may still be taken up.
+ON_DEMAND_PATIENCE = timedelta(seconds=120)
+CANCELLED_FOR = timedelta(minutes=10)
+RUNS_PER_LEASE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What an agent is to do until the horizon; `as_document` is the wire's answer."""
+
+    server_time: datetime
+    horizon_end: datetime
+    schedule_revision: int
+    assignments: list[Assignment]
+    runs: list[Run]
+    cancelled: list[Run]
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "server_time": format_moment(self.server_time),
+            "schedule_revision": self.schedule_revision,
+            "horizon_end": format_moment(self.horizon_end),
+            "assignments": [describe_assignment(row) for row in self.assignments],
+            "runs": [describe_run(run) for run in self.runs],
+            "cancelled": [str(run.id) for run in self.cancelled],
+        }
+
+
+def describe_assignment(row: Assignment) -> dict[str, Any]:
+    schedule = describe_schedule(row)
+    return {
+        "id": str(row.id),
+        "test_id": str(row.test_id),
+        "name": row.test.name,
+        "kind": row.test.kind,
+        "target": row.test.target.address if row.test.target else None,
+        "parameters": row.test.parameters,
+        "schedule": {
+            "kind": schedule.kind,
+            "revision": schedule.revision,
+            "anchor_ms": schedule.anchor_ms,
+            "every_ms": schedule.every_ms,
+            "slip_ms": schedule.slip_ms,
+        },
+        "duration_seconds": row.test.duration_seconds,
+        "sample_interval_seconds": row.test.sample_interval_seconds,
+        # A paused test stays in the lease while a run asked for by hand needs its definition.
+        "is_self_derivable": not row.test.is_paused,
+    }
+
+
+def describe_run(run: Run) -> dict[str, Any]:
+    return {
+        "id": str(run.id),
+        "assignment_id": str(run.assignment_id),
+        "slot": run.slot,
+        "start_ms": to_milliseconds(run.start_at),
+        "duration_seconds": (run.end_at - run.start_at).total_seconds(),
+        "is_on_demand": run.is_on_demand,
+    }
+
+
+@transaction.atomic
+def grant_lease(*, client: Client, horizon_seconds: float) -> Lease:
+    """The client's assignments and the runs it is to start inside the horizon, now leased to it."""
+    now = read_now()
+    horizon_end = now + timedelta(seconds=min(horizon_seconds, settings.SWARM_HORIZON_SECONDS))
+    runs = list_leasable_runs(client, now, horizon_end)
+    new = [run.id for run in runs if run.state == Run.State.SCHEDULED]
+    Run.objects.filter(id__in=new, state=Run.State.SCHEDULED).update(
+        state=Run.State.LEASED, leased_at=now
+    )
+    needed = {run.assignment_id for run in runs}
+    assignments = [
+        row
+        for row in Assignment.objects.filter(client=client, removed_at=None)
+        .select_related("test__target")
+        .order_by("id")
+        if not row.test.is_paused or row.id in needed
+    ]
+    cancelled = Run.objects.filter(
+        assignment__client=client,
+        state=Run.State.CANCELLED,
+        leased_at__isnull=False,
+        end_at__gt=now - CANCELLED_FOR,
+        result=None,
+    ).only("id")
+    revision = Client.objects.values_list("schedule_revision", flat=True).get(id=client.id)
+    return Lease(now, horizon_end, revision, assignments, runs, list(cancelled))
+
+
+def list_leasable_runs(client: Client, now: datetime, horizon_end: datetime) -> list[Run]:
+    """Open runs that begin before the horizon and whose end, or patience, is not over."""
+    open_runs = Run.objects.filter(
+        assignment__client=client,
+        assignment__removed_at=None,
+        state__in=Run.OPEN_STATES,
+        start_at__lt=horizon_end,
+    )
+    planned = open_runs.filter(is_on_demand=False, end_at__gt=now)
+    asked_for = open_runs.filter(is_on_demand=True, start_at__gt=now - ON_DEMAND_PATIENCE)
+    return [*asked_for.order_by("start_at"), *planned.order_by("start_at")[:RUNS_PER_LEASE]]

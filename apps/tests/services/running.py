@@ -1,0 +1,70 @@
+"""Runs asked for by hand, and runs stopped by hand."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from apps.accounts.actors import read_actor
+from apps.accounts.services import record_audit
+from apps.core.bus import publish
+from apps.core.clock import read_now
+from apps.core.errors import Conflict
+from apps.tests.models import Assignment, Run, Test
+from apps.tests.services.definition import wake
+from apps.tests.services.planning import describe_end
+
+
+@transaction.atomic
+def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run]:
+    """A run starting at once on each of the test's clients, or on `client_ids` of them.
+
+    Raises: Conflict when none of them is assigned.
+    """
+    rows = Assignment.objects.filter(test=test, removed_at=None).order_by("id")
+    if client_ids is not None:
+        rows = rows.filter(client_id__in=client_ids)
+    assignments = list(rows)
+    if not assignments:
+        raise Conflict("nobody_assigned", "No client is assigned to this test.")
+    now = read_now()
+    runs = [
+        Run(
+            id=uuid4(),
+            assignment=row,
+            schedule_revision=test.schedule_revision,
+            start_at=now,
+            end_at=now + timedelta(seconds=test.duration_seconds),
+            is_on_demand=True,
+            requested_by=read_actor().user,
+        )
+        for row in assignments
+    ]
+    Run.objects.bulk_create(runs)
+    record_audit(action="run_now", target=test, after={"runs": [str(run.id) for run in runs]})
+    wake(row.client_id for row in assignments)
+    return runs
+
+
+@transaction.atomic
+def stop_runs(*, test: Test) -> int:
+    """How many runs were stopped: those running now, and those asked for but not yet begun."""
+    runs = list(
+        Run.objects.filter(assignment__test=test, state__in=Run.OPEN_STATES)
+        .exclude(state__in=[Run.State.SCHEDULED, Run.State.LEASED], is_on_demand=False)
+        .select_related("assignment")
+        .select_for_update(of=("self",))
+    )
+    now = read_now()
+    for run in runs:
+        # An agent that never heard of the run need not be told; one that did, is by its lease.
+        run.state = Run.State.CANCELLED
+        run.reason = f"stopped by {read_actor().label}"[:255]
+        run.finished_at = now
+        publish(describe_end(run))
+    Run.objects.bulk_update(runs, ["state", "reason", "finished_at"])
+    if runs:
+        record_audit(action="stop", target=test, after={"runs": [str(run.id) for run in runs]})
+        wake(run.assignment.client_id for run in runs)
+    return len(runs)

@@ -1,0 +1,17 @@
+"""Celery carries hints only: the truth is in the database, so a lost or doubled task does no harm."""
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamswarm.settings")
+
+application = Celery("streamswarm")
+application.config_from_object("django.conf:settings", namespace="CELERY")
+application.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_django_logging(**_options: object) -> None:
+    """Celery leaves the logging that Django has set up."""

@@ -1,0 +1,19 @@
+"""What beat wakes, and how often; `manage.py sync_schedules` copies it into django-celery-beat."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicWork:
+    name: str
+    task: str
+    every_seconds: int
+
+
+PERIODIC_WORK: tuple[PeriodicWork, ...] = (
+    PeriodicWork("plan runs", "apps.tests.tasks.plan_runs", 5),
+    PeriodicWork("close overdue runs", "apps.tests.tasks.close_overdue_runs", 10),
+    PeriodicWork("update presence", "apps.clients.tasks.update_presence", 2),
+    PeriodicWork("prepare storage", "apps.metrics.tasks.prepare_storage", 3600),
+    PeriodicWork("note liveness", "apps.operations.tasks.note_liveness", 10),
+)

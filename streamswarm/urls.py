@@ -1,0 +1,33 @@
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from apps.accounts.api.urls import router as accounts_router
+from apps.clients.api.urls import router as clients_router
+from apps.dashboard.views.documentation import redoc, swagger
+from apps.metrics.api import urls as metrics_urls
+from apps.operations.views import show_health, show_readiness
+from apps.tests.api.urls import router as tests_router
+
+urlpatterns = [
+    path("healthz", show_health, name="healthz"),
+    path("readyz", show_readiness, name="readyz"),
+    path("api/v1/agent/", include("apps.ingest.urls")),
+    path(
+        "api/v1/",
+        include(
+            [
+                *accounts_router.urls,
+                *clients_router.urls,
+                *tests_router.urls,
+                *metrics_urls.urlpatterns,
+            ]
+        ),
+    ),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", swagger, name="swagger"),
+    path("api/redoc/", redoc, name="redoc"),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("apps.dashboard.urls")),
+]
