@@ -1,20 +1,34 @@
-"""One port: HTTP in a fixed pool of threads through WSGI, WebSockets through Channels."""
+"""One port: HTTP in fixed pools of threads through WSGI, WebSockets through Channels."""
 
-from streamswarm.wsgi import application as wsgi_application  # isort: skip  (sets up Django first)
+from streamswarm.wsgi import AGENT_DOOR, agent_door, whole_site  # isort: skip  (sets up Django first)
 
 from a2wsgi import WSGIMiddleware
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
-from django.urls import path
+from django.urls import path, re_path
 
 from apps.dashboard.consumers import LiveConsumer
+from apps.ingest.codec import WIRE_LIMIT_BYTES
 from apps.ingest.consumers import AgentConsumer
+from streamswarm.door import BufferedDoor
+
+THREADS = settings.SWARM_WEB_THREADS
+
+http = URLRouter(
+    [
+        path(
+            AGENT_DOOR.lstrip("/") + "<path:call>",
+            BufferedDoor(agent_door, threads=THREADS, limit_bytes=WIRE_LIMIT_BYTES),
+        ),
+        re_path("", WSGIMiddleware(whole_site, workers=THREADS)),  # type: ignore[arg-type]  # stubs of two libraries
+    ]
+)
 
 application = ProtocolTypeRouter(
     {
-        "http": WSGIMiddleware(wsgi_application, workers=settings.SWARM_WEB_THREADS),
+        "http": http,
         "websocket": URLRouter(
             [
                 # Agents prove themselves by their key and send no Origin.

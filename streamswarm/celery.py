@@ -1,4 +1,4 @@
-"""Celery carries hints only: the truth is in the database, so a lost or doubled task does no harm."""
+"""Celery carries hints only: the truth is in the database, a lost or doubled task does no harm."""
 
 import os
 
@@ -12,6 +12,6 @@ application.config_from_object("django.conf:settings", namespace="CELERY")
 application.autodiscover_tasks()
 
 
-@setup_logging.connect
+@setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def keep_django_logging(**_options: object) -> None:
     """Celery leaves the logging that Django has set up."""

@@ -1,10 +1,11 @@
-"""The environment, read once and checked: every variable stands in `VARIABLES` and docs/settings.md."""
+"""The environment, read once and checked; `VARIABLES` and docs/settings.md list all of it."""
 
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -13,6 +14,9 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 MINIMUM_SECRET_LENGTH = 32
+
+
+Value = TypeVar("Value")
 
 
 class WrongSettingError(ValueError):
@@ -191,21 +195,22 @@ class Environment:
     values: Mapping[str, object]
 
     def text(self, name: str) -> str:
-        value = self.values[name]
-        assert isinstance(value, str)
-        return value
+        return self._read(name, str)
 
     def words(self, name: str) -> tuple[str, ...]:
-        value = self.values[name]
-        assert isinstance(value, tuple)
-        return value
+        return self._read(name, tuple)
 
     def flag(self, name: str) -> bool:
-        return self.values[name] is True
+        return self._read(name, bool)
 
     def number(self, name: str) -> float:
         value = self.values[name]
-        assert isinstance(value, int | float)
+        return float(value) if isinstance(value, int) else self._read(name, float)
+
+    def _read(self, name: str, kind: type[Value]) -> Value:
+        value = self.values[name]
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is read as {kind} but parsed as {type(value)}")
         return value
 
     @property
@@ -276,6 +281,7 @@ def describe_database(environment: Environment) -> dict[str, object]:
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                 "PRAGMA mmap_size=134217728; PRAGMA cache_size=-20000;",
             },
+            "CONN_MAX_AGE": 600,
             "TEST": {"NAME": str(path.with_suffix(".test.sqlite3"))},
         }
     query = dict(item.split("=", 1) for item in parts.query.split("&") if "=" in item)
@@ -288,7 +294,6 @@ def describe_database(environment: Environment) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": {key: unquote(value) for key, value in query.items()},
         "CONN_MAX_AGE": 600,
-        "CONN_HEALTH_CHECKS": True,
     }
 
 

@@ -8,7 +8,7 @@ import structlog
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from streamswarm import env, logs
+from streamswarm import env, logs, schedules
 
 ENVIRONMENT = env.read_environment(os.environ)
 
@@ -24,6 +24,7 @@ SWARM_HORIZON_SECONDS = ENVIRONMENT.number("SWARM_HORIZON_SECONDS")
 SWARM_HOST_INTERVAL_SECONDS = ENVIRONMENT.number("SWARM_HOST_INTERVAL_SECONDS")
 DEFAULT_TEST_DURATION_SECONDS = ENVIRONMENT.number("DEFAULT_TEST_DURATION")
 DEFAULT_TEST_INTERVAL_SECONDS = ENVIRONMENT.number("DEFAULT_TEST_INTERVAL")
+PERIODIC_WORK = schedules.PERIODIC_WORK
 WIRE_DIR = BASE_DIR / "agent" / "wire" / "v1"
 
 ALLOWED_HOSTS = sorted(
@@ -94,6 +95,12 @@ MIDDLEWARE = [
     "apps.core.http.ErrorMiddleware",
 ]
 
+AGENT_DOOR_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "apps.core.http.ErrorMiddleware",
+]
+
 ROOT_URLCONF = "streamswarm.urls"
 WSGI_APPLICATION = "streamswarm.wsgi.application"
 ASGI_APPLICATION = "streamswarm.asgi.application"
@@ -118,7 +125,13 @@ DATABASES = {"default": env.describe_database(ENVIRONMENT)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# What every process may remember for itself: which sources, layouts and keys it has seen.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 CHANNEL_LAYERS = {
     "default": {
@@ -208,7 +221,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "apps.core.http.Pagination",
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.OrderingFilter",
+        "apps.core.http.StableOrdering",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -221,7 +234,7 @@ REST_KNOX = {
     "TOKEN_TTL": timedelta(days=365),
     "AUTO_REFRESH": False,
 }
-KNOX_TOKEN_MODEL = "accounts.Token"
+KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105 - the name of a model
 SPECTACULAR_SETTINGS = {
     "TITLE": "StreamSwarm",
     "DESCRIPTION": "Clients, tests, runs and measured series of this server.",
@@ -233,6 +246,18 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.core.openapi.document_errors",
+    ],
+    "TAGS": [
+        {"name": "clients", "description": "The hosts that measure, where they are, who gets in."},
+        {"name": "tests", "description": "What to measure, on what, when, by which clients."},
+        {"name": "runs", "description": "What was executed, and what it found."},
+        {"name": "metrics", "description": "The catalogue of numbers, and the numbers over time."},
+        {"name": "accounts", "description": "Users, API tokens and the audit."},
+        {"name": "agent", "description": "The calls of agents (docs/wire.md)."},
+    ],
 }
 CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
 CRISPY_TEMPLATE_PACK = "bootstrap5"

@@ -1,7 +1,33 @@
-import os
+"""HTTP as WSGI: the agents' calls through a short chain of middleware, all others through the whole."""
 
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamswarm.settings")
 
-application = get_wsgi_application()
+AGENT_DOOR = "/api/v1/agent/"
+
+
+class AgentDoorHandler(WSGIHandler):
+    """Agents have no session, language, messages or frames, and send most of all requests."""
+
+    def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's
+        whole, settings.MIDDLEWARE = settings.MIDDLEWARE, settings.AGENT_DOOR_MIDDLEWARE
+        try:
+            super().load_middleware(is_async)
+        finally:
+            settings.MIDDLEWARE = whole
+
+
+whole_site = get_wsgi_application()
+agent_door = AgentDoorHandler()
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    handler = agent_door if environ["PATH_INFO"].startswith(AGENT_DOOR) else whole_site
+    return handler(environ, start_response)

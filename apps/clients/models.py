@@ -150,7 +150,7 @@ class EnrolmentToken(models.Model):
 
 
 class Key(models.Model):
-    """A secret by which an agent proves which client it is; 256 random bits, so a plain hash does."""
+    """A secret that proves which client an agent is; 256 random bits, so a plain hash does."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="keys")
     prefix = models.CharField(max_length=8, unique=True)

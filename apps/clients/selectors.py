@@ -1,12 +1,22 @@
 """Clients as somebody may see them."""
 
+from collections.abc import Iterable
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from apps.accounts.policy import AnyUser, Permission, Place, Scope, find_scope, narrow
-from apps.clients.models import Client, Site, Tag
-from apps.core.errors import NotFound
+from apps.accounts.policy import (
+    AnyUser,
+    Permission,
+    Place,
+    Scope,
+    find_scope,
+    narrow,
+    require,
+)
+from apps.clients.models import Client, EnrolmentToken, Site, Tag
+from apps.core.errors import FieldError, Invalid, NotFound, Refused
 
 
 def build_client_filter(place: Place, *, path: str = "") -> Q:
@@ -42,6 +52,22 @@ def get_client(
     return client
 
 
+def pick_clients(
+    user: AnyUser, client_ids: Iterable[UUID], permission: Permission = Permission.OPERATE
+) -> list[Client]:
+    """The clients of those ids, on which `user` holds `permission`.
+
+    Raises: Invalid naming the ids that there are none for.
+    """
+    wanted = set(client_ids)
+    found = list(list_clients(user, permission).filter(id__in=wanted))
+    missing = sorted(str(client_id) for client_id in wanted - {client.id for client in found})
+    if missing:
+        detail = f"there is no such client in your hands: {', '.join(missing)}"
+        raise Invalid([FieldError("clients", "unknown", detail)])
+    return found
+
+
 def covers_client(scope: Scope, client: Client) -> bool:
     site_slug = client.site.slug if client.site else ""
     return scope.covers(site_slug, [tag.slug for tag in client.tags.all()])
@@ -54,9 +80,77 @@ def count_presence(user: AnyUser) -> dict[str, int]:
     return {presence: counts.get(presence, 0) for presence in Client.Presence.values}
 
 
-def list_sites() -> QuerySet[Site]:
-    return Site.objects.all()
+def require_place(user: AnyUser, site: Site | None, tags: Iterable[Tag]) -> None:
+    """Raises: Refused when `user` may not operate a client with that site and those tags.
+
+    Otherwise somebody could push a client out of the hands of those it belongs to.
+    """
+    scope = require(user, Permission.OPERATE)
+    if not scope.covers(site.slug if site else "", [tag.slug for tag in tags]):
+        raise Refused("refused", "Your role does not reach clients with that site and those tags.")
 
 
-def list_tags() -> QuerySet[Tag]:
-    return Tag.objects.all()
+def list_sites(user: AnyUser) -> QuerySet[Site]:
+    """The sites that `user` has a client or a role at."""
+    seen = list_clients(user).order_by().values("site_id")
+    return narrow_places(Site.objects.all(), user, "site_slug", seen)
+
+
+def list_tags(user: AnyUser) -> QuerySet[Tag]:
+    """The tags that a client of `user` has, or a role names."""
+    clients = list_clients(user).order_by().values("id")
+    seen = Client.tags.through.objects.filter(client_id__in=clients).values("tag_id")
+    return narrow_places(Tag.objects.all(), user, "tag_slug", seen)
+
+
+PlaceRow = TypeVar("PlaceRow", Site, Tag)
+
+
+def narrow_places(
+    rows: QuerySet[PlaceRow], user: AnyUser, name: str, seen_ids: QuerySet[Any, Any]
+) -> QuerySet[PlaceRow]:
+    """The rows of `seen_ids`, or that the scope's `name` (site_slug or tag_slug) means."""
+    scope = find_scope(user, Permission.VIEW)
+    if scope.is_everything:
+        return rows
+    if scope.is_empty:
+        return rows.none()
+    hidden = [
+        slug
+        for slug in (getattr(place, name) for place in scope.denied)
+        if Place(**{name: slug}) in scope.denied
+    ]
+    kept = rows.exclude(slug__in=hidden)
+    if any(place.is_everywhere for place in scope.allowed):
+        return kept
+    named = [getattr(place, name) for place in scope.allowed]
+    return kept.filter(Q(slug__in=named) | Q(id__in=seen_ids))
+
+
+def list_enrolment_tokens(user: AnyUser) -> QuerySet[EnrolmentToken]:
+    """The enrolment tokens that make clients which `user` may operate."""
+    rows = EnrolmentToken.objects.select_related("site", "created_by").prefetch_related("tags")
+    scope = find_scope(user, Permission.OPERATE)
+    return narrow(rows, scope, build_filter=build_token_filter)
+
+
+def build_token_filter(place: Place) -> Q:
+    condition = Q()
+    if place.site_slug:
+        condition &= Q(site__slug=place.site_slug)
+    if place.tag_slug:
+        through = EnrolmentToken.tags.through
+        tagged = through.objects.filter(tag__slug=place.tag_slug).values("enrolmenttoken_id")
+        condition &= Q(id__in=tagged)
+    return condition
+
+
+def get_enrolment_token(user: AnyUser, token_id: int) -> EnrolmentToken:
+    """One enrolment token.
+
+    Raises: NotFound when there is none that `user` may operate.
+    """
+    token = list_enrolment_tokens(user).filter(id=token_id).first()
+    if token is None:
+        raise NotFound("token_unknown", "There is no such enrolment token.")
+    return token

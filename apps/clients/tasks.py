@@ -3,6 +3,6 @@ from celery import shared_task
 from apps.clients import services
 
 
-@shared_task(name="apps.clients.tasks.update_presence")
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def update_presence() -> None:
     services.update_presence()

@@ -5,12 +5,15 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from rest_framework import exceptions
+from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
+from rest_framework.views import APIView, exception_handler
 
 from apps.core.errors import StreamSwarmError, Unavailable
 
@@ -21,6 +24,19 @@ class Pagination(PageNumberPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 1000
+
+
+class StableOrdering(OrderingFilter):
+    """`?ordering=` by the view's whitelist; the primary key decides between equals.
+
+    Without that a row could stand on two pages, or on none.
+    """
+
+    def filter_queryset(
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> QuerySet[Any]:
+        ordering = self.get_ordering(request, queryset, view) or queryset.query.order_by
+        return queryset.order_by(*(ordering or queryset.model._meta.ordering), "pk")  # noqa: SLF001 - documented API
 
 
 def describe_error(error: StreamSwarmError) -> dict[str, Any]:
@@ -74,7 +90,7 @@ def flatten_problems(problem: Any, path: tuple[str, ...]) -> list[dict[str, str]
 
 
 class ErrorMiddleware:
-    """Turns our errors into answers outside the API views too: JSON for programs, a page for people."""
+    """Our errors outside the API views too: JSON for programs, a page for people."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -7,6 +7,7 @@ not fit the queue is dropped, because pages refetch and agents poll.
 import asyncio
 import queue
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -41,22 +42,20 @@ class Pusher:
                 self._thread.start()
 
     def _run(self) -> None:
-        asyncio.run(self._send_forever())
-
-    async def _send_forever(self) -> None:
         layer = get_channel_layer()
         was_failing = False
-        while True:
-            group, message = await asyncio.to_thread(self._queue.get)
-            try:
-                await layer.group_send(group, message)
-                was_failing = False
-            except Exception:
-                # The edge of this thread: it must outlive every fault of Redis.
-                if not was_failing:
-                    logger.exception("push_failed", group=group)
-                was_failing = True
-                await asyncio.sleep(RETRY_SECONDS)
+        with asyncio.Runner() as runner:
+            while True:
+                group, message = self._queue.get()
+                try:
+                    runner.run(layer.group_send(group, message))
+                    was_failing = False
+                except Exception:
+                    # The edge of this thread: it must outlive every fault of Redis.
+                    if not was_failing:
+                        logger.exception("push_failed", group=group)
+                    was_failing = True
+                    time.sleep(RETRY_SECONDS)
 
 
 PUSHER = Pusher()

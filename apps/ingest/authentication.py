@@ -39,8 +39,8 @@ def identify_agent(header: str) -> AgentIdentity:
     name = f"agent:{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}"
     known: AgentIdentity | None = cache.get(name)
     if known is None:
-        client = identify_key(secret).client
-        known = AgentIdentity(client.id, client.name)
+        holder = identify_key(secret)
+        known = AgentIdentity(holder.client_id, holder.client_name)
         cache.set(name, known, CACHE_SECONDS)
     return known
 

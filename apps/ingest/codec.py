@@ -161,7 +161,7 @@ DATA_TYPES: Mapping[str, type[msgspec.Struct]] = {
 Data = TypeVar("Data", bound=msgspec.Struct)
 
 
-class RecordRefused(Exception):  # noqa: N818 - it is an answer, not a fault
+class RecordRefused(Exception):
     """One record cannot be stored; its neighbours can."""
 
     def __init__(self, code: str, field: str, detail: str) -> None:
@@ -215,7 +215,7 @@ def decode_batch(body: bytes) -> DecodedBatch:
     except msgspec.ValidationError as error:
         field, detail = explain(error)
         raise malformed_batch(detail, field) from error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # JSON has no NaN and no lone surrogate, but a sender that wrote one still
         # deserves to have the rest of its batch stored.
         return decode_loosely(body)
@@ -234,18 +234,41 @@ def decode_batch(body: bytes) -> DecodedBatch:
 def read_loosely(text: bytes) -> Any:
     """What Python's parser, which knows NaN and Infinity, makes of the text; None when nothing."""
     try:
-        return json.loads(text)
+        return json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
     except (ValueError, RecursionError):
         return None
 
 
+BRACKET_PATTERN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+# Deep enough for check_tree to refuse what is left, shallow enough for every parser.
+KEPT_DEPTH = 32
+
+
+def cut_deep(body: bytes) -> bytes:
+    """The body with `null` for what nests below `KEPT_DEPTH`; empty when brackets do not match."""
+    parts: list[bytes] = []
+    depth = kept_from = 0
+    for match in BRACKET_PATTERN.finditer(body):
+        if match[0] in (b"[", b"{"):
+            depth += 1
+            if depth == KEPT_DEPTH + 1:
+                parts += [body[kept_from : match.start()], b"null"]
+        elif match[0] in (b"]", b"}"):
+            if depth == KEPT_DEPTH + 1:
+                kept_from = match.end()
+            depth -= 1
+    return b"".join([*parts, body[kept_from:]]) if depth == 0 else b""
+
+
 def decode_loosely(body: bytes) -> DecodedBatch:
     tree = read_loosely(body)
+    if tree is None:
+        tree = read_loosely(cut_deep(body))
     try:
         batch = msgspec.convert(tree, LooseBatch)
     except msgspec.ValidationError as error:
         field, detail = explain(error)
-        reason = "the body is no JSON of at most 8 levels" if tree is None else detail
+        reason = "the body is no JSON" if tree is None else detail
         raise malformed_batch(reason, field) from error
     records: list[Record] = []
     rejected: list[Rejection] = []
@@ -263,10 +286,14 @@ def refuse_envelope(index: int, item: Any, error: Exception) -> Rejection:
     given = item.get("id") if isinstance(item, dict) else None
     field, detail = explain(error)
     name = given if isinstance(given, str) and given else f"#{index}"
-    return Rejection(clean_text(name)[:64], "malformed", field, detail, shorten(item))
+    place = "record" if field == "body" else field
+    return Rejection(clean_text(name)[:64], "malformed", place, detail, shorten(item))
 
 
 PATH_PATTERN = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+
+
+MISSING_PATTERN = re.compile(r"^Object missing required field `(?P<name>\w+)`")
 
 
 def explain(error: Exception) -> tuple[str, str]:
@@ -274,7 +301,9 @@ def explain(error: Exception) -> tuple[str, str]:
     match = PATH_PATTERN.match(str(error))
     if match is None:
         return "body", str(error)
-    return (match["path"] or "body"), match["rule"]
+    missing = MISSING_PATTERN.match(match["rule"])
+    parts = [match["path"], missing["name"] if missing else None]
+    return (".".join(part for part in parts if part) or "body"), match["rule"]
 
 
 def decode_data(record: Record) -> Any:
@@ -282,24 +311,37 @@ def decode_data(record: Record) -> Any:
 
     Raises: RecordRefused naming the field and the limit.
     """
-    if record.kind not in DATA_TYPES:
-        raise RecordRefused("not_supported", "kind", f"{record.kind!r} is not taken by this server")
     try:
         if isinstance(record.data, msgspec.Raw):
             data = DATA_DECODERS[record.kind].decode(record.data)
         else:
             data = msgspec.convert(record.data, DATA_TYPES[record.kind])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise RecordRefused("bad_text", "data", "contains bytes that are no UTF-8") from error
+    except RecursionError as error:
+        raise too_deep("data") from error
+    except msgspec.DecodeError as error:
         field, detail = explain(error)
-        code = "out_of_range" if ">=" in detail or "<=" in detail else "malformed"
-        raise RecordRefused(code, f"data.{field}", detail) from error
+        raise RecordRefused(name_rule(detail), f"data.{field}", detail) from error
     return data
+
+
+def name_rule(detail: str) -> str:
+    """The rejection code for a decoder's message."""
+    if "of length" in detail:
+        return "too_long" if "<=" in detail else "malformed"
+    is_about_size = any(mark in detail for mark in (">=", "<=", "out of range"))
+    return "out_of_range" if is_about_size else "malformed"
+
+
+def too_deep(field: str) -> RecordRefused:
+    return RecordRefused("too_deep", field, f"nests deeper than {DEPTH_LIMIT} levels")
 
 
 def check_tree(value: Any, field: str, depth: int = 1) -> None:
     """Raises RecordRefused for text, numbers or nesting that cannot be stored in a document."""
     if depth > DEPTH_LIMIT:
-        raise RecordRefused("too_deep", field, f"nests deeper than {DEPTH_LIMIT} levels")
+        raise too_deep(field)
     if isinstance(value, str):
         check_text(value, field)
     elif isinstance(value, float):
@@ -339,4 +381,7 @@ SAMPLE_LENGTH = 500
 
 def shorten(item: Any) -> Any:
     """The beginning of a refused record as printable text."""
-    return clean_text(json.dumps(item, default=str))[:SAMPLE_LENGTH]
+    try:
+        return clean_text(json.dumps(item, default=str))[:SAMPLE_LENGTH]
+    except RecursionError:
+        return "too deep to show"

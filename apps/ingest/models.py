@@ -7,7 +7,7 @@ from apps.clients.models import Client
 
 
 class RejectedRecord(models.Model):
-    """An uploaded record that was refused, with the reason and its beginning, for a bounded time."""
+    """A refused record, with the reason and its beginning, kept for a bounded time."""
 
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="rejected_records")
     received_at = models.DateTimeField(_("received"), db_index=True)

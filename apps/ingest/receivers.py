@@ -1,9 +1,12 @@
 """Which service takes which kind of record."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
+
+import msgspec
 
 from apps.clients.models import Client
 from apps.clients.services import apply_inventory
@@ -82,19 +85,7 @@ def check_frame(intake: Intake, record: Record) -> tuple[NewFrame, UUID | None]:
     if len(data.values) != len(layout.keys):
         detail = f"has {len(data.values)} values for a layout of {len(layout.keys)} keys"
         raise RecordRefused("layout_length", "data.values", detail)
-    missing = 0
-    for index, value in enumerate(data.values):
-        if value is None:
-            missing += 1
-            if layout.keys[index] not in data.absent:
-                detail = f"{layout.keys[index]} is null without a reason code"
-                raise RecordRefused("malformed", f"data.values[{index}]", detail)
-        else:
-            codec.check_finite(value, f"data.values[{index}]")
-    if missing != len(data.absent):
-        raise RecordRefused(
-            "malformed", "data.absent", "names a key that has a value or is unknown"
-        )
+    check_values(data, layout)
     frame = NewFrame(
         source_id=intake.find_source(data.source.kind, data.source.subject),
         source_kind=data.source.kind,
@@ -106,6 +97,32 @@ def check_frame(intake: Intake, record: Record) -> tuple[NewFrame, UUID | None]:
         absent=data.absent or None,
     )
     return frame, data.run
+
+
+def check_values(data: FrameData, layout: KnownLayout) -> None:
+    """Raises RecordRefused for a value that is not finite, or missing without a reason."""
+    if not data.absent and is_all_finite(data.values):
+        return
+    missing = 0
+    for index, value in enumerate(data.values):
+        if value is not None:
+            codec.check_finite(value, f"data.values[{index}]")
+            continue
+        missing += 1
+        if layout.keys[index] not in data.absent:
+            detail = f"{layout.keys[index]} is null without a reason code"
+            raise RecordRefused("malformed", f"data.values[{index}]", detail)
+    if missing != len(data.absent):
+        detail = "names a key that has a value or is unknown"
+        raise RecordRefused("malformed", "data.absent", detail)
+
+
+def is_all_finite(values: Sequence[float | None]) -> bool:
+    """Whether every value is surely a finite number; a doubt, such as an overflow, says no."""
+    try:
+        return math.isfinite(sum(values))  # type: ignore[arg-type]  # None is the TypeError below
+    except (TypeError, OverflowError):
+        return False
 
 
 def store_frames(
@@ -186,7 +203,7 @@ def receive_inventory(intake: Intake, record: Record) -> bool:
 def read_document(record: Record) -> dict[str, object]:
     if isinstance(record.data, dict):
         return record.data
-    document: dict[str, object] = codec.msgspec.json.decode(record.data)
+    document: dict[str, object] = msgspec.json.decode(record.data)
     return document
 
 

@@ -1,5 +1,6 @@
 """One upload in one transaction: what is answered as stored is committed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from apps.ingest.receivers import (
     store_frames,
 )
 from apps.metrics.models import IngestBatch
-from apps.metrics.services import NewFrame
+from apps.metrics.services import NewFrame, record_batch
 from apps.metrics.writers import ensure_partitions
 
 logger = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
                 store_records(intake, batch.records, rejected)
                 note_batch(intake, rejected)
         except IntegrityError as error:
-            # A client deleted meanwhile, or (after days without the planner) a day's partition missing.
+            # A client deleted meanwhile, or (after days without the planner) no partition of a day.
             ensure_partitions(intake.received_at)
             raise Unavailable(
                 "conflicting_change", "Something changed meanwhile; send again.",
@@ -79,10 +80,7 @@ def store_records(intake: Intake, records: list[Record], rejected: list[Rejectio
     others: list[Record] = []
     for record in records:
         try:
-            if record.id in seen:
-                raise RecordRefused("malformed", "id", f"{record.id!r} occurs twice in the batch")
-            seen.add(record.id)
-            codec.check_text(record.id, "id")
+            check_id(record, seen)
             if record.kind != "frame":
                 others.append(record)
                 continue
@@ -99,12 +97,16 @@ def store_records(intake: Intake, records: list[Record], rejected: list[Rejectio
         store_other(intake, record, rejected)
 
 
+def check_id(record: Record, seen: set[str]) -> None:
+    if record.id in seen:
+        raise RecordRefused("malformed", "id", f"{record.id!r} occurs twice in the batch")
+    seen.add(record.id)
+    codec.check_text(record.id, "id")
+
+
 def store_other(intake: Intake, record: Record, rejected: list[Rejection]) -> None:
     try:
-        receive = RECEIVERS.get(record.kind)
-        if receive is None:
-            code = "not_supported" if record.kind in FUTURE_KINDS else "unknown_kind"
-            raise RecordRefused(code, "kind", f"{record.kind!r} is not taken by this server")
+        receive = find_receiver(record.kind)
         with transaction.atomic():
             is_new = receive(intake, record)
     except (RecordRefused, Invalid) as error:
@@ -114,6 +116,14 @@ def store_other(intake: Intake, record: Record, rejected: list[Rejection]) -> No
 
 
 FUTURE_KINDS = frozenset({"window", "packets", "connections", "processes", "event", "neighbour"})
+
+
+def find_receiver(kind: str) -> Callable[[Intake, Record], bool]:
+    receive = RECEIVERS.get(kind)
+    if receive is None:
+        code = "not_supported" if kind in FUTURE_KINDS else "unknown_kind"
+        raise RecordRefused(code, "kind", f"{kind!r} is not taken by this server")
+    return receive
 
 
 def describe_refusal(record: Record, error: RecordRefused | Invalid) -> Rejection:
@@ -132,13 +142,15 @@ def describe_refusal(record: Record, error: RecordRefused | Invalid) -> Rejectio
 
 def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
     """Write down the batch for its consumers, and a few of its refused records for people."""
-    IngestBatch.objects.create(
-        client_id=intake.client_id,
-        received_at=intake.received_at,
-        stored=len(intake.stored),
-        duplicate=len(intake.duplicate),
-        rejected=len(rejected),
-        sources=sorted(intake.touched_sources),
+    record_batch(
+        IngestBatch(
+            client_id=intake.client_id,
+            received_at=intake.received_at,
+            stored=len(intake.stored),
+            duplicate=len(intake.duplicate),
+            rejected=len(rejected),
+            sources=sorted(intake.touched_sources),
+        )
     )
     if not rejected:
         return

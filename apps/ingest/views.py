@@ -2,16 +2,14 @@
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from msgspec import Meta
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.parsers import BaseParser
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,7 +19,7 @@ from apps.clients.services import Heartbeat, enrol_client, record_heartbeat
 from apps.core.clock import format_moment, read_now
 from apps.core.database import translate_faults
 from apps.core.errors import FieldError, Invalid, NotAuthenticated
-from apps.ingest import codec
+from apps.ingest import codec, openapi
 from apps.ingest.authentication import AgentAuthentication, AgentIdentity, IsAgent
 from apps.ingest.services import store_batch
 from apps.tests.services import grant_lease, mark_running
@@ -54,11 +52,11 @@ class LeaseBody(msgspec.Struct, frozen=True):
 
 
 class BodyParser(BaseParser):
-    """The bounded plain bytes of a JSON body, gzip or not; each view decodes them by its structure."""
+    """The bounded plain bytes of a JSON body, gzip or not; views decode them by structure."""
 
     media_type = "application/json"
 
-    def parse(
+    def parse(  # type: ignore[override]  # bytes go on to a structure, not to a serializer
         self, stream: Any, media_type: str | None = None, parser_context: Any = None
     ) -> bytes:
         headers = parser_context["request"].META
@@ -71,9 +69,15 @@ class BodyParser(BaseParser):
 
 
 class AgentView(APIView):
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = [AgentAuthentication]
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsAgent]
-    parser_classes: ClassVar[list[type[BaseParser]]] = [BodyParser]
+    authentication_classes = [AgentAuthentication]
+    permission_classes = [IsAgent]
+    parser_classes = [BodyParser]
+
+
+def read_body(request: Request) -> bytes:
+    body: Any = request.data
+    # A request without a body never reaches the parser.
+    return body if isinstance(body, bytes) else b""
 
 
 def decode_body(request: Request, body_type: type[codec.Data]) -> codec.Data:
@@ -82,12 +86,14 @@ def decode_body(request: Request, body_type: type[codec.Data]) -> codec.Data:
     Raises: Invalid naming the field and the limit it broke.
     """
     try:
-        body = msgspec.json.decode(request.data, type=body_type)
+        body = msgspec.json.decode(read_body(request), type=body_type)
+        codec.check_tree(msgspec.to_builtins(body), "body")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         field, detail = codec.explain(error)
         raise Invalid([FieldError(field, "malformed", detail)]) from error
-    try:
-        codec.check_tree(msgspec.to_builtins(body), "body")
+    except RecursionError as error:
+        refusal = codec.too_deep("body")
+        raise Invalid([FieldError(refusal.field, refusal.code, refusal.detail)]) from error
     except codec.RecordRefused as refusal:
         raise Invalid([FieldError(refusal.field, refusal.code, refusal.detail)]) from refusal
     return body
@@ -108,11 +114,16 @@ def load_client(request: Request) -> Client:
 
 
 class EnrolView(AgentView):
-    authentication_classes: ClassVar[list[type[BaseAuthentication]]] = []
-    permission_classes: ClassVar[list[type[BasePermission]]] = []
+    authentication_classes = []
+    permission_classes = []
 
     @extend_schema(
-        tags=["agent"], summary="Exchange a one-time token for a key", request=dict, responses=dict
+        tags=["agent"],
+        operation_id="agent_enrol",
+        summary="Exchange a one-time token for a key",
+        auth=[],
+        request=openapi.as_json(openapi.describe_body(EnrolBody)),
+        responses={201: openapi.ENROL_ANSWER},
     )
     def post(self, request: Request) -> Response:
         body = decode_body(request, EnrolBody)
@@ -148,7 +159,11 @@ def check_inventory(inventory: dict[str, Any]) -> None:
 
 class HeartbeatView(AgentView):
     @extend_schema(
-        tags=["agent"], summary="Report presence and exchange clocks", request=dict, responses=dict
+        tags=["agent"],
+        operation_id="agent_heartbeat",
+        summary="Report presence and exchange clocks",
+        request=openapi.as_json(openapi.describe_body(HeartbeatBody)),
+        responses={200: openapi.HEARTBEAT_ANSWER},
     )
     def post(self, request: Request) -> Response:
         received_at = read_now()
@@ -184,7 +199,11 @@ class HeartbeatView(AgentView):
 
 class LeaseView(AgentView):
     @extend_schema(
-        tags=["agent"], summary="Fetch the runs inside the horizon", request=dict, responses=dict
+        tags=["agent"],
+        operation_id="agent_leases",
+        summary="Fetch the runs inside the horizon",
+        request=openapi.as_json(openapi.describe_body(LeaseBody)),
+        responses={200: openapi.LEASE_ANSWER},
     )
     def post(self, request: Request) -> Response:
         body = decode_body(request, LeaseBody)
@@ -195,16 +214,36 @@ class LeaseView(AgentView):
 
 class RecordsView(AgentView):
     @extend_schema(
-        tags=["agent"], summary="Upload a batch of records", request=dict, responses=dict
+        tags=["agent"],
+        operation_id="agent_records",
+        summary="Upload a batch of records",
+        description="Plain or gzip (`Content-Encoding: gzip`). What is answered as stored is "
+        "committed; a refused record never harms its neighbours.",
+        request=openapi.as_json(openapi.RECORDS_BODY),
+        responses={200: openapi.RECORDS_ANSWER},
+        examples=[
+            OpenApiExample("one frame", value=openapi.RECORDS_EXAMPLE, request_only=True),
+            OpenApiExample(
+                "one stored, one refused",
+                value=openapi.RECORDS_ANSWER_EXAMPLE,
+                response_only=True,
+            ),
+        ],
     )
     def post(self, request: Request) -> Response:
-        batch = codec.decode_batch(request.data)
+        batch = codec.decode_batch(read_body(request))
         answer = store_batch(client_id=identity_of(request).client_id, batch=batch)
         return Response(answer.as_document())
 
 
 class ConfigView(AgentView):
-    @extend_schema(tags=["agent"], summary="Fetch collectors, intervals and policy", responses=dict)
+    @extend_schema(
+        tags=["agent"],
+        operation_id="agent_config",
+        summary="Fetch collectors, intervals and policy",
+        description="With `If-None-Match`, 304 when nothing changed.",
+        responses={200: openapi.CONFIG_ANSWER},
+    )
     def get(self, request: Request) -> Response:
         etag, document = describe_config()
         if request.META.get("HTTP_IF_NONE_MATCH", "") == f'"{etag}"':
@@ -213,6 +252,7 @@ class ConfigView(AgentView):
 
 
 LEASE_SECONDS = 10
+COLLECTORS = ("host", "cpu", "filesystem", "disk", "interface", "agent")
 DENIED_NETWORKS = ("169.254.0.0/16", "fe80::/10")
 
 
@@ -223,9 +263,7 @@ def describe_config() -> tuple[str, dict[str, Any]]:
     document = {
         "heartbeat_seconds": settings.SWARM_HEARTBEAT_SECONDS,
         "lease_seconds": LEASE_SECONDS,
-        "collectors": {
-            name: collector for name in ("host", "cpu", "filesystem", "disk", "interface", "agent")
-        },
+        "collectors": dict.fromkeys(COLLECTORS, collector),
         "upload": {"stream_seconds": 1, "idle_seconds": 10},
         "policy": {"denied_networks": list(DENIED_NETWORKS)},
     }

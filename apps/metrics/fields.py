@@ -30,7 +30,10 @@ class FloatArray(models.Field):  # type: ignore[type-arg]  # not subscriptable a
         return "double precision[]" if connection.vendor == "postgresql" else "BLOB"
 
     def get_db_prep_value(
-        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+        self,
+        value: Any,
+        connection: BaseDatabaseWrapper,
+        prepared: bool = False,  # noqa: FBT001, FBT002 - Django's signature
     ) -> Any:
         if value is None or isinstance(value, bytes) or connection.vendor == "postgresql":
             return value

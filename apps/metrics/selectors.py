@@ -8,12 +8,14 @@ from uuid import UUID
 import numpy as np
 
 from apps.core.buckets import choose_step_seconds
-from apps.core.errors import FieldError, Invalid
+from apps.core.errors import FieldError, Invalid, NotFound
 from apps.metrics.algorithms.series import Buckets, bucket_series
 from apps.metrics.fields import ElementAt
 from apps.metrics.models import Fact, Frame, Latest, Layout, Source
 
 MAXIMUM_POINTS = 2000
+ASSIGNMENT_KIND = "assignment"
+NAMED_AT_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,38 @@ def find_source(client_id: UUID, kind: str, subject: str = "") -> Source | None:
 
 def list_sources(client_id: UUID) -> list[Source]:
     return list(Source.objects.filter(client_id=client_id).order_by("kind", "subject"))
+
+
+def find_host_source(
+    *, client_id: UUID, key: str, kind: str = "", subject: str | None = None
+) -> Source:
+    """The client's source (of no assignment) that has `key`, among those of `kind` and `subject`.
+
+    Raises: NotFound when there is none, Invalid naming the subjects when there are several.
+    """
+    rows = Source.objects.filter(client_id=client_id).exclude(kind=ASSIGNMENT_KIND)
+    if kind:
+        rows = rows.filter(kind=kind)
+    if subject is not None:
+        rows = rows.filter(subject=subject)
+    found = list(rows.order_by("kind", "subject"))
+    if len(found) > 1:
+        keys = list_keys([source.id for source in found])
+        found = [source for source in found if key in keys.get(source.id, ())]
+    if not found:
+        raise NotFound("source_unknown", f"This client has not sent {key!r} from such a source.")
+    if len(found) > 1:
+        names = ", ".join(str(source) for source in found[:NAMED_AT_MOST])
+        detail = f"must say which of {len(found)} sources is meant ({names})"
+        raise Invalid([FieldError("subject", "ambiguous", detail)])
+    return found[0]
+
+
+def list_host_values(client_id: UUID) -> list[LatestValues]:
+    """The newest values of every source of the client that is no assignment's."""
+    rows = Latest.objects.filter(source__client_id=client_id).exclude(source__kind=ASSIGNMENT_KIND)
+    ordered = rows.select_related("source", "layout").order_by("source__kind", "source__subject")
+    return [describe_latest(row) for row in ordered]
 
 
 def list_keys(source_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -18,6 +18,7 @@ from apps.metrics.writers import (
     FrameKey,
     FrameRow,
     ensure_partitions,
+    insert_batch,
     insert_frames,
     upsert_latest,
 )
@@ -111,13 +112,13 @@ def know_source(client_id: UUID, kind: str, subject: str) -> int:
     name = f"source:{client_id}:{hash_layout([kind, subject])}"
     known: int | None = cache.get(name)
     if known is None:
-        row = Source.objects.filter(client_id=client_id, kind=kind, subject=subject).first()
-        if row is None:
+        known = find_own_source(client_id, kind, subject)
+        if known is None:
             check_source(client_id, kind)
             row, _made = Source.objects.get_or_create(
                 client_id=client_id, kind=kind, subject=subject
             )
-        known = row.id
+            known = row.id
         remember(name, known)
     return known
 
@@ -125,7 +126,7 @@ def know_source(client_id: UUID, kind: str, subject: str) -> int:
 def find_own_source(client_id: UUID, kind: str, subject: str) -> int | None:
     """The number of the client's source of that name; None when it has none."""
     rows = Source.objects.filter(client_id=client_id, kind=kind, subject=subject)
-    return rows.values_list("id", flat=True).first()
+    return next(iter(rows.order_by().values_list("id", flat=True)), None)
 
 
 def check_source(client_id: UUID, kind: str) -> None:
@@ -139,7 +140,10 @@ def check_source(client_id: UUID, kind: str) -> None:
 def record_frames(
     *, client_id: UUID, frames: Sequence[NewFrame], received_at: datetime
 ) -> set[FrameKey]:
-    """The keys of the frames that were new; the others were stored before. Runs in the caller's transaction."""
+    """The keys of the frames that were new; the others were stored before.
+
+    Runs in the caller's transaction.
+    """
     if not frames:
         return set()
     by_key: dict[FrameKey, tuple[FrameRow, NewFrame]] = {}
@@ -190,6 +194,11 @@ def record_fact(*, source_id: int, key: str, value: str, since: datetime) -> boo
         source_id=source_id, key=key, since=since, defaults={"value": value}
     )
     return is_new
+
+
+def record_batch(batch: IngestBatch) -> None:
+    """Write down a committed upload for its consumers. Runs in the caller's transaction."""
+    insert_batch(batch)
 
 
 def prepare_storage(now: datetime) -> None:

@@ -4,6 +4,6 @@ from apps.core.clock import read_now
 from apps.metrics import services
 
 
-@shared_task(name="apps.metrics.tasks.prepare_storage")
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def prepare_storage() -> None:
     services.prepare_storage(read_now())

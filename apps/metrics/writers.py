@@ -5,16 +5,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
 from apps.metrics.fields import pack_numbers
+from apps.metrics.models import IngestBatch
 
 # Keeps a statement below SQLite's limit of 32,766 parameters.
 ROWS_PER_STATEMENT = 1000
 PARTITION_LOCK = 0x5357_4652
 DAYS_BEHIND = 8
 DAYS_AHEAD = 3
+
+LATEST_COLUMNS = 'source_id, at, seq, layout_id, "values", absent'
+FRAME_COLUMNS = f"{LATEST_COLUMNS}, received_at"
 
 FrameKey = tuple[int, datetime, int]
 
@@ -43,7 +48,7 @@ def insert_frames(rows: Sequence[FrameRow], received_at: datetime) -> set[FrameK
             parameter for row in part for parameter in (*encode_row(row), adapt_moment(received_at))
         ]
         statement = (
-            'INSERT INTO metrics_frame (source_id, at, seq, layout_id, "values", absent, received_at)'
+            f"INSERT INTO metrics_frame ({FRAME_COLUMNS})"  # noqa: S608 - literals and placeholders
             f" VALUES {placeholders(len(part), 7)}"
             " ON CONFLICT DO NOTHING RETURNING source_id, at, seq"
         )
@@ -65,7 +70,7 @@ def upsert_latest(rows: Iterable[FrameRow]) -> None:
     for part in split_rows(ordered):
         parameters = [parameter for row in part for parameter in encode_row(row)]
         statement = (
-            'INSERT INTO metrics_latest (source_id, at, seq, layout_id, "values", absent)'
+            f"INSERT INTO metrics_latest ({LATEST_COLUMNS})"  # noqa: S608 - as above
             f" VALUES {placeholders(len(part), 6)} ON CONFLICT (source_id) DO UPDATE SET"
             " at = excluded.at, seq = excluded.seq, layout_id = excluded.layout_id,"
             ' "values" = excluded."values", absent = excluded.absent'
@@ -74,6 +79,26 @@ def upsert_latest(rows: Iterable[FrameRow]) -> None:
         )
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
+
+
+def insert_batch(batch: IngestBatch) -> None:
+    """Store the batch's row; the ORM's way costs several times as much, on every upload."""
+    columns = (
+        adapt_uuid(batch.id), adapt_uuid(batch.client_id), adapt_moment(batch.received_at),
+        batch.stored, batch.duplicate, batch.rejected, json.dumps(batch.sources),
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO metrics_ingestbatch"
+            " (id, client_id, received_at, stored, duplicate, rejected, sources)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            columns,
+        )
+
+
+def adapt_uuid(value: UUID) -> str:
+    """SQLite keeps a UUID as its 32 digits, PostgreSQL reads any of its spellings."""
+    return value.hex
 
 
 def split_rows(rows: Sequence[FrameRow]) -> Iterator[Sequence[FrameRow]]:
@@ -94,8 +119,8 @@ def placeholders(rows: int, columns: int) -> str:
 def encode_row(row: FrameRow) -> tuple[Any, ...]:
     values: Any
     if connection.vendor == "postgresql":
-        numbers = ",".join("NULL" if value is None else repr(value) for value in row.values)
-        values = f"{{{numbers}}}"
+        # The text of a tuple is made in C at once; joining number by number costs six times that.
+        values = f"{{{str(list(row.values))[1:-1].replace('None', 'NULL')}}}"
     else:
         values = pack_numbers(row.values)
     absent = json.dumps(row.absent) if row.absent else None

@@ -1,12 +1,11 @@
 from apps.clients.services.editing import (
     change_client,
-    create_site,
-    create_tag,
     delete_client,
     wake_schedules,
 )
 from apps.clients.services.enrolment import (
     IssuedKey,
+    KeyHolder,
     enrol_client,
     identify_key,
     issue_enrolment_token,
@@ -15,16 +14,29 @@ from apps.clients.services.enrolment import (
     rotate_key,
 )
 from apps.clients.services.inventory import apply_inventory
+from apps.clients.services.places import (
+    change_site,
+    change_tag,
+    create_site,
+    create_tag,
+    delete_site,
+    delete_tag,
+)
 from apps.clients.services.presence import Heartbeat, record_heartbeat, update_presence
 
 __all__ = [
     "Heartbeat",
     "IssuedKey",
+    "KeyHolder",
     "apply_inventory",
     "change_client",
+    "change_site",
+    "change_tag",
     "create_site",
     "create_tag",
     "delete_client",
+    "delete_site",
+    "delete_tag",
     "enrol_client",
     "identify_key",
     "issue_enrolment_token",

@@ -1,9 +1,8 @@
-"""Changes an operator makes to clients, sites and tags."""
+"""Changes an operator makes to clients."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 
@@ -51,38 +50,6 @@ def delete_client(*, client: Client) -> None:
     record_audit(action="delete", target=client, before=describe_client(client))
     publish(ClientChanged(client.id))
     client.delete()
-
-
-@transaction.atomic
-def create_site(
-    *, slug: str, name: str, latitude: float | None = None, longitude: float | None = None
-) -> Site:
-    site = Site(slug=slug, name=name, latitude=latitude, longitude=longitude)
-    save_checked(site)
-    record_audit(action="create", target=site, after={"slug": slug, "name": name})
-    return site
-
-
-@transaction.atomic
-def create_tag(*, slug: str, name: str) -> Tag:
-    tag = Tag(slug=slug, name=name)
-    save_checked(tag)
-    record_audit(action="create", target=tag, after={"slug": slug, "name": name})
-    return tag
-
-
-def save_checked(row: Site | Tag) -> None:
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        raise Invalid(
-            [
-                FieldError(field, "invalid", message)
-                for field, messages in error.message_dict.items()
-                for message in messages
-            ]
-        ) from error
-    row.save()
 
 
 def wake_schedules(client_ids: Sequence[UUID]) -> None:

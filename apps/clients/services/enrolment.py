@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -36,6 +37,14 @@ class IssuedKey:
 
     client: Client
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """The client that a valid key belongs to."""
+
+    client_id: UUID
+    client_name: str
 
 
 def digest_secret(secret: str) -> str:
@@ -212,17 +221,21 @@ def revoke_keys(*, client: Client) -> int:
     return count
 
 
-def identify_key(secret: str) -> Key:
-    """The valid key whose secret text this is, with its client.
+def identify_key(secret: str) -> KeyHolder:
+    """Whose valid key this secret text is; one narrow query, because every call of an agent asks.
 
     Raises: NotAuthenticated(key_unknown | key_revoked | key_expired).
     """
     prefix, _separator, _rest = secret.partition(".")
-    key = Key.objects.select_related("client").filter(prefix=prefix).first()
-    if key is None or not hmac.compare_digest(key.digest, digest_secret(secret)):
+    rows = Key.objects.filter(prefix=prefix).order_by()
+    columns = ("client_id", "client__name", "digest", "revoked_at", "expires_at")
+    found = list(rows.values_list(*columns))
+    digest = digest_secret(secret)
+    if not found or not hmac.compare_digest(found[0][2], digest):
         raise NotAuthenticated("key_unknown", "This agent key is not known here; enrol again.")
-    if key.revoked_at is not None:
+    client_id, client_name, _digest, revoked_at, expires_at = found[0]
+    if revoked_at is not None:
         raise NotAuthenticated("key_revoked", "This agent key was revoked; enrol again.")
-    if key.expires_at is not None and key.expires_at <= read_now():
+    if expires_at is not None and expires_at <= read_now():
         raise NotAuthenticated("key_expired", "This agent key was replaced by a newer one.")
-    return key
+    return KeyHolder(client_id, client_name)

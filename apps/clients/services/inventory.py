@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 from apps.clients.models import Client, Interface
+from apps.clients.published import ClientChanged
 from apps.core.bus import publish
 from apps.core.clock import read_now
-from apps.clients.published import ClientChanged
 
 HASH_LENGTH = 16
 

@@ -37,7 +37,7 @@ def bucket_series(at: Numbers, values: Numbers, step_seconds: float) -> Buckets:
         return Buckets(empty, np.empty(0, np.int64), empty, empty, empty, empty)
     parts = np.split(values, starts[1:])
     return Buckets(
-        start=bucket[starts] * step_seconds,
+        start=np.asarray(bucket[starts] * step_seconds, dtype=np.float64),
         count=count,
         minimum=np.minimum.reduceat(values, starts),
         mean=np.add.reduceat(values, starts) / count,

@@ -1,0 +1,57 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.metrics.catalogue import ABSENT_CODES
+
+
+class MetricSerializer(serializers.Serializer[Any]):
+    """One row of the catalogue."""
+
+    name = serializers.CharField()
+    unit = serializers.CharField(help_text="s, B, bit/s, 1 (a ratio or a count), ...")
+    group = serializers.CharField()
+    kind = serializers.CharField(help_text="gauge or counter.")
+    better = serializers.CharField(help_text="lower, higher or neutral.")
+    description = serializers.CharField()
+    source = serializers.CharField(  # type: ignore[assignment]  # DRF takes fields off the class
+        help_text="Where the number comes from."
+    )
+    absent = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Why it may be missing: "
+        + ", ".join(f"{code} {meaning}" for code, meaning in ABSENT_CODES.items())
+        + ".",
+    )
+    attributes = serializers.ListField(
+        child=serializers.CharField(), help_text="Names that may stand in braces in its key."
+    )
+
+
+class MetricQuery(serializers.Serializer[Any]):
+    """How the catalogue can be narrowed."""
+
+    group = serializers.CharField(required=False, help_text="Only metrics of this group.")
+    search = serializers.CharField(
+        required=False, max_length=100, help_text="Part of the name or description."
+    )
+
+
+class SourceSerializer(serializers.Serializer[Any]):
+    """A stream of numbers with its newest values."""
+
+    kind = serializers.CharField(help_text="host, cpu, interface, filesystem, disk or agent.")
+    subject = serializers.CharField(
+        allow_blank=True, help_text="Which one: eth0, /home, sda; empty when there is only one."
+    )
+    at = serializers.DateTimeField()
+    values = serializers.DictField(child=serializers.FloatField())
+    absent = serializers.DictField(
+        child=serializers.CharField(), help_text="Reason codes of what could not be measured."
+    )
+
+
+class SourceQuery(serializers.Serializer[Any]):
+    """Whose sources."""
+
+    client = serializers.UUIDField()
