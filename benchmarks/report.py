@@ -1,0 +1,35 @@
+"""How every benchmark ends: a table for people, one JSON line for machines."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One measured claim beside what it is compared with in the same run."""
+
+    claim: str
+    value: float
+    unit: str
+    goal: float
+    better: str
+    beside: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_met(self) -> bool:
+        return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+
+
+def finish(claim: Claim) -> None:
+    """Print the closing JSON line and leave with 1 when the goal was missed."""
+    print(json.dumps(asdict(claim)))
+    sys.exit(0 if claim.is_met else 1)
