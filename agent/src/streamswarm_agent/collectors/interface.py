@@ -1,0 +1,106 @@
+"""The `interface` collector: traffic, errors and state of each network interface."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+import psutil
+
+from streamswarm_agent.collectors.base import CollectedFact, Collection
+from streamswarm_agent.collectors.measures import Measure, Reading, frame_of, scaled
+
+MAX_INTERFACES = 64
+NUMEROUS = ("veth", "docker", "br-", "cali", "cni", "flannel", "lxc", "vnet", "tap", "ifb", "dummy")
+DIRECTIONS = {"receive": ("recv", "in"), "transmit": ("sent", "out")}
+BITS_PER_MEGABIT = 1_000_000
+DUPLEX_NAMES = {psutil.NIC_DUPLEX_FULL: "full", psutil.NIC_DUPLEX_HALF: "half"}
+
+
+def choose_interfaces(names: Iterable[str]) -> list[str]:
+    """At most 64 of the names, those of containers and virtual machines last."""
+    ordered = sorted(set(names), key=lambda name: (name.startswith(NUMEROUS), name))
+    return ordered[:MAX_INTERFACES]
+
+
+class InterfaceCollector:
+    """One frame for each interface, loopback included: bits, packets, errors and drops a second.
+
+    Bytes since the start are there as well. Fact: the duplex mode. The first pass and a counter
+    that went back give I; without a nominal speed, speed and utilisation are U.
+    """
+
+    name: ClassVar[str] = "interface"
+
+    def __init__(
+        self,
+        read_counters: Callable[[], Mapping[str, Any]] = lambda: psutil.net_io_counters(
+            pernic=True, nowrap=False
+        ),
+        read_states: Callable[[], Mapping[str, Any]] = psutil.net_if_stats,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read_counters = read_counters
+        self._read_states = read_states
+        self._monotonic = monotonic
+        self._previous: dict[str, Reading] = {}
+
+    def collect(self) -> Collection:
+        """One pass over all interfaces."""
+        at_seconds = self._monotonic()
+        counters, states = self._read_counters(), self._read_states()
+        names = choose_interfaces([*counters, *states])
+        current = {
+            name: Reading(at_seconds, counters[name]._asdict() if name in counters else {})
+            for name in names
+        }
+        frames = tuple(
+            frame_of(
+                "interface", name, _measure(reading, self._previous.get(name), states.get(name))
+            )
+            for name, reading in current.items()
+        )
+        facts = tuple(
+            CollectedFact(
+                "interface", name, "system.network.link.duplex", DUPLEX_NAMES[states[name].duplex]
+            )
+            for name in names
+            if name in states and states[name].duplex in DUPLEX_NAMES
+        )
+        self._previous = current
+        return Collection(frames, facts)
+
+
+def _measure(current: Reading, earlier: Reading | None, state: Any | None) -> dict[str, Measure]:
+    measures: dict[str, Measure] = {}
+    for direction, (suffix, prefix) in DIRECTIONS.items():
+        attribute = f"{{direction={direction}}}"
+        bytes_rate = current.rate_since(earlier, f"bytes_{suffix}")
+        measures |= {
+            f"system.network.io.rate{attribute}": scaled(bytes_rate, 8),
+            f"system.network.packet.rate{attribute}": current.rate_since(
+                earlier, f"packets_{suffix}"
+            ),
+            f"system.network.errors.rate{attribute}": current.rate_since(earlier, f"err{prefix}"),
+            f"system.network.packet.dropped.rate{attribute}": current.rate_since(
+                earlier, f"drop{prefix}"
+            ),
+            f"system.network.io{attribute}": current.counters.get(f"bytes_{suffix}", "U"),
+        }
+    return measures | _measure_link(state, measures)
+
+
+def _measure_link(state: Any | None, traffic: Mapping[str, Measure]) -> dict[str, Measure]:
+    speed = state.speed * BITS_PER_MEGABIT if state and state.speed > 0 else None
+    rates = [traffic[f"system.network.io.rate{{direction={name}}}"] for name in DIRECTIONS]
+    known_rates = [rate for rate in rates if not isinstance(rate, str)]
+    utilization: Measure = "I"
+    if speed is None:
+        utilization = "U"
+    elif len(known_rates) == len(rates):
+        utilization = max(known_rates) / speed
+    return {
+        "system.network.link.up": float(state.isup) if state else "U",
+        "system.network.link.speed": "U" if speed is None else float(speed),
+        "system.network.link.mtu": float(state.mtu) if state else "U",
+        "system.network.link.utilization": utilization,
+    }

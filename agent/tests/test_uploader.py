@@ -1,0 +1,173 @@
+import asyncio
+
+import pytest
+
+from agent.tests.answering_server import LostAnswer, Refusal, Rejection
+from streamswarm_agent.collectors.base import CollectedFrame, Collection
+from streamswarm_agent.errors import CallFailed, CallRefused
+from streamswarm_agent.wire.messages import RecordsAnswer
+
+
+async def measure(kept, count=1):
+    for number in range(count):
+        frame = CollectedFrame("host", "", {"system.uptime": float(number)})
+        await kept.recorder.record_collection(Collection(frames=(frame,)))
+
+
+def values(server):
+    return [record["data"]["values"][0] for record in server.stored_of("frame")]
+
+
+async def test_what_is_measured_is_stored_once_and_leaves_the_spool(server, kept, uploader):
+    await measure(kept, 3)
+    await uploader.flush()
+    assert values(server) == [0, 1, 2]
+    assert kept.spool.depth == 0
+    assert server.violations == []
+    assert uploader.last_duration_seconds is not None
+
+
+async def test_nothing_is_sent_when_nothing_waits(server, uploader):
+    await uploader.flush()
+    assert server.requests == []
+
+
+async def test_a_batch_that_was_stored_but_never_answered_is_stored_once(server, kept, uploader):
+    await measure(kept, 4)
+    server.misbehave("records", LostAnswer())
+    with pytest.raises(CallFailed):
+        await uploader.flush()
+    assert kept.spool.depth == 4
+    await uploader.flush()
+    assert kept.spool.depth == 0
+    assert len(server.stored) == 4
+    assert len(server.duplicates) == 4
+
+
+async def test_after_a_failure_what_is_new_goes_before_what_is_old(server, kept, uploader):
+    await measure(kept, 2)
+    server.misbehave("records", Refusal(503, "busy", {"Retry-After": "1"}))
+    with pytest.raises(CallRefused):
+        await uploader.flush()
+    await kept.recorder.record_collection(
+        Collection(frames=(CollectedFrame("host", "", {"system.uptime": 9.0}),))
+    )
+    await uploader.flush()
+    assert values(server) == [9, 1, 0]
+
+
+async def test_a_flush_sends_one_batch_of_the_backlog_and_asks_for_another(server, kept, uploader):
+    frames = tuple(CollectedFrame("host", "", {"system.uptime": 1.0}) for _ in range(1100))
+    await kept.recorder.record_collection(Collection(frames=frames))
+    kept.spool.demote_live()
+    await uploader.flush()
+    assert server.batch_sizes() == [500]
+    assert kept.urgent.is_set()
+    await uploader.flush()
+    await uploader.flush()
+    assert server.batch_sizes() == [500, 500, 100]
+
+
+async def test_a_rejected_record_harms_no_neighbour_and_is_not_sent_again(server, kept, uploader):
+    await measure(kept, 3)
+    server.misbehave("records", Rejection(places=(1,), code="out_of_range"))
+    await uploader.flush()
+    await uploader.flush()
+    assert values(server) == [0, 2]
+    assert server.batch_sizes() == [3]
+    assert kept.spool.list_quarantine() == [("frame", "out_of_range: data: No.")]
+
+
+async def test_a_batch_that_is_too_large_is_halved_until_it_passes(server, kept, uploader):
+    await measure(kept, 20)
+    server.largest_batch_records = 6
+    await uploader.flush()
+    assert sorted(values(server)) == list(range(20))
+    assert kept.spool.depth == 0
+    assert [size for size in server.batch_sizes() if size <= 6] == [5, 5, 5, 5]
+
+
+async def test_a_batch_over_a_megabyte_is_never_sent(server, kept, uploader):
+    import random
+
+    rng = random.Random(1)
+    inventory = {f"field{number}": rng.randbytes(300_000).hex() for number in range(2)}
+    for _ in range(4):
+        await kept.recorder.record_inventory(inventory | {"salt": rng.randbytes(9).hex()})
+    server.violations = []
+    await uploader.flush()
+    sizes = [int(headers["Content-Length"]) for _, _, headers in server.requests]
+    assert len(sizes) == 4
+    assert max(sizes) <= 1_000_000
+
+
+async def test_one_poisonous_record_is_moved_aside_and_the_rest_stored(server, kept, uploader):
+    await measure(kept, 8)
+
+    def refuse_poison(body, *args):
+        if any(record["data"]["values"] == [5.0] for record in body["records"]):
+            return 400, {"code": "malformed_batch", "detail": "No.", "data": {}}, {}
+        return original(body, *args)
+
+    original, server._answer_records = server._answer_records, refuse_poison
+    await uploader.flush()
+    assert sorted(values(server)) == [0, 1, 2, 3, 4, 6, 7]
+    assert kept.spool.list_quarantine() == [("frame", "malformed_batch: No.")]
+
+
+async def test_a_foreign_server_in_between_makes_nothing_be_thrown_away(server, kept, uploader):
+    await measure(kept, 2)
+    server._answer_records = lambda *_args: (400, {"error": "captive portal"}, {})
+    with pytest.raises(CallRefused):
+        await uploader.flush()
+    assert kept.spool.depth == 2
+    assert kept.spool.list_quarantine() == []
+
+
+async def test_a_refused_key_keeps_everything(server, kept, uploader):
+    await measure(kept, 2)
+    server.misbehave("records", Refusal(401, "key_revoked"))
+    with pytest.raises(CallRefused) as caught:
+        await uploader.flush()
+    assert caught.value.status == 401
+    assert kept.spool.depth == 2
+
+
+async def test_an_answer_that_settles_nothing_is_a_failure_and_no_endless_loop(
+    server, kept, uploader
+):
+    await measure(kept, 2)
+    empty = {"stored": [], "duplicate": [], "rejected": []}
+    server._answer_records = lambda *_args: (200, empty, {})
+    with pytest.raises(CallFailed, match="settled none"):
+        await uploader.flush()
+    assert len(server.bodies("records")) == 1
+
+
+async def test_flushes_keep_the_streaming_interval(kept, uploader, clock):
+    await uploader.flush_paced()
+    clock.advance(0.25)
+    await uploader.flush_paced()
+    clock.advance(5)
+    await uploader.flush_paced()
+    assert clock.slept == [0.0, 0.75, 0.0]
+
+
+async def test_the_age_of_the_backlog_is_known_after_a_flush(server, kept, uploader):
+    begin = kept.server_time.now()
+    await measure(kept)
+    server.misbehave("records", LostAnswer())
+    with pytest.raises(CallFailed):
+        await uploader.flush()
+    assert uploader.oldest_at == pytest.approx(begin, abs=1)
+    await uploader.flush()
+    assert uploader.oldest_at is None
+
+
+async def test_a_hundred_uploads_of_one_batch_store_it_once(server, kept, uploader, client):
+    await measure(kept, 5)
+    records = kept.spool.list_live(records=500, size_bytes=1_000_000)
+    body = uploader._encode(records)
+    answers = await asyncio.gather(*(client.send_records(body) for _ in range(100)))
+    assert all(isinstance(answer, RecordsAnswer) for answer in answers)
+    assert sum(len(answer.stored) for answer in answers) == len(server.stored) == 5
