@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships no types
     """A person or program that signs in; what it may do stands in its roles."""
 
     class Theme(models.TextChoices):
@@ -69,6 +69,12 @@ class Token(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
     class Meta:
         verbose_name = _("API token")
         verbose_name_plural = _("API tokens")
+        ordering: ClassVar = ["-created"]
+
+    @property
+    def public_id(self) -> str:
+        """What names the token in lists and in the audit; its primary key is the digest."""
+        return str(self.token_key)
 
     def __str__(self) -> str:
         return self.name

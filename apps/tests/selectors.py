@@ -20,13 +20,24 @@ def list_assignments(
     user: AnyUser, permission: Permission = Permission.VIEW
 ) -> QuerySet[Assignment]:
     """The assignments on clients where `user` holds `permission`, removed ones included."""
-    rows = Assignment.objects.select_related("test__target", "client__site")
+    rows = Assignment.objects.select_related("test__target", "client__site", "source")
     return narrow(rows, find_scope(user, permission), build_filter=filter_through("client__"))
+
+
+def get_assignment(user: AnyUser, *, test_id: UUID, client_id: UUID) -> Assignment:
+    """The assignment of that test to that client, also when it was taken away since.
+
+    Raises: NotFound when there is none, or none that `user` may see.
+    """
+    row = list_assignments(user).filter(test_id=test_id, client_id=client_id).first()
+    if row is None:
+        raise NotFound("assignment_unknown", "That test is not assigned to that client.")
+    return row
 
 
 def list_tests(user: AnyUser) -> QuerySet[Test]:
     """The tests of clients that `user` may see, and those `user` made."""
-    rows = Test.objects.select_related("target")
+    rows = Test.objects.select_related("target", "created_by")
     scope = find_scope(user, Permission.VIEW)
     if scope.is_everything:
         return rows

@@ -6,7 +6,7 @@ from apps.accounts.services.setup import (
     issue_setup_code,
     set_up_first_admin,
 )
-from apps.accounts.services.tokens import create_token, note_token_use
+from apps.accounts.services.tokens import create_token, note_token_use, revoke_token
 
 __all__ = [
     "create_admin_from_password",
@@ -15,6 +15,7 @@ __all__ = [
     "issue_setup_code",
     "note_token_use",
     "record_audit",
+    "revoke_token",
     "set_theme",
     "set_up_first_admin",
 ]

@@ -25,7 +25,10 @@ def record_audit(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> AuditEntry:
-    """The new last entry of the chain, about `target` and the acting user, committed with the change."""
+    """The new last entry of the chain: what the acting user did to `target`.
+
+    It is committed with the change itself.
+    """
     actor = read_actor()
     with transaction.atomic():
         AuditHead.objects.get_or_create(id=HEAD_ID, defaults={"digest": FIRST_DIGEST})
@@ -38,7 +41,7 @@ def record_audit(
             address=actor.address,
             action=action,
             object_type=target._meta.model_name or "",  # noqa: SLF001 - Django's documented API
-            object_id=str(target.pk),
+            object_id=str(getattr(target, "public_id", target.pk)),
             object_label=str(target)[:LABEL_LENGTH],
             before=make_plain(before),
             after=make_plain(after),

@@ -11,32 +11,57 @@ from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid
 
 DEFAULT_LIFE = timedelta(days=365)
+MAXIMUM_LIFE = timedelta(days=730)
+NAME_LENGTH = 100
 # Writing down every use would turn each read into a write.
 LAST_USED_RESOLUTION = timedelta(minutes=1)
 
 
 @transaction.atomic
 def create_token(
-    *, user: User, name: str, scopes: Sequence[str], life: timedelta | None = DEFAULT_LIFE
+    *, user: User, name: str, scopes: Sequence[str], life: timedelta = DEFAULT_LIFE
 ) -> tuple[Token, str]:
     """The stored token and its secret text, which is never to be had again.
 
-    Raises: Invalid for an empty name, no scope or an unknown scope.
+    Raises: Invalid naming each wrong field and its limit.
     """
-    errors = []
-    if not name.strip():
-        errors.append(FieldError("name", "required", "must not be empty"))
-    unknown = sorted(set(scopes) - set(Token.Scope.values))
-    if unknown or not scopes:
-        allowed = ", ".join(Token.Scope.values)
-        errors.append(FieldError("scopes", "unknown_scope", f"must be some of {allowed}"))
-    if errors:
-        raise Invalid(errors)
+    check_token(name=name, scopes=scopes, life=life)
     token, secret = Token.objects.create(
         user=user, expiry=life, name=name.strip(), scopes=sorted(set(scopes))
     )
-    record_audit(action="create", target=token, after={"name": name, "scopes": token.scopes})
+    record_audit(action="create", target=token, after=describe_token(token))
     return token, secret
+
+
+def check_token(*, name: str, scopes: Sequence[str], life: timedelta) -> None:
+    errors = []
+    if not 1 <= len(name.strip()) <= NAME_LENGTH:
+        errors.append(FieldError("name", "length", f"must have 1 to {NAME_LENGTH} characters"))
+    if not scopes or not set(scopes) <= set(Token.Scope.values):
+        allowed = ", ".join(Token.Scope.values)
+        errors.append(FieldError("scopes", "unknown_scope", f"must be some of {allowed}"))
+    if not timedelta(0) < life <= MAXIMUM_LIFE:
+        errors.append(
+            FieldError("days", "out_of_range", f"must be from 1 to {MAXIMUM_LIFE.days} days")
+        )
+    if errors:
+        raise Invalid(errors)
+
+
+def describe_token(token: Token) -> dict[str, object]:
+    return {
+        "name": token.name,
+        "user": token.user.get_username(),
+        "scopes": token.scopes,
+        "expiry": token.expiry,
+    }
+
+
+@transaction.atomic
+def revoke_token(*, token: Token) -> None:
+    """Remove the token; what still carries it gets 401 from now on."""
+    record_audit(action="revoke", target=token, before=describe_token(token))
+    token.delete()
 
 
 def note_token_use(token: Token) -> None:

@@ -43,7 +43,7 @@ def derive_run_id(assignment: str, revision: int, number: int) -> UUID:
 def compute_start_ms(schedule: Schedule, number: int) -> int:
     """The start of slot `number`: anchor + phase + number * every + slip.
 
-    The phase spreads assignments over the interval; the slip moves single starts by up to `slip_ms`.
+    The phase spreads assignments over the interval; the slip moves a start by up to `slip_ms`.
     """
     phase_ms = 0
     if schedule.kind != "once":

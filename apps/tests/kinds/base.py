@@ -16,7 +16,7 @@ KINDS_DIR = Path(__file__).resolve().parents[3] / "agent" / "wire" / "v1" / "kin
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of test: its parameters' schema (shared with the agent) and what a list shows of it."""
+    """A kind of test: its parameters' schema (the agent's too) and what a list shows of it."""
 
     name: str
     headline: tuple[str, ...]

@@ -147,7 +147,10 @@ def check_between(name: str, value: float, lowest: float, highest: float) -> lis
 
 
 def refuse_taken_name(name: str, except_id: UUID | None = None) -> None:
-    if Test.objects.filter(name=name).exclude(id=except_id).exists():
+    others = Test.objects.filter(name=name)
+    if except_id is not None:
+        others = others.exclude(id=except_id)
+    if others.exists():
         raise Conflict("name_taken", f"Another test is called {name!r}.", field="name")
 
 
@@ -185,7 +188,7 @@ def describe_test(test: Test) -> dict[str, Any]:
 
 @transaction.atomic
 def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
-    """Make exactly `clients` run the test; whoever is taken away keeps the history measured so far."""
+    """Make exactly `clients` run the test; whoever is taken away keeps its history."""
     wanted = {client.id: client for client in clients}
     existing = {row.client_id: row for row in test.assignments.all()}
     now = read_now()

@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -38,7 +39,7 @@ def has_resolver(resolver_file: Path = RESOLVER_FILE) -> bool:
 
 def describe_starter_tests(web_url: str) -> list[TestDefinition]:
     """Loopback, the own web page, and the resolver and the gateway where there are any."""
-    wanted = [
+    wanted: list[tuple[str, str, str, dict[str, Any]]] = [
         ("Loopback", "ping", "127.0.0.1", {}),
         ("This server's web page", "http", f"{web_url}/healthz", {"interval_seconds": 2}),
     ]

@@ -1,0 +1,67 @@
+# Everything a newcomer needs is `make run` and `make test`; both set themselves up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+ARGS ?=
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+.PHONY: help setup setup-test run test check lint types imports migrations bench lab faults fuzz e2e docs lock
+
+help: ## Show what make can do
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## Prepare what `make run` needs: system libraries, packages, browser assets
+	@scripts/setup.sh run
+
+setup-test: ## Prepare what `make test` and `make check` need
+	@scripts/setup.sh test
+
+run: setup ## Start everything on this machine; Ctrl-C stops it
+	@exec $(BIN)/python manage.py up
+
+test: setup-test ## Run every test, on SQLite and on PostgreSQL (ARGS="-k word" selects)
+	@exec $(BIN)/python scripts/run_tests.py $(ARGS)
+
+check: lint types imports migrations ## Everything that judges the code without running it
+
+lint: setup-test ## Style of Python and templates
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/djlint --quiet --lint --check templates apps
+
+types: setup-test ## Types of the server and of the agent
+	$(BIN)/mypy apps streamswarm manage.py benchmarks scripts
+	$(BIN)/mypy agent/src
+
+imports: setup-test ## The rule who may import whom
+	$(BIN)/lint-imports
+	cd agent && PYTHONPATH=src ../$(BIN)/lint-imports --config pyproject.toml
+
+migrations: setup-test ## Models and migrations agree; Django's own checks
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py check --fail-level WARNING
+
+bench: setup-test ## Run the benchmarks (BENCH=name runs one)
+	@for name in $(or $(BENCH),$(basename $(notdir $(filter-out %/__init__.py,$(wildcard benchmarks/*.py))))); do \
+		echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+lab: setup-test ## The whole network laboratory (needs root)
+	$(BIN)/python -m pytest tests/lab $(ARGS)
+
+faults: setup-test ## The long rounds of killed processes
+	$(BIN)/python -m pytest tests/faults -m "faults or slow" $(ARGS)
+
+fuzz: setup-test ## Hostile input, the long form
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/security $(ARGS)
+
+e2e: setup-test ## Every story in headless Chromium
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+docs: setup-test ## Check that the documentation and the code agree
+	$(BIN)/python -m pytest tests/test_conventions.py -k docs $(ARGS)
+
+lock: setup-test ## Pin every dependency anew (UPGRADE=1 takes the newest)
+	cd requirements && for name in base agent node; do ../$(COMPILE) --output-file $$name.txt $$name.in || exit 1; done
+	cd requirements && ../$(COMPILE) --constraint base.txt --constraint agent.txt --output-file dev.txt dev.in
+	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved

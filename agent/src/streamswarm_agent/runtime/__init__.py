@@ -1,0 +1,1 @@
+"""The running agent: loops that measure, keep and send."""

@@ -1,0 +1,58 @@
+"""The configuration in force: the server's last word, also across restarts without a server."""
+
+import asyncio
+import logging
+from typing import Any
+
+from streamswarm_agent.errors import StateUnusable
+from streamswarm_agent.runtime.egress import PolicyResolver
+from streamswarm_agent.spool.state import StateDirectory
+from streamswarm_agent.transport.client import ServerClient
+from streamswarm_agent.wire.messages import Config
+
+logger = logging.getLogger(__name__)
+
+_CONFIG_FILE = "config.json"
+
+
+class Settings:
+    """Holds the configuration and the egress policy that follows from it."""
+
+    def __init__(self, state: StateDirectory, resolver: PolicyResolver) -> None:
+        self._state = state
+        self._resolver = resolver
+        self.config = Config()
+        self.etag = ""
+
+    def resume(self) -> None:
+        """Take the configuration on disk; one that is not understood is ignored."""
+        self._apply(Config(), "")
+        try:
+            kept = self._state.read_json(_CONFIG_FILE)
+            if kept is not None:
+                self._apply(Config.parse(kept["config"]), str(kept["etag"]))
+        except (StateUnusable, KeyError, TypeError, ValueError, AttributeError) as error:
+            logger.warning("config_ignored file=%s reason=%r", _CONFIG_FILE, error)
+
+    async def refresh(self, client: ServerClient) -> None:
+        """Take the server's configuration if it is another one, and keep it on disk.
+
+        Raises: StateUnusable when its policy is not understood; the former one then stays.
+        """
+        answer = await client.fetch_config(self.etag)
+        if answer is None:
+            return
+        self._apply(answer.config, answer.etag)
+        logger.info("config_applied etag=%s", answer.etag)
+        await asyncio.to_thread(self._keep, {"etag": answer.etag, "config": answer.document})
+
+    def _apply(self, config: Config, etag: str) -> None:
+        self._resolver.replace_server_denials(config.denied_networks)
+        self.config = config
+        self.etag = etag
+
+    def _keep(self, document: dict[str, Any]) -> None:
+        try:
+            self._state.write_json(_CONFIG_FILE, document)
+        except OSError as error:
+            logger.warning("config_not_kept reason=%s", error)

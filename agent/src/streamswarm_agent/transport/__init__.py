@@ -1,0 +1,1 @@
+"""Talking to the server: calls, their refusals, and the socket that wakes the agent."""

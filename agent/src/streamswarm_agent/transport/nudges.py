@@ -1,0 +1,78 @@
+"""The WebSocket over which the server wakes the agent; without it polling goes on."""
+
+import asyncio
+import json
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+
+from streamswarm_agent.errors import AgentError, CallFailed, CallRefused
+from streamswarm_agent.transport.backoff import Backoff
+from streamswarm_agent.transport.connection import USER_AGENT
+
+logger = logging.getLogger(__name__)
+
+_KEEPALIVE_SECONDS = 20.0
+_LARGEST_MESSAGE_BYTES = 4096
+
+
+async def listen_for_nudges(
+    server_url: str,
+    key: str,
+    *,
+    tls: ssl.SSLContext,
+    on_nudge: Callable[[str], None],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Call `on_nudge` with every word the server sends, for ever, reconnecting with back-off."""
+    backoff = Backoff()
+    while True:
+        error: AgentError
+        try:
+            await _listen_once(server_url, key, tls, on_nudge, backoff)
+            error = CallFailed("the server closed the socket")
+        except InvalidStatus as refusal:
+            status = refusal.response.status_code
+            error = CallRefused(status, "socket_refused", f"the socket was refused: {status}")
+        except (OSError, TimeoutError, WebSocketException) as failure:
+            error = CallFailed(f"socket: {failure or type(failure).__name__}")
+        delay_seconds = backoff.next_delay_seconds(error)
+        logger.info("socket_lost reason=%s retry_seconds=%.1f", error, delay_seconds)
+        await sleep(delay_seconds)
+
+
+async def _listen_once(
+    server_url: str,
+    key: str,
+    tls: ssl.SSLContext,
+    on_nudge: Callable[[str], None],
+    backoff: Backoff,
+) -> None:
+    is_secure = server_url.startswith("https:")
+    async with connect(
+        f"ws{server_url.removeprefix('http')}/ws/agent/",
+        additional_headers={"Authorization": f"Agent {key}"},
+        user_agent_header=USER_AGENT,
+        ssl=tls if is_secure else None,
+        proxy=None,
+        ping_interval=_KEEPALIVE_SECONDS,
+        ping_timeout=_KEEPALIVE_SECONDS,
+        max_size=_LARGEST_MESSAGE_BYTES,
+    ) as socket:
+        logger.info("socket_open")
+        async for message in socket:
+            # Only a word proves a live server: one that accepts and closes must not be hammered.
+            backoff.reset()
+            if word := _read_nudge(message):
+                on_nudge(word)
+
+
+def _read_nudge(message: str | bytes) -> str | None:
+    try:
+        word = json.loads(message)["nudge"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return word if isinstance(word, str) else None

@@ -1,0 +1,206 @@
+"""Which series a page draws, and how; static/js/chart.js draws it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from apps.dashboard.formats import Style, find_style
+from apps.metrics.selectors import LatestValues
+from apps.tests.kinds import Kind
+
+Label = str | Promise
+
+RANGES: dict[str, tuple[Label, timedelta]] = {
+    "15m": (_("15 min"), timedelta(minutes=15)),
+    "1h": (_("1 h"), timedelta(hours=1)),
+    "6h": (_("6 h"), timedelta(hours=6)),
+    "24h": (_("24 h"), timedelta(hours=24)),
+    "7d": (_("7 days"), timedelta(days=7)),
+}
+DEFAULT_RANGE = "15m"
+MAXIMUM_PANELS_OF_A_KIND = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One drawn series: a metric key of a source of the client, or of the page's assignment."""
+
+    key: str
+    label: Label
+    source: str = "assignment"
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A chart: its lines, or bars, or one line inside the band of two others (lowest, highest)."""
+
+    title: Label
+    style: Style
+    lines: tuple[Line, ...]
+    band: tuple[Line, Line] | None = None
+    is_bars: bool = False
+    # Draw 1 - value: the share of failures of a series of successes.
+    is_complement: bool = False
+
+    def as_document(self) -> dict[str, Any]:
+        return {
+            "title": str(self.title),
+            "style": self.style,
+            "lines": [describe_line(line) for line in self.lines],
+            "band": [describe_line(line) for line in self.band or ()],
+            "is_bars": self.is_bars,
+            "is_complement": self.is_complement,
+        }
+
+
+def describe_line(line: Line) -> dict[str, str]:
+    return {
+        "key": line.key,
+        "label": str(line.label),
+        "source": line.source,
+        "subject": line.subject,
+    }
+
+
+LABELS: dict[str, Label] = {
+    "net.rtt.min": _("Lowest"),
+    "net.rtt.median": _("Median"),
+    "net.rtt.max": _("Highest"),
+    "net.rtt.tcp_connect": _("Connect"),
+    "net.packet.loss.ratio": _("Packet loss"),
+    "net.availability.ratio": _("Failed attempts"),
+    "net.jitter.rfc3550": _("Jitter"),
+    "dns.lookup.duration": _("Lookup"),
+    "dns.timeout.ratio": _("Unanswered queries"),
+    "http.client.phase.dns": _("DNS"),
+    "http.client.phase.connect": _("Connect"),
+    "http.client.phase.tls": _("TLS"),
+    "http.client.phase.ttfb": _("First byte"),
+    "http.client.phase.transfer": _("Transfer"),
+    "http.client.request.duration": _("Whole request"),
+    "http.availability.ratio": _("Failed requests"),
+}
+COMPLEMENTS = frozenset({"net.availability.ratio", "http.availability.ratio"})
+BAND = ("net.rtt.min", "net.rtt.max")
+
+
+def describe_test_panels(kind: Kind) -> list[Panel]:
+    """The charts of a kind of test: its times in one panel, each of its shares as bars."""
+    times = [key for key in kind.chart if find_style(key) == Style.DURATION]
+    band = None
+    if set(BAND) <= set(times):
+        band = (name_line(BAND[0]), name_line(BAND[1]))
+        times = [key for key in times if key not in BAND]
+    panels = [
+        Panel(_("Latency"), Style.DURATION, tuple(name_line(key) for key in times), band=band)
+    ]
+    panels += [
+        Panel(
+            LABELS.get(key, key),
+            Style.RATIO,
+            (name_line(key),),
+            is_bars=True,
+            is_complement=key in COMPLEMENTS,
+        )
+        for key in kind.chart
+        if find_style(key) == Style.RATIO
+    ]
+    return panels
+
+
+def name_line(key: str) -> Line:
+    return Line(key, LABELS.get(key, key))
+
+
+HOST_PANELS: tuple[Panel, ...] = (
+    Panel(
+        _("Processor"), Style.RATIO, (Line("system.cpu.utilization", _("In use"), source="host"),)
+    ),
+    Panel(
+        _("Memory"),
+        Style.RATIO,
+        (
+            Line("system.memory.utilization", _("In use"), source="host"),
+            Line("system.paging.utilization", _("Swap"), source="host"),
+        ),
+    ),
+    Panel(
+        _("Load"),
+        Style.NUMBER,
+        (
+            Line("system.cpu.load_average.1m", _("1 min"), source="host"),
+            Line("system.cpu.load_average.5m", _("5 min"), source="host"),
+            Line("system.cpu.load_average.15m", _("15 min"), source="host"),
+        ),
+    ),
+    Panel(
+        _("Pressure"),
+        Style.RATIO,
+        (
+            Line("system.cpu.pressure", _("Processor"), source="host"),
+            Line("system.memory.pressure", _("Memory"), source="host"),
+            Line("system.io.pressure", _("I/O"), source="host"),
+        ),
+    ),
+)
+SUBJECT_LINES: dict[str, tuple[tuple[str, Label], ...]] = {
+    "interface": (
+        ("system.network.io.rate{direction=receive}", _("In")),
+        ("system.network.io.rate{direction=transmit}", _("Out")),
+    ),
+    "disk": (
+        ("system.disk.io.rate{direction=read}", _("Read")),
+        ("system.disk.io.rate{direction=write}", _("Written")),
+    ),
+}
+FILE_SYSTEM_KEY = "system.filesystem.utilization"
+CLIENT_KEYS = frozenset(
+    {
+        FILE_SYSTEM_KEY,
+        *(line.key for panel in HOST_PANELS for line in panel.lines),
+        *(key for lines in SUBJECT_LINES.values() for key, _label in lines),
+    }
+)
+LIVE_SOURCE_KINDS = ("host", "interface", "filesystem", "disk", "agent")
+
+
+def describe_client_panels(latest: Sequence[LatestValues]) -> list[Panel]:
+    """The charts of a client, for the interfaces, file systems and disks it reported last."""
+    panels = [*HOST_PANELS, *describe_subject_panels(latest, "interface", Style.BIT_RATE)]
+    file_systems = sorted(row.subject for row in latest if row.kind == "filesystem")
+    if file_systems:
+        lines = tuple(
+            Line(FILE_SYSTEM_KEY, subject, source="filesystem", subject=subject)
+            for subject in file_systems[:MAXIMUM_PANELS_OF_A_KIND]
+        )
+        panels.append(Panel(_("File systems"), Style.RATIO, lines))
+    return [*panels, *describe_subject_panels(latest, "disk", Style.BYTE_RATE)]
+
+
+def describe_subject_panels(
+    latest: Iterable[LatestValues], kind: str, style: Style
+) -> list[Panel]:
+    subjects = sorted(
+        (row.subject for row in latest if row.kind == kind),
+        key=lambda subject: (subject == "lo", subject),
+    )
+    return [
+        Panel(
+            subject,
+            style,
+            tuple(
+                Line(key, label, source=kind, subject=subject)
+                for key, label in SUBJECT_LINES[kind]
+            ),
+        )
+        for subject in subjects[:MAXIMUM_PANELS_OF_A_KIND]
+    ]
+
+
+def read_range_name(wanted: str | None) -> str:
+    return wanted if wanted in RANGES else DEFAULT_RANGE

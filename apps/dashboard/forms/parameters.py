@@ -1,0 +1,90 @@
+"""Form fields out of a test kind's JSON Schema: titles, units, limits and defaults stand there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext as _
+
+from apps.tests.kinds import Kind
+
+Rule = Mapping[str, Any]
+
+
+def name_field(kind: Kind, parameter: str) -> str:
+    """The form's name of a parameter: each kind keeps what was typed for it."""
+    return f"{kind.name}-{parameter}"
+
+
+def build_fields(kind: Kind) -> dict[str, forms.Field]:
+    required = set(kind.schema.get("required", ()))
+    return {
+        name_field(kind, name): build_field(rule, is_required=name in required)
+        for name, rule in kind.schema["properties"].items()
+    }
+
+
+def build_field(rule: Rule, *, is_required: bool) -> forms.Field:
+    """The field of one parameter; left empty, an optional one takes its default."""
+    options: dict[str, Any] = {
+        "label": rule.get("title", ""),
+        "required": is_required,
+        "initial": rule.get("default"),
+        "help_text": describe_limits(rule),
+    }
+    if "enum" in rule:
+        field: forms.Field = forms.ChoiceField(
+            choices=[(value, value) for value in rule["enum"]], **options
+        )
+    elif rule["type"] == "boolean":
+        field = forms.BooleanField(**{**options, "required": False})
+    elif rule["type"] in {"number", "integer"}:
+        field = build_number_field(rule, options)
+    else:
+        field = build_text_field(rule, options)
+    field.widget.attrs["data-unit"] = rule.get("x-unit", "")
+    return field
+
+
+def build_number_field(rule: Rule, options: dict[str, Any]) -> forms.Field:
+    limits = {"min_value": rule.get("minimum"), "max_value": rule.get("maximum")}
+    if rule["type"] == "integer":
+        return forms.IntegerField(**limits, **options)
+    field = forms.FloatField(**limits, **options)
+    field.widget.attrs["step"] = "any"
+    return field
+
+
+def build_text_field(rule: Rule, options: dict[str, Any]) -> forms.Field:
+    field = forms.CharField(
+        min_length=rule.get("minLength"), max_length=rule.get("maxLength"), **options
+    )
+    if "pattern" in rule:
+        message = _("Must match %(pattern)s") % {"pattern": rule["pattern"]}
+        field.validators.append(RegexValidator(rule["pattern"], message))
+    return field
+
+
+def describe_limits(rule: Rule) -> str:
+    lowest, highest = rule.get("minimum"), rule.get("maximum")
+    if lowest is not None and highest is not None:
+        limits = {"lowest": f"{lowest:,g}", "highest": write_limit(highest)}
+        return _("%(lowest)s to %(highest)s") % limits
+    if "maxLength" in rule:
+        return _("At most %(count)d characters") % {"count": rule["maxLength"]}
+    return ""
+
+
+def write_limit(number: float) -> str:
+    return f"{number:,}" if float(number).is_integer() else f"{number:g}"
+
+
+def read_parameters(kind: Kind, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as the wire has them; an empty optional one is left to its default."""
+    values = {name: cleaned.get(name_field(kind, name)) for name in kind.schema["properties"]}
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and (value != "" or "default" not in kind.schema["properties"][name])
+    }

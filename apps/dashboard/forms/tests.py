@@ -1,0 +1,155 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.policy import AnyUser, Permission
+from apps.clients.models import Client
+from apps.clients.selectors import list_clients
+from apps.dashboard.forms.base import PageForm, style_field
+from apps.dashboard.forms.parameters import build_fields, name_field, read_parameters
+from apps.tests.kinds import KINDS, Kind
+from apps.tests.models import Test
+from apps.tests.services import TestDefinition
+
+DEFAULT_KIND = "ping"
+# Browsers write this form into and out of a datetime-local field.
+LOCAL_MOMENT = "%Y-%m-%dT%H:%M"
+
+
+class TestForm(PageForm):
+    """A test's definition; the parameters' fields follow from the chosen kind."""
+
+    __test__ = False
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    kind = forms.ChoiceField(
+        label=_("Type"),
+        initial=DEFAULT_KIND,
+        choices=lambda: [(name, kind.title) for name, kind in KINDS.items()],
+    )
+    target = forms.CharField(
+        label=_("Target"), max_length=2048, widget=forms.TextInput(attrs={"spellcheck": "false"})
+    )
+    schedule_kind = forms.ChoiceField(
+        label=_("Schedule"),
+        choices=Test.ScheduleKind.choices,
+        initial=Test.ScheduleKind.EVERY,
+    )
+    every_seconds = forms.FloatField(
+        label=_("Start a run every"),
+        required=False,
+        help_text=_("At least the duration, at most 31 days."),
+    )
+    slip_seconds = forms.FloatField(
+        label=_("Random delay up to"),
+        required=False,
+        initial=0,
+        help_text=_("Keeps many clients from striking a target at once."),
+    )
+    duration_seconds = forms.FloatField(
+        label=_("A run lasts"),
+        initial=lambda: settings.DEFAULT_TEST_DURATION_SECONDS,
+        help_text=_("1 second to 1 day."),
+    )
+    sample_interval_seconds = forms.FloatField(
+        label=_("and gives a sample every"),
+        initial=lambda: settings.DEFAULT_TEST_INTERVAL_SECONDS,
+        help_text=_("0.2 seconds to 1 hour."),
+    )
+    start_at = forms.DateTimeField(
+        label=_("First start"),
+        required=False,
+        input_formats=[LOCAL_MOMENT, f"{LOCAL_MOMENT}:%S"],
+        help_text=_("Empty: as soon as it is saved."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_MOMENT),
+    )
+    clients = forms.ModelMultipleChoiceField(
+        label=_("Clients"), queryset=Client.objects.none(), required=False
+    )
+
+    def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.choosable = list_clients(user, Permission.OPERATE).defer("inventory")
+        self.fields["clients"].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
+        self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
+        self.fields["target"].label = self.chosen_kind.schema["x-target-label"]
+        for name in ("every_seconds", "slip_seconds", "duration_seconds", "sample_interval_seconds"):
+            self.fields[name].widget.attrs.update({"step": "any", "data-unit": "s"})
+        for name, field in build_fields(self.chosen_kind).items():
+            style_field(field)
+            self.fields[name] = field
+
+    @property
+    def parameter_fields(self) -> list[forms.BoundField]:
+        return [self[name_field(self.chosen_kind, name)] for name in self.parameter_names]
+
+    @property
+    def parameter_names(self) -> Sequence[str]:
+        return list(self.chosen_kind.schema["properties"])
+
+    @property
+    def carried(self) -> list[tuple[str, str]]:
+        """What was typed for other kinds, so that going back to one finds it again."""
+        prefixes = tuple(f"{name}-" for name in KINDS if name != self.chosen_kind.name)
+        return [(name, str(self.data[name])) for name in self.data if name.startswith(prefixes)]
+
+    @property
+    def client_choices(self) -> list[tuple[Client, bool]]:
+        chosen = {str(value) for value in self["clients"].value() or ()}
+        return [(client, str(client.id) in chosen) for client in self.choosable]
+
+    def field_name(self, name: str) -> str:
+        parent, _dot, parameter = name.partition(".")
+        return name_field(self.chosen_kind, parameter) if parent == "parameters" else name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("slip_seconds") is None:
+            cleaned["slip_seconds"] = 0.0
+        return cleaned
+
+    def build_definition(self, *, start_at: Any = None) -> TestDefinition:
+        """The definition that a valid form asks for; `start_at` stands in for an empty one."""
+        cleaned = self.cleaned_data
+        return TestDefinition(
+            name=cleaned["name"],
+            kind=self.chosen_kind.name,
+            target=cleaned["target"],
+            duration_seconds=cleaned["duration_seconds"],
+            sample_interval_seconds=cleaned["sample_interval_seconds"],
+            schedule_kind=cleaned["schedule_kind"],
+            every_seconds=cleaned["every_seconds"],
+            slip_seconds=cleaned["slip_seconds"],
+            start_at=cleaned["start_at"] or start_at,
+            parameters=read_parameters(self.chosen_kind, cleaned),
+        )
+
+
+def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]:
+    """The form's first values for a stored test."""
+    return {
+        "name": test.name,
+        "kind": test.kind,
+        "target": test.target.address if test.target else "",
+        "schedule_kind": test.schedule_kind,
+        "every_seconds": plain(test.every_seconds),
+        "slip_seconds": plain(test.slip_seconds),
+        "duration_seconds": plain(test.duration_seconds),
+        "sample_interval_seconds": plain(test.sample_interval_seconds),
+        "start_at": test.start_at,
+        "clients": list(client_ids),
+        **describe_parameters(KINDS[test.kind], test.parameters),
+    }
+
+
+def describe_parameters(kind: Kind, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name_field(kind, name): value for name, value in parameters.items()}
+
+
+def plain(seconds: float | None) -> float | int | None:
+    """Without the ".0" that a float column gives to whole numbers."""
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds

@@ -1,0 +1,69 @@
+"""What every page shows around its content."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.models import User
+from apps.accounts.policy import Permission, may
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the side bar; `section` is the first part of the paths it stands for."""
+
+    label: str | Promise
+    icon: str
+    url_name: str
+    section: str
+    permission: Permission = Permission.VIEW
+    is_current: bool = False
+
+    @property
+    def url(self) -> str:
+        return reverse(self.url_name)
+
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(_("Overview"), "layout-dashboard", "dashboard:overview", ""),
+    Entry(_("Clients"), "server", "dashboard:clients", "clients"),
+    Entry(_("Tests"), "activity", "dashboard:tests", "tests"),
+    Entry(_("Runs"), "history", "dashboard:runs", "runs"),
+    Entry(_("API"), "api", "swagger", "api"),
+    Entry(_("Administration"), "settings", "admin:index", "admin", Permission.ADMINISTER),
+)
+
+
+def describe_navigation(request: HttpRequest) -> dict[str, Any]:
+    """The side bar, theme and clock of a template; worked out only when a template asks."""
+    user = getattr(request, "user", None)
+    known = user if isinstance(user, User) or getattr(user, "is_authenticated", False) else None
+    return {
+        "navigation": SimpleLazyObject(lambda: list_entries(request)),
+        "theme": getattr(known, "theme", User.Theme.SYSTEM),
+        "theme_choices": User.Theme.choices,
+        "time_zone_name": timezone.get_current_timezone_name(),
+        "may_operate": SimpleLazyObject(lambda: _may(request, Permission.OPERATE)),
+    }
+
+
+def list_entries(request: HttpRequest) -> list[Entry]:
+    section = request.path.strip("/").partition("/")[0]
+    return [
+        Entry(
+            entry.label, entry.icon, entry.url_name, entry.section, entry.permission,
+            is_current=entry.section == section,
+        )
+        for entry in ENTRIES
+        if _may(request, entry.permission)
+    ]  # fmt: skip
+
+
+def _may(request: HttpRequest, permission: Permission) -> bool:
+    user = getattr(request, "user", None)
+    return user is not None and may(user, permission)

@@ -1,0 +1,41 @@
+"""What waits to be sent to one browser: merged, bounded, numbered."""
+
+from typing import Any
+
+MAXIMUM_FRAMES = 400
+
+
+class Outbox:
+    """Hints and frames between two sendings. Not thread-safe.
+
+    Every batch has the next number; when frames had to be dropped a number is left out, and the
+    page, seeing the gap, fetches anew.
+    """
+
+    def __init__(self, maximum_frames: int = MAXIMUM_FRAMES) -> None:
+        self._maximum_frames = maximum_frames
+        self._hints: dict[str, None] = {}
+        self._frames: list[dict[str, Any]] = []
+        self._sequence = 0
+        self._is_overfull = False
+
+    def add(self, message: dict[str, Any]) -> None:
+        """Take in a message of the layer: `hint` names a topic that changed, `frames` are values."""
+        if "hint" in message:
+            self._hints[message["hint"]] = None
+        frames = message.get("frames", ())
+        if len(self._frames) + len(frames) > self._maximum_frames:
+            self._is_overfull = True
+            return
+        self._frames.extend(frames)
+
+    def take(self) -> dict[str, Any]:
+        """The next batch, which may be empty: then it only says that the line is alive."""
+        self._sequence += 2 if self._is_overfull else 1
+        batch: dict[str, Any] = {"seq": self._sequence}
+        if self._hints:
+            batch["hints"] = list(self._hints)
+        if self._frames:
+            batch["frames"] = self._frames
+        self._hints, self._frames, self._is_overfull = {}, [], False
+        return batch

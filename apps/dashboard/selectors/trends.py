@@ -1,0 +1,154 @@
+"""How things went lately, over all tests that somebody may see: for the overview's chart and tiles."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.core.cache import cache
+from django.db.models import FloatField, QuerySet, Sum
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, TruncMinute
+
+from apps.accounts.policy import AnyUser, Permission, find_scope
+from apps.clients.selectors import list_clients
+from apps.core.buckets import choose_step_seconds
+from apps.core.clock import read_now
+from apps.metrics.models import IngestBatch
+from apps.tests.models import Result
+from apps.tests.selectors import list_results
+
+CACHE_SECONDS = 5
+MAXIMUM_RESULTS = 20_000
+BUCKETS = 60
+ROUND_TRIP_KEY = "net.rtt.median"
+LOSS_KEY = "net.packet.loss.ratio"
+ALL_RUN_IDS = 2**128
+
+Column = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Equal buckets of results, oldest first; None where a bucket holds no such value.
+
+    `at` is Unix seconds of each begin; round trips in seconds, loss as a ratio. With
+    `sampled_share` below 1 only that share of the results, drawn by chance, was looked at.
+    """
+
+    step_seconds: int
+    at: list[float]
+    runs: list[int]
+    failures: list[int]
+    round_trip_p50: Column
+    round_trip_p95: Column
+    loss: Column
+    sampled_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Records taken in a minute, oldest first, and how many were refused in all."""
+
+    stored: list[int]
+    rejected: int
+
+
+def read_trend(user: AnyUser, span: timedelta) -> Trend:
+    """The trend of the last `span`; kept for a few seconds for all users of the same scope."""
+    name = f"trend:{hash(find_scope(user, Permission.VIEW))}:{span.total_seconds():g}"
+    known: Trend | None = cache.get(name)
+    if known is None:
+        known = compute_trend(user, end=read_now(), span=span)
+        cache.set(name, known, CACHE_SECONDS)
+    return known
+
+
+def compute_trend(user: AnyUser, *, end: datetime, span: timedelta) -> Trend:
+    start = end - span
+    rows, share = sample(list_results(user).order_by().filter(received_at__gte=start))
+    measured = rows.select_related(None).values_list(
+        "received_at", "is_success", read_number(ROUND_TRIP_KEY), read_number(LOSS_KEY)
+    )
+    step = choose_step_seconds(start, end, BUCKETS)
+    first = int(start.timestamp()) // step * step
+    count = (int(end.timestamp()) - first) // step + 1
+    return build_trend(measured, first=first, step=step, count=count, share=share)
+
+
+def sample(rows: QuerySet[Result]) -> tuple[QuerySet[Result], float]:
+    """At most about 20,000 of the rows, and their share: ids of runs are evenly spread hashes."""
+    total = rows.count()
+    if total <= MAXIMUM_RESULTS:
+        return rows, 1.0
+    limit = UUID(int=ALL_RUN_IDS * MAXIMUM_RESULTS // total)
+    return rows.filter(run_id__lt=limit), MAXIMUM_RESULTS / total
+
+
+def read_number(key: str) -> Cast:
+    return Cast(KT(f"values__{key}"), FloatField())
+
+
+def build_trend(
+    rows: Iterable[tuple[datetime, bool | None, float | None, float | None]],
+    *,
+    first: int,
+    step: int,
+    count: int,
+    share: float,
+) -> Trend:
+    table = np.array(
+        [
+            (at.timestamp(), is_success is False, as_number(round_trip), as_number(loss))
+            for at, is_success, round_trip, loss in rows
+        ],
+        dtype=np.float64,
+    ).reshape(-1, 4)
+    places = np.clip((table[:, 0] - first) // step, 0, count - 1).astype(int)
+    buckets = [table[places == place] for place in range(count)]
+    return Trend(
+        step_seconds=step,
+        at=[float(first + place * step) for place in range(count)],
+        runs=[round(len(rows) / share) for rows in buckets],
+        failures=[round(float(rows[:, 1].sum()) / share) for rows in buckets],
+        round_trip_p50=[take_percentile(rows[:, 2], 50) for rows in buckets],
+        round_trip_p95=[take_percentile(rows[:, 2], 95) for rows in buckets],
+        loss=[take_mean(rows[:, 3]) for rows in buckets],
+        sampled_share=share,
+    )
+
+
+def as_number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def take_percentile(column: "np.ndarray[Any, Any]", percent: float) -> float | None:
+    known = column[~np.isnan(column)]
+    return float(np.percentile(known, percent)) if known.size else None
+
+
+def take_mean(column: "np.ndarray[Any, Any]") -> float | None:
+    known = column[~np.isnan(column)]
+    return float(known.mean()) if known.size else None
+
+
+def read_intake(user: AnyUser, span: timedelta) -> Intake:
+    """What the clients that `user` sees delivered, minute by minute."""
+    end = read_now().replace(second=0, microsecond=0)
+    start = end - span
+    rows = IngestBatch.objects.filter(received_at__gte=start, received_at__lt=end)
+    if not find_scope(user, Permission.VIEW).is_everything:
+        rows = rows.filter(client_id__in=list_clients(user).order_by().values("id"))
+    minutes = (
+        rows.annotate(minute=TruncMinute("received_at"))
+        .values("minute")
+        .annotate(stored_sum=Sum("stored"), rejected_sum=Sum("rejected"))
+    )
+    found = {row["minute"]: row for row in minutes}
+    moments = [start + timedelta(minutes=place) for place in range(int(span.total_seconds() // 60))]
+    return Intake(
+        stored=[found[moment]["stored_sum"] if moment in found else 0 for moment in moments],
+        rejected=sum(row["rejected_sum"] for row in found.values()),
+    )

@@ -1,0 +1,124 @@
+"""How pages write numbers, times, states and icons."""
+
+from datetime import datetime
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.core.clock import read_now
+from apps.dashboard.formats import Style, describe_key, find_style, format_age, format_quantity
+from apps.metrics.catalogue import ABSENT_CODES
+
+register = template.Library()
+
+# Colour, icon and word together: none of the three carries the meaning alone.
+STATES: dict[str, tuple[str, str, str | Promise]] = {
+    "online": ("good", "circle-check", gettext_lazy("Online")),
+    "late": ("warning", "clock", gettext_lazy("Late")),
+    "offline": ("bad", "circle-x", gettext_lazy("Offline")),
+    "never": ("idle", "circle-dashed", gettext_lazy("Never seen")),
+    "passing": ("good", "circle-check", gettext_lazy("Passing")),
+    "failing": ("bad", "circle-x", gettext_lazy("Failing")),
+    "waiting": ("idle", "circle-dashed", gettext_lazy("No result yet")),
+    "unassigned": ("idle", "circle-dashed", gettext_lazy("No client")),
+    "paused": ("idle", "player-pause", gettext_lazy("Paused")),
+    "scheduled": ("idle", "clock", gettext_lazy("Scheduled")),
+    "leased": ("idle", "clock", gettext_lazy("Handed to the agent")),
+    "running": ("busy", "player-play", gettext_lazy("Running")),
+    "finished": ("good", "circle-check", gettext_lazy("Finished")),
+    "unsuccessful": ("bad", "circle-x", gettext_lazy("No success")),
+    "failed": ("bad", "alert-triangle", gettext_lazy("Failed")),
+    "missed": ("warning", "alert-circle", gettext_lazy("Missed")),
+    "nonstart": ("warning", "ban", gettext_lazy("Not started")),
+    "cancelled": ("idle", "x", gettext_lazy("Cancelled")),
+}
+
+
+@register.simple_tag
+def icon(name: str, css_class: str = "") -> SafeString:
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        css_class,
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def state(name: str) -> SafeString:
+    """A badge of a state: colour, icon and word."""
+    tone, icon_name, word = STATES.get(name, ("idle", "circle-dashed", name))
+    return format_html('<span class="state state-{}">{}{}</span>', tone, icon(icon_name), word)
+
+
+@register.filter
+def quantity(value: float | None, style: str) -> str:
+    return format_quantity(value, Style(style))
+
+
+@register.filter
+def quantity_of(value: float | None, key: str) -> str:
+    """The value of a metric key with the unit the catalogue gives it."""
+    return format_quantity(value, find_style(key))
+
+
+@register.filter
+def meaning(key: str) -> str:
+    return describe_key(key)
+
+
+@register.filter
+def absence(code: str) -> str:
+    """Why a value is missing, in words."""
+    return _(ABSENT_CODES.get(code, "not measured"))
+
+
+@register.filter
+def lookup(mapping: dict[str, object] | None, key: str) -> object:
+    return (mapping or {}).get(key)
+
+
+@register.simple_tag
+def measured(values: dict[str, float], absent: dict[str, str], key: str) -> SafeString:
+    """The value of a key, or a dash that says on hovering why there is none."""
+    if key in values:
+        return format_html('<span title="{}">{}</span>', describe_key(key), quantity_of(values[key], key))
+    reason = absence(absent.get(key, ""))
+    return format_html(
+        '<span class="absent" title="{0}">—<span class="visually-hidden"> {0}</span></span>', reason
+    )
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    """A time in the user's zone, with the zone."""
+    if value is None:
+        return "—"
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{} <span class="zone">{}</span></time>',
+        value.isoformat(),
+        local.strftime("%Y-%m-%d %H:%M:%S"),
+        local.tzname(),
+    )
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString | str:
+    """How long ago, kept going by the page; the full time on hovering."""
+    if value is None:
+        return "—"
+    age = format_age((read_now() - value).total_seconds())
+    local = timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return format_html(
+        '<time datetime="{}" title="{}" data-ago>{}</time>',
+        value.isoformat(),
+        local,
+        _("%(age)s ago") % {"age": age},
+    )

@@ -1,0 +1,166 @@
+"""The overview's tiles: a figure, what is behind it, and its last hour as a small drawing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from apps.accounts.policy import AnyUser
+from apps.clients.selectors import count_presence
+from apps.dashboard.formats import Style, format_number, format_quantity
+from apps.dashboard.selectors.overview import TestCounts, count_tests
+from apps.dashboard.selectors.trends import Intake, Trend, read_intake, read_trend
+
+TILE_SPAN = timedelta(hours=1)
+SPARK_WIDTH, SPARK_HEIGHT = 120, 28
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """`tone` is good, warning, bad or idle; `spark` the points of an SVG polyline, empty without data."""
+
+    title: str
+    value: str
+    detail: str
+    tone: str
+    url: str
+    icon: str
+    spark: str = ""
+
+
+def draw_spark(values: Sequence[float | None]) -> str:
+    """The points of a polyline through the known values, in a box of 120 x 28, zero at the bottom."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2 or len(values) < 2:
+        return ""
+    highest = max(known) or 1.0
+    step = SPARK_WIDTH / (len(values) - 1)
+    points = (
+        f"{place * step:.1f},{SPARK_HEIGHT - 1 - value / highest * (SPARK_HEIGHT - 2):.1f}"
+        for place, value in enumerate(values)
+        if value is not None
+    )
+    return " ".join(points)
+
+
+def build_tiles(user: AnyUser) -> list[Tile]:
+    trend = read_trend(user, TILE_SPAN)
+    counts = count_tests(user)
+    return [
+        build_client_tile(count_presence(user)),
+        build_test_tile(counts, trend),
+        build_run_tile(trend),
+        build_round_trip_tile(trend),
+        build_loss_tile(trend),
+        build_intake_tile(read_intake(user, TILE_SPAN)),
+    ]
+
+
+def build_client_tile(presence: dict[str, int]) -> Tile:
+    total = sum(presence.values())
+    parts = [
+        text
+        for count, text in (
+            (presence["late"], _("%(count)s late")),
+            (presence["offline"], _("%(count)s offline")),
+            (presence["never"], _("%(count)s never seen")),
+        )
+        for text in ([text % {"count": count}] if count else [])
+    ]
+    tone = "bad" if presence["offline"] else "warning" if presence["late"] else "good"
+    return Tile(
+        title=_("Clients online"),
+        value=f"{presence['online']} / {total}",
+        detail=" · ".join(parts) or (_("all present") if total else _("none enrolled")),
+        tone=tone if total else "idle",
+        url=reverse("dashboard:clients"),
+        icon="server",
+    )
+
+
+def build_test_tile(counts: TestCounts, trend: Trend) -> Tile:
+    if counts.failing:
+        detail = _("%(failing)s failing · %(waiting)s waiting") % {
+            "failing": counts.failing,
+            "waiting": counts.waiting,
+        }
+    elif counts.waiting:
+        detail = _("%(waiting)s waiting for a result") % {"waiting": counts.waiting}
+    else:
+        detail = _("all passing") if counts.total else _("none defined")
+    successes = [
+        (runs - failures) / runs if runs else None
+        for runs, failures in zip(trend.runs, trend.failures, strict=True)
+    ]
+    tone = "bad" if counts.failing else "good" if counts.passing else "idle"
+    return Tile(
+        title=_("Tests passing"),
+        value=f"{counts.passing} / {counts.total}",
+        detail=detail,
+        tone=tone,
+        url=f"{reverse('dashboard:tests')}{'?state=failing' if counts.failing else ''}",
+        icon="activity",
+        spark=draw_spark(successes),
+    )
+
+
+def build_run_tile(trend: Trend) -> Tile:
+    total, failed = sum(trend.runs), sum(trend.failures)
+    return Tile(
+        title=_("Runs in the last hour"),
+        value=format_number(total),
+        detail=_("%(count)s without success") % {"count": format_number(failed)}
+        if failed
+        else _("none without success"),
+        tone="idle" if not total else "warning" if failed else "good",
+        url=reverse("dashboard:runs"),
+        icon="history",
+        spark=draw_spark(trend.runs[:-1]),
+    )
+
+
+def build_round_trip_tile(trend: Trend) -> Tile:
+    p95 = find_newest(trend.round_trip_p95)
+    return Tile(
+        title=_("Round trip"),
+        value=format_quantity(find_newest(trend.round_trip_p50), Style.DURATION),
+        detail=_("95th percentile %(value)s") % {"value": format_quantity(p95, Style.DURATION)},
+        tone="idle",
+        url=f"{reverse('dashboard:tests')}?kind=ping",
+        icon="arrows-exchange",
+        spark=draw_spark(trend.round_trip_p50),
+    )
+
+
+def build_loss_tile(trend: Trend) -> Tile:
+    loss = find_newest(trend.loss)
+    worst = max((value for value in trend.loss if value is not None), default=None)
+    return Tile(
+        title=_("Packet loss"),
+        value=format_quantity(loss, Style.RATIO),
+        detail=_("worst in the hour %(value)s") % {"value": format_quantity(worst, Style.RATIO)},
+        tone="idle" if loss is None else "warning" if loss > 0 else "good",
+        url=f"{reverse('dashboard:tests')}?kind=ping",
+        icon="antenna-bars-5",
+        spark=draw_spark(trend.loss),
+    )
+
+
+def build_intake_tile(intake: Intake) -> Tile:
+    return Tile(
+        title=_("Records a minute"),
+        value=format_number(intake.stored[-1]),
+        detail=_("%(count)s refused in the hour") % {"count": format_number(intake.rejected)}
+        if intake.rejected
+        else _("none refused"),
+        tone="warning" if intake.rejected else "good" if intake.stored[-1] else "idle",
+        url=reverse("dashboard:clients"),
+        icon="database",
+        spark=draw_spark(intake.stored),
+    )
+
+
+def find_newest(column: Sequence[float | None]) -> float | None:
+    return next((value for value in reversed(column) if value is not None), None)

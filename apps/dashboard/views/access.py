@@ -1,0 +1,54 @@
+"""Who may see a page: the one policy, asked before each view."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from apps.accounts.models import User
+from apps.accounts.policy import Permission, require
+
+P = ParamSpec("P")
+
+
+class PageRequest(HttpRequest):
+    """A signed-in user's request, as the views behind `page` get it."""
+
+    user: User
+    htmx: HtmxDetails
+
+
+View = Callable[Concatenate[PageRequest, P], HttpResponse]
+GuardedView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def page(permission: Permission) -> Callable[[View[P]], GuardedView[P]]:
+    """A view for those who hold `permission` somewhere; others sign in first, or are refused."""
+
+    def decorate(view: View[P]) -> GuardedView[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return ask_to_sign_in(request)
+            require(request.user, permission)
+            response = view(request, *args, **kwargs)  # type: ignore[arg-type]  # checked above
+            # A part and its whole page share one address; the back button must not mix them up.
+            patch_vary_headers(response, ["HX-Request"])
+            patch_cache_control(response, private=True, no_cache=True)
+            return response
+
+        return guarded
+
+    return decorate
+
+
+def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRedirect(reverse("account_login"))
+    return redirect_to_login(request.get_full_path())

@@ -1,0 +1,110 @@
+import json
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.http import require_GET
+
+from apps.accounts.policy import Permission
+from apps.core.clock import read_now
+from apps.dashboard.charts import describe_test_panels
+from apps.dashboard.selectors.runs import (
+    describe_findings,
+    describe_run,
+    describe_runs,
+    find_result,
+    list_begun_runs,
+)
+from apps.dashboard.topics import OVERVIEW, name_topic
+from apps.dashboard.views.access import PageRequest, page
+from apps.tests.kinds import KINDS
+from apps.tests.models import Result, Run
+from apps.tests.selectors import get_run
+
+ROWS_PER_PAGE = 50
+STATES = [
+    state for state in Run.State.choices if state[0] not in {Run.State.SCHEDULED, Run.State.LEASED}
+]
+CHART_MARGIN = timedelta(seconds=2)
+
+
+@require_GET
+@page(Permission.VIEW)
+def list_runs_page(request: PageRequest) -> HttpResponse:
+    """Newest runs first; older ones by `before`, because counting millions of runs takes long."""
+    state = request.GET.get("state", "")
+    before = parse_moment(request.GET.get("before", ""))
+    rows = list_begun_runs(request.user)
+    if state in Run.State.values:
+        rows = rows.filter(state=state)
+    if before is not None:
+        rows = rows.filter(start_at__lt=before)
+    found = list(rows[: ROWS_PER_PAGE + 1])
+    context = {
+        "runs": describe_runs(found[:ROWS_PER_PAGE]),
+        "older_before": found[ROWS_PER_PAGE - 1].start_at if len(found) > ROWS_PER_PAGE else None,
+        "is_first_page": before is None,
+        "state": state,
+        "states": STATES,
+        "topics": [OVERVIEW],
+    }
+    template = "dashboard/partials/_runs.html" if request.htmx else "dashboard/runs.html"
+    return render(request, template, context)
+
+
+def parse_moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
+
+
+@require_GET
+@page(Permission.VIEW)
+def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
+    run = get_run(request.user, run_id)
+    result = find_result(run)
+    begin = (run.started_at or run.start_at) - CHART_MARGIN
+    context = {
+        "row": describe_run(run),
+        "run": run,
+        "result": result,
+        "groups": describe_findings(result) if result else [],
+        "facts": sorted(result.facts.items()) if result else [],
+        "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),
+        "panels": [panel.as_document() for panel in describe_test_panels(KINDS[run.assignment.test.kind])],
+        "chart_start": begin,
+        "chart_end": (run.finished_at or max(run.end_at, read_now())) + CHART_MARGIN,
+        "topics": [name_topic("run", run.id), name_topic("assignment", run.assignment_id)],
+    }
+    template = "dashboard/partials/_run.html" if request.htmx else "dashboard/run.html"
+    return render(request, template, context)
+
+
+def describe_result(run: Run, result: Result | None) -> dict[str, object]:
+    """The run as the API tells it, in short, for the drawer."""
+    document: dict[str, object] = {
+        "run": str(run.id),
+        "assignment": str(run.assignment_id),
+        "state": run.state,
+        "start_at": run.start_at.isoformat(),
+    }
+    if result is None:
+        return document
+    return {
+        **document,
+        "started_at": result.started_at.isoformat(),
+        "finished_at": result.finished_at.isoformat(),
+        "received_at": result.received_at.isoformat(),
+        "outcome": result.outcome,
+        "is_success": result.is_success,
+        "reason": result.reason,
+        "method": result.method,
+        "values": result.values,
+        "absent": result.absent,
+        "facts": result.facts,
+        "document": result.document,
+    }

@@ -1,0 +1,107 @@
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from apps.accounts.policy import Permission, find_scope
+from apps.dashboard.charts import RANGES, describe_test_panels, read_range_name
+from apps.dashboard.listing import order_rows, take_page
+from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
+from apps.dashboard.selectors.tests import (
+    describe_tests,
+    find_next_start,
+    list_test_assignments,
+    search_tests,
+)
+from apps.dashboard.topics import OVERVIEW, name_topic
+from apps.dashboard.views.access import PageRequest, page
+from apps.tests.kinds import KINDS
+from apps.tests.models import Assignment, Run, Test
+from apps.tests.selectors import get_test, list_runs
+
+COLUMNS = {
+    "name": "name",
+    "kind": "kind",
+    "target": "target__address",
+    "created": "created_at",
+}
+STATES = ("failing", "passing", "paused")
+RUNS_SHOWN = 15
+
+
+@require_GET
+@page(Permission.VIEW)
+def list_tests_page(request: PageRequest) -> HttpResponse:
+    filters = {name: request.GET.get(name, "").strip() for name in ("q", "kind", "state")}
+    rows = search_tests(
+        request.user, text=filters["q"], kind=filters["kind"], state=filters["state"]
+    )
+    rows, sort = order_rows(rows, request.GET.get("sort", ""), COLUMNS, default="name")
+    listed = take_page(rows, request.GET.get("page"))
+    context = {
+        "page": listed,
+        "rows": describe_tests(request.user, listed.object_list),
+        "sort": sort,
+        "filters": filters,
+        "is_filtered": any(filters.values()),
+        "kinds": KINDS.values(),
+        "states": STATES,
+        "topics": [OVERVIEW],
+    }
+    template = "dashboard/partials/_tests.html" if request.htmx else "dashboard/tests.html"
+    return render(request, template, context)
+
+
+@require_GET
+@page(Permission.VIEW)
+def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
+    """The test's state and chart of one client, or to htmx the parts of it that change."""
+    test = get_test(request.user, test_id)
+    assignments = list_test_assignments(request.user, test)
+    listed = take_page(assignments, request.GET.get("page"))
+    chosen = choose_assignment(assignments, listed.object_list, request.GET.get("client", ""))
+    topics = [name_topic("test", test.id)]
+    if chosen is not None:
+        topics.append(name_topic("assignment", chosen.id))
+    runs = list_begun_runs(request.user).filter(assignment__test=test)[:RUNS_SHOWN]
+    kind = KINDS[test.kind]
+    context = {
+        "row": describe_tests(request.user, [test])[0],
+        "test": test,
+        "kind": kind,
+        "page": listed,
+        "headline_keys": kind.headline,
+        "chosen": chosen,
+        "next_start": None if test.is_paused else find_next_start(request.user, test.id),
+        "running_count": count_running(request, test),
+        "runs": describe_runs(runs),
+        "panels": [panel.as_document() for panel in describe_test_panels(kind)],
+        "range": read_range_name(request.GET.get("range")),
+        "ranges": [(name, label) for name, (label, _span) in RANGES.items()],
+        "may_change": not find_scope(request.user, Permission.OPERATE).is_empty,
+        "topics": topics,
+    }
+    template = "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
+    return render(request, template, context)
+
+
+def choose_assignment(
+    assignments: QuerySet[Assignment], listed: Sequence[Assignment], wanted: str
+) -> Assignment | None:
+    """The assignment to draw: of the wanted client, else the first one listed."""
+    try:
+        client_id = UUID(wanted)
+    except ValueError:
+        return next(iter(listed), None)
+    known = next((row for row in listed if row.client_id == client_id), None)
+    return known or assignments.filter(client_id=client_id).first() or next(iter(listed), None)
+
+
+def count_running(request: PageRequest, test: Test) -> int:
+    running = list_runs(request.user).order_by().filter(
+        assignment__test=test, state=Run.State.RUNNING
+    )
+    return running.count()

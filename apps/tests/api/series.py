@@ -1,0 +1,172 @@
+import math
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from apps.accounts.policy import AnyUser
+from apps.clients.selectors import get_client
+from apps.core.clock import read_now
+from apps.core.errors import NotFound
+from apps.metrics.catalogue import Key, parse_key
+from apps.metrics.models import Source
+from apps.metrics.selectors import MAXIMUM_POINTS, find_host_source, read_range
+from apps.tests.selectors import get_assignment
+
+DEFAULT_SPAN = timedelta(hours=1)
+DEFAULT_POINTS = 500
+LAST_SECOND = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+
+
+@extend_schema_field({"type": "string", "examples": ["2026-01-31T12:00:00Z", "1769860800"]})
+class MomentField(serializers.Field[datetime, str, str, Any]):
+    """A moment as ISO 8601 (UTC when it names no zone) or as Unix seconds."""
+
+    default_error_messages = {"invalid": "must be ISO 8601 or Unix seconds from 0 to year 9999"}
+
+    def to_internal_value(self, text: str) -> datetime:
+        try:
+            seconds = float(text)
+        except ValueError:
+            # A plus that was not quoted arrives as a space.
+            iso = text.replace(" ", "+") if "T" in text else text
+            return serializers.DateTimeField(default_timezone=UTC).to_internal_value(iso)
+        if not math.isfinite(seconds) or not 0 <= seconds < LAST_SECOND:
+            self.fail("invalid")
+        return datetime.fromtimestamp(seconds, UTC)
+
+    def to_representation(self, moment: datetime) -> str:
+        return moment.isoformat()
+
+
+class SeriesQuery(serializers.Serializer[Any]):
+    """Which numbers, of whom, from when to when."""
+
+    client = serializers.UUIDField()
+    test = serializers.UUIDField(
+        required=False, help_text="Left out: what the client measured of its own host."
+    )
+    metric = serializers.CharField(
+        max_length=255, help_text="With its attributes: system.network.io.rate{direction=receive}"
+    )
+    start = MomentField(required=False, help_text="ISO 8601 or Unix seconds; default end - 1 h.")
+    end = MomentField(required=False, help_text="ISO 8601 or Unix seconds; default now.")
+    points = serializers.IntegerField(
+        min_value=1, max_value=MAXIMUM_POINTS, default=DEFAULT_POINTS, help_text="At most so many."
+    )
+    source_kind = serializers.CharField(required=False, max_length=16)
+    subject = serializers.CharField(
+        required=False, allow_blank=True, max_length=255, help_text="Such as eth0 or /home."
+    )
+
+    def validate_metric(self, text: str) -> Key:
+        key = parse_key(text)
+        if key is None:
+            detail = f"{text!r} is not in the catalogue (/api/v1/metrics/)"
+            raise serializers.ValidationError(detail, code="unknown_metric")
+        return key
+
+
+class SeriesSourceSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    subject = serializers.CharField()
+
+
+class SeriesSerializer(serializers.Serializer[Any]):
+    """Columns of equal length, oldest first. With step 0 every point is one measured value."""
+
+    metric = serializers.CharField()
+    unit = serializers.CharField()
+    source = SeriesSourceSerializer()  # type: ignore[assignment]  # DRF takes fields off the class
+    client = serializers.UUIDField()
+    test = serializers.UUIDField(allow_null=True)
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    step_seconds = serializers.IntegerField(help_text="Length of a bucket; 0 for single values.")
+    at = serializers.ListField(
+        child=serializers.FloatField(), help_text="Unix seconds (of a bucket: its begin)."
+    )
+    count = serializers.ListField(child=serializers.IntegerField())
+    minimum = serializers.ListField(child=serializers.FloatField())
+    mean = serializers.ListField(child=serializers.FloatField())
+    maximum = serializers.ListField(child=serializers.FloatField())
+    p95 = serializers.ListField(child=serializers.FloatField())
+
+
+EXAMPLE = OpenApiExample(
+    "median round-trip time in buckets of a minute",
+    value={
+        "metric": "net.rtt.median",
+        "unit": "s",
+        "source": {"kind": "assignment", "subject": "0b6f1c1e-9a52-4c55-8f0d-6f1f6d1c2a01"},
+        "client": "7f7c7c0e-0f55-4a7e-a9ef-2d1f5f4f6a02",
+        "test": "3a6a6f39-7a8f-46f5-9d6c-0a9dfb0f8a03",
+        "start": "2026-01-31T12:00:00Z",
+        "end": "2026-01-31T13:00:00Z",
+        "step_seconds": 60,
+        "at": [1769860800.0, 1769860860.0],
+        "count": [12, 11],
+        "minimum": [0.0101, 0.0102],
+        "mean": [0.0114, 0.0110],
+        "maximum": [0.0190, 0.0131],
+        "p95": [0.0168, 0.0127],
+    },
+    response_only=True,
+)
+
+
+class SeriesViewSet(ViewSet):
+    @extend_schema(
+        tags=["metrics"],
+        summary="Read the values of one metric over time",
+        description="Of a test on a client, or of the client's own host. Single values where they "
+        "fit into `points`, else buckets with count, minimum, mean, maximum and 95th percentile.",
+        operation_id="series_read",
+        parameters=[SeriesQuery],
+        responses=SeriesSerializer,
+        examples=[EXAMPLE],
+    )
+    def list(self, request: Request) -> Response:
+        query = SeriesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        end = asked.get("end") or read_now()
+        start = asked.get("start") or end - DEFAULT_SPAN
+        text = request.query_params["metric"].strip()
+        source = find_series_source(request.user, asked, text)
+        points = asked["points"]
+        values = read_range(source_id=source.id, key=text, start=start, end=end, points=points)
+        answer = {
+            "metric": text,
+            "unit": asked["metric"].metric.unit,
+            "source": {"kind": source.kind, "subject": source.subject},
+            "client": asked["client"],
+            "test": asked.get("test"),
+            "start": start,
+            "end": end,
+            **asdict(values),
+        }
+        return Response(answer)
+
+
+def find_series_source(user: AnyUser, asked: dict[str, Any], key: str) -> Source:
+    """The source that the query means, if `user` may see it."""
+    client_id: UUID = asked["client"]
+    if "test" in asked:
+        assignment = get_assignment(user, test_id=asked["test"], client_id=client_id)
+        if assignment.source is None:
+            raise NotFound("source_unknown", "What this test measured there was deleted.")
+        return assignment.source
+    client = get_client(user, client_id)
+    return find_host_source(
+        client_id=client.id,
+        key=key,
+        kind=asked.get("source_kind", ""),
+        subject=asked.get("subject"),
+    )

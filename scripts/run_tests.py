@@ -1,0 +1,71 @@
+"""Runs the tests on SQLite and those that use the database again on PostgreSQL, and counts both."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_PROCESSES = 4
+NO_TESTS_LEFT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One run of pytest over a database."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+ROUNDS = (
+    Round("SQLite", ("-m", "not postgresql")),
+    Round("PostgreSQL", ("--database=postgresql",)),
+)
+
+
+def count_processes() -> int:
+    return max(2, min(os.cpu_count() or 2, MOST_PROCESSES))
+
+
+def run_round(tests: Round, extra_arguments: Sequence[str]) -> tuple[int, Counter[str]]:
+    """Pytest's exit code and how many tests passed, failed and were skipped on the database."""
+    parallel = ("-n", str(count_processes()), "--dist", "loadfile")
+    with tempfile.TemporaryDirectory() as folder:
+        tally = Path(folder) / "tally.json"
+        argv = [sys.executable, "-m", "pytest", "-q", f"--tally={tally}", *parallel]
+        result = subprocess.run([*argv, *tests.arguments, *extra_arguments], cwd=ROOT, check=False)
+        counts = Counter(json.loads(tally.read_text())[tests.name]) if tally.exists() else Counter()
+    is_empty_by_choice = result.returncode == NO_TESTS_LEFT and bool(extra_arguments)
+    return 0 if is_empty_by_choice else result.returncode, counts
+
+
+def describe(counts: Counter[str]) -> str:
+    skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
+    failed = f", {counts['failed']} failed" if counts["failed"] else ""
+    return f"{counts['passed']} passed{failed}{skipped}"
+
+
+def main(extra_arguments: Sequence[str]) -> int:
+    total: Counter[str] = Counter()
+    parts, exit_codes = [], []
+    for tests in ROUNDS:
+        exit_code, counts = run_round(tests, extra_arguments)
+        exit_codes.append(exit_code)
+        total += counts
+        parts.append(f"on {tests.name}: {describe(counts)}")
+    is_good = not any(exit_codes)
+    print(f"\ntests {'; '.join(parts)}")
+    if not is_good and not total["failed"]:
+        print(f"pytest itself failed with exit codes {exit_codes}; its output above says why")
+    print(f"{total['passed']} passed, {total['failed']} failed")
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

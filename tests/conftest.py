@@ -1,0 +1,63 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+from tests.plugin import STASHED_CLUSTER
+from tests.servers.postgresql import PostgresqlMissingError, start_cluster
+from tests.servers.redis import run_redis
+from tests.servers.stack import run_stack
+
+hypothesis_settings.register_profile("default", deadline=None)
+hypothesis_settings.register_profile("long", deadline=None, max_examples=5_000)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings):
+    """The real hasher takes a third of a second for each password, by design."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session")
+def redis_server():
+    """The URL of the run's own Redis, where the settings of this process look for it."""
+    with run_redis(Path(os.environ["SWARM_VAR_DIR"])) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(request):
+    """The run's own PostgreSQL cluster; without server programs CI fails and others skip."""
+    cluster = request.config.stash.get(STASHED_CLUSTER, None)
+    if cluster is not None:
+        yield cluster
+        return
+    try:
+        cluster = start_cluster()
+    except PostgresqlMissingError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A real server on SQLite: Redis, web, worker and beat."""
+    with run_stack("sqlite") as stack:
+        yield stack
+
+
+@pytest.fixture(
+    scope="module",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def any_server(request):
+    """A real server on each database in turn."""
+    is_postgresql = request.param == "postgresql"
+    cluster = request.getfixturevalue("postgresql_server") if is_postgresql else None
+    with run_stack(request.param, postgresql=cluster) as stack:
+        yield stack

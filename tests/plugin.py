@@ -1,0 +1,128 @@
+"""The surroundings of a test run, made before Django reads its settings.
+
+`--database=postgresql` runs the tests that use the database on a PostgreSQL cluster of their own;
+without it they run on SQLite, except those marked `postgresql`. Every process of the run has its
+own var folder. The end of the report says how many tests ran on which database.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
+DATABASE_PROPERTY = "database"
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
+SEED_NAMES = frozenset({"SERVER_HOST", "SERVER_PORT", "LOG_LEVEL"})
+STASHED_FOLDER = pytest.StashKey[Path]()
+STASHED_CLUSTER = pytest.StashKey[object]()
+STASHED_SKIP_REASON = pytest.StashKey[str]()
+OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped"}
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("streamswarm")
+    group.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    group.addoption("--tally", type=Path, help="write the numbers of the closing line to this file")
+
+
+def is_on_postgresql(config):
+    return config.known_args_namespace.database == "postgresql"
+
+
+def is_worker():
+    """Whether this process runs tests for another one (pytest-xdist)."""
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config):
+    """Replaces the developer's own settings by those of the run."""
+    from streamswarm.env import VARIABLES
+
+    own_database_url = os.environ.get("DATABASE_URL", "") if is_worker() else ""
+    for name in {variable.name for variable in VARIABLES} | SEED_NAMES:
+        os.environ.pop(name, None)
+    # Short, because unix sockets below it have a limit of about 100 characters.
+    folder = Path(tempfile.mkdtemp(prefix="swarm-"))
+    early_config.stash[STASHED_FOLDER] = folder
+    os.environ["SWARM_VAR_DIR"] = str(folder / "var")
+    if not is_on_postgresql(early_config):
+        return
+    if not own_database_url:
+        from tests.servers.postgresql import PostgresqlMissingError, start_cluster
+
+        try:
+            cluster = start_cluster()
+        except PostgresqlMissingError as error:
+            if os.environ.get("CI"):
+                raise pytest.UsageError(str(error)) from error
+            early_config.stash[STASHED_SKIP_REASON] = str(error)
+            return
+        early_config.stash[STASHED_CLUSTER] = cluster
+        own_database_url = cluster.url
+    os.environ["DATABASE_URL"] = own_database_url
+
+
+def pytest_unconfigure(config):
+    cluster = config.stash.get(STASHED_CLUSTER, None)
+    if cluster is not None:
+        cluster.stop()
+    folder = config.stash.get(STASHED_FOLDER, None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def uses_database(item):
+    if item.get_closest_marker("django_db") or item.get_closest_marker("postgresql"):
+        return True
+    return not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """On PostgreSQL only what may come out differently there; each test knows its database."""
+    if is_on_postgresql(config):
+        left_out = [
+            item for item in items if not uses_database(item) or item.get_closest_marker("browser")
+        ]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+    skip_reason = config.stash.get(STASHED_SKIP_REASON, None)
+    for item in items:
+        if skip_reason is not None:
+            item.add_marker(pytest.mark.skip(reason=skip_reason))
+        is_postgresql = is_on_postgresql(config) or item.get_closest_marker("postgresql")
+        database = POSTGRESQL if is_postgresql else SQLITE
+        item.user_properties.append((DATABASE_PROPERTY, database))
+        for name in ("redis", "postgresql"):
+            if item.get_closest_marker(name) and f"{name}_server" not in item.fixturenames:
+                item.fixturenames.insert(0, f"{name}_server")
+
+
+def count_outcomes(terminalreporter):
+    """How many tests of each database passed, failed and were skipped."""
+    counts = {SQLITE: Counter(), POSTGRESQL: Counter()}
+    for category, outcome in OUTCOMES.items():
+        for report in terminalreporter.stats.get(category, []):
+            database = dict(getattr(report, "user_properties", ())).get(DATABASE_PROPERTY, SQLITE)
+            counts[database][outcome] += 1
+    return counts
+
+
+def describe_counts(counts):
+    words = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+    return words or "none"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter, config):
+    counts = count_outcomes(terminalreporter)
+    line = "; ".join(f"on {name}: {describe_counts(counts[name])}" for name in counts)
+    terminalreporter.write_line(f"tests {line}")
+    if config.option.tally is not None:
+        config.option.tally.write_text(json.dumps(counts))
