@@ -28,7 +28,7 @@ check: lint types imports migrations ## Everything that judges the code without 
 lint: setup-test ## Style of Python and templates
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/djlint --quiet --lint --check templates apps
+	$(BIN)/djlint --quiet --lint templates apps
 
 types: setup-test ## Types of the server and of the agent
 	$(BIN)/mypy apps streamswarm manage.py benchmarks scripts

@@ -25,8 +25,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.processor_time import read_tree_seconds
-from benchmarks.report import Claim, finish, print_table
+from benchmarks.measuring.processor_time import read_tree_seconds
+from benchmarks.measuring.report import Claim, finish, print_table
 from tests.servers.postgresql import Cluster, start_cluster
 from tests.servers.stack import build_site, find_free_port, run_stack
 from tests.servers.waiting import wait_until
@@ -151,6 +151,12 @@ def send_all(address: str, path: str, requests: list[Request]) -> int:
     return accepted
 
 
+def find_process_id(cluster: Cluster) -> int:
+    if cluster.process is None:
+        raise RuntimeError("the cluster belongs to another process")
+    return cluster.process.pid
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """One way of storing: where to send, what, and which processes pay for it."""
@@ -185,15 +191,13 @@ def run_senders(pool: ProcessPoolExecutor, way: Way, requests: list[Request]) ->
 
 
 def measure_frames(cluster: Cluster, requests: int) -> Measured:
-    with run_stack(
-        "postgresql", postgresql=cluster, with_worker=False, with_beat=False
-    ) as stack:
+    with run_stack("postgresql", postgresql=cluster, with_worker=False, with_beat=False) as stack:
         keys = stack.run_python("-c", ENROL_ALL.format(count=CLIENTS)).split()
         way = Way(
             name="frames (this product)",
             address=stack.base_url,
             path="/api/v1/agent/records",
-            process_ids=[stack.children["web"].process_id, cluster.process.pid],
+            process_ids=[stack.children["web"].process_id, find_process_id(cluster)],
             keys=keys[-CLIENTS:],
             build_body=build_frames_body,
         )
@@ -244,7 +248,7 @@ def measure_rows(cluster: Cluster, requests: int) -> Measured:
             name="DRF serializer + ORM row per value",
             address=address,
             path="/samples",
-            process_ids=[process_id, cluster.process.pid],
+            process_ids=[process_id, find_process_id(cluster)],
             keys=[f"key-{number}" for number in range(CLIENTS)],
             build_body=build_rows_body,
         )

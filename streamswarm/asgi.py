@@ -2,6 +2,8 @@
 
 from streamswarm.wsgi import AGENT_DOOR, agent_door, whole_site  # isort: skip  (sets up Django first)
 
+from typing import Any
+
 from a2wsgi import WSGIMiddleware
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -16,15 +18,11 @@ from streamswarm.door import BufferedDoor
 
 THREADS = settings.SWARM_WEB_THREADS
 
-http = URLRouter(
-    [
-        path(
-            AGENT_DOOR.lstrip("/") + "<path:call>",
-            BufferedDoor(agent_door, threads=THREADS, limit_bytes=WIRE_LIMIT_BYTES),
-        ),
-        re_path("", WSGIMiddleware(whole_site, workers=THREADS)),  # type: ignore[arg-type]  # stubs of two libraries
-    ]
-)
+# Any: path() is typed for Django's views, Channels routes ASGI applications with it.
+door: Any = BufferedDoor(agent_door, threads=THREADS, limit_bytes=WIRE_LIMIT_BYTES)
+site: Any = WSGIMiddleware(whole_site, workers=THREADS)  # type: ignore[arg-type]  # two libraries' ideas of WSGI
+
+http = URLRouter([path(AGENT_DOOR.lstrip("/") + "<path:call>", door), re_path("", site)])
 
 application = ProtocolTypeRouter(
     {

@@ -48,7 +48,7 @@ class BufferedDoor:
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
         body = await self._read_body(receive)
-        environ = build_environ(scope, io.BytesIO(body))
+        environ: dict[str, Any] = dict(build_environ(scope, io.BytesIO(body)))  # type: ignore[arg-type]  # a2wsgi types its own stream
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._pool, self._answer, environ)
         await send(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
+from zoneinfo import available_timezones
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -54,6 +55,12 @@ def parse_log_level(text: str) -> str:
     if text.upper() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
     return text.upper()
+
+
+def parse_time_zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError("must be a time zone of the IANA list, such as Europe/Berlin")
+    return text
 
 
 def parse_whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
@@ -138,7 +145,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "SWARM_WEB_THREADS", "32", parse_whole_number(4, 256), "Threads that answer HTTP requests."
     ),
-    Variable("SWARM_TIME_ZONE", "UTC", parse_text, "Time zone shown to users who chose none."),
+    Variable("SWARM_TIME_ZONE", "UTC", parse_time_zone, "Time zone shown to users who chose none."),
     Variable("SWARM_LOG_LEVEL", "INFO", parse_log_level, "Least level logged.", "LOG_LEVEL"),
     Variable(
         "SWARM_LOG_JSON", "0", parse_flag, "One JSON object a log line instead of readable text."

@@ -1,4 +1,4 @@
-"""HTTP as WSGI: the agents' calls through a short chain of middleware, all others through the whole."""
+"""HTTP as WSGI: the agents' calls through a short chain of middleware, others through all."""
 
 import os
 from collections.abc import Iterable

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from hypothesis import settings as hypothesis_settings
 
 from tests.plugin import STASHED_CLUSTER
@@ -18,6 +19,12 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 def cheap_passwords(settings):
     """The real hasher takes a third of a second for each password, by design."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def empty_cache():
+    """What the process remembers of layouts, sources and keys belongs to another test's database."""
+    cache.clear()
 
 
 @pytest.fixture(scope="session")

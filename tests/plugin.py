@@ -16,6 +16,7 @@ import pytest
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 DATABASE_PROPERTY = "database"
+CLUSTER_FOLDER_NAME = "TESTS_CLUSTER_FOLDER"
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 SEED_NAMES = frozenset({"SERVER_HOST", "SERVER_PORT", "LOG_LEVEL"})
 STASHED_FOLDER = pytest.StashKey[Path]()
@@ -44,7 +45,6 @@ def pytest_load_initial_conftests(early_config):
     """Replaces the developer's own settings by those of the run."""
     from streamswarm.env import VARIABLES
 
-    own_database_url = os.environ.get("DATABASE_URL", "") if is_worker() else ""
     for name in {variable.name for variable in VARIABLES} | SEED_NAMES:
         os.environ.pop(name, None)
     # Short, because unix sockets below it have a limit of about 100 characters.
@@ -53,19 +53,28 @@ def pytest_load_initial_conftests(early_config):
     os.environ["SWARM_VAR_DIR"] = str(folder / "var")
     if not is_on_postgresql(early_config):
         return
-    if not own_database_url:
-        from tests.servers.postgresql import PostgresqlMissingError, start_cluster
+    from tests.servers.postgresql import PostgresqlMissingError
 
-        try:
-            cluster = start_cluster()
-        except PostgresqlMissingError as error:
-            if os.environ.get("CI"):
-                raise pytest.UsageError(str(error)) from error
-            early_config.stash[STASHED_SKIP_REASON] = str(error)
-            return
-        early_config.stash[STASHED_CLUSTER] = cluster
-        own_database_url = cluster.url
-    os.environ["DATABASE_URL"] = own_database_url
+    try:
+        cluster = find_cluster()
+    except PostgresqlMissingError as error:
+        if os.environ.get("CI"):
+            raise pytest.UsageError(str(error)) from error
+        early_config.stash[STASHED_SKIP_REASON] = str(error)
+        return
+    early_config.stash[STASHED_CLUSTER] = cluster
+    os.environ["DATABASE_URL"] = cluster.build_url("postgres")
+
+
+def find_cluster():
+    """The cluster of the run: the process that was started first starts it, workers join."""
+    from tests.servers.postgresql import join_cluster, start_cluster
+
+    if is_worker():
+        return join_cluster(Path(os.environ[CLUSTER_FOLDER_NAME]))
+    cluster = start_cluster()
+    os.environ[CLUSTER_FOLDER_NAME] = str(cluster.folder)
+    return cluster
 
 
 def pytest_unconfigure(config):

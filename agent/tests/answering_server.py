@@ -181,7 +181,11 @@ def _make_handler(server):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self):
-            raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            length = int(self.headers.get("Content-Length", 0))
+            raw = self.rfile.read(length)
+            if len(raw) < length:
+                self.close_connection = True
+                return
             if self.headers.get("Content-Encoding") == "gzip":
                 raw = gzip.decompress(raw)
             self._reply(json.loads(raw))

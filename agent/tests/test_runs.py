@@ -6,7 +6,7 @@ from agent.tests.answering_server import read_example
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Outcome, Sample
 from streamswarm_agent.runtime.executor import RunExecutor
-from streamswarm_agent.runtime.planner import PlannedRun, plan_runs
+from streamswarm_agent.runtime.planner import plan_runs
 from streamswarm_agent.runtime.scheduler import Scheduler
 from streamswarm_agent.wire.messages import Lease
 from streamswarm_agent.wire.schedule import derive_runs
@@ -224,9 +224,7 @@ async def test_a_probe_that_does_not_end_is_stopped(kept, executor, now_ms):
     assert "outlasted" in result["reason"]
 
 
-async def test_stopping_the_agent_aborts_its_runs_with_a_result_each(
-    kept, executor, probe, now_ms
-):
+async def test_stopping_the_agent_aborts_its_runs_with_a_result_each(kept, executor, probe, now_ms):
     executor.start(plan_now(now_ms, id="a"))
     await probe.begun.get()
     executor.start(plan_now(now_ms, id="b"))
@@ -271,9 +269,7 @@ async def test_a_run_starts_at_its_time_and_once(kept, scheduler, executor, now_
     assert executor.running == {}
 
 
-async def test_a_run_that_an_earlier_process_began_does_not_begin_again(
-    kept, executor, now_ms
-):
+async def test_a_run_that_an_earlier_process_began_does_not_begin_again(kept, executor, now_ms):
     scheduler = Scheduler(executor, kept.server_time, started={"a"})
     scheduler.accept(make_lease(now_ms, runs=[{"id": "a", "start_ms": now_ms}]))
     scheduler.start_due_runs()
@@ -306,7 +302,7 @@ async def test_without_a_server_the_schedule_goes_on_for_hours(kept, scheduler, 
     lease = make_lease(start_ms, horizon_ms=60_000)
     scheduler.accept(lease)
     scheduling = asyncio.create_task(scheduler.run())
-    while kept.server_time.now_ms() < start_ms + 2 * 3_600_000:
+    while kept.server_time.now_ms() < start_ms + 2 * 3_600_000:  # noqa: ASYNC110 - virtual time
         await asyncio.sleep(0)
     scheduling.cancel()
     await settle(executor)

@@ -1,5 +1,7 @@
 import os
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -159,11 +161,15 @@ def test_finished_runs_are_forgotten_an_hour_after_they_could_start(spool):
     assert spool.list_started_runs(now_ms=3_601_001) == set()
 
 
-def test_a_fact_is_known_until_its_value_changes(spool, path):
-    spool.remember_facts([("interface", "eth0", "duplex", "full")])
+def test_the_last_value_of_a_fact_is_known_across_restarts_and_on_a_full_disk(spool, path):
+    name = ("interface", "eth0", "duplex")
+    spool.add([Record("fact", AT, "{}")], {name: "full"})
     again = reopen(spool, path)
-    assert again.is_known_fact("interface", "eth0", "duplex", "full")
-    assert not again.is_known_fact("interface", "eth0", "duplex", "half")
+    assert again.read_fact(name) == "full"
+    refuse_writes(again, pages=1)
+    again.add([make_frame(size=100_000)], {name: "half"})
+    assert again.read_fact(name) == "half"
+    assert again.read_fact(("interface", "eth1", "duplex")) is None
     again.close()
 
 
@@ -288,9 +294,6 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        import tempfile
-        from pathlib import Path
-
         self.directory = tempfile.TemporaryDirectory()
         self.path = Path(self.directory.name) / "spool.sqlite3"
         self.spool = Spool(self.path, SpoolLimits(records=40))

@@ -62,6 +62,13 @@ def test_a_directory_that_cannot_be_made_is_refused_with_advice(tmp_path):
         StateDirectory(tmp_path / "file" / "state").create()
 
 
+def test_a_file_that_cannot_be_written_is_named(state, tmp_path):
+    with pytest.raises(StateUnusable, match=r"nowhere/agent\.json: No such file"):
+        StateDirectory(tmp_path / "nowhere").write_identity(IDENTITY)
+    with pytest.raises(StateUnusable, match="ledger"):
+        Ledger(tmp_path / "nowhere" / "ledger")
+
+
 def test_a_second_agent_is_refused_and_a_dead_one_leaves_no_lock(state):
     hold = (
         "import sys, pathlib; from streamswarm_agent.spool.state import StateDirectory\n"

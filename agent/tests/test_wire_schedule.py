@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_runs_of_a_continuous_schedule_follow_each_other_without_a_gap():
     assignment = make_assignment(kind="continuous", every_ms=10_000, slip_ms=0)
     from_ms = assignment.schedule.anchor_ms
     runs = list(derive_runs(assignment, from_ms=from_ms, until_ms=from_ms + 60_000))
-    gaps = {after.start_ms - before.start_ms for before, after in zip(runs, runs[1:], strict=False)}
+    gaps = {after.start_ms - before.start_ms for before, after in pairwise(runs)}
     assert gaps == {10_000}
 
 

@@ -51,7 +51,8 @@ class Role(models.Model):
 
     def __str__(self) -> str:
         place = "/".join(part for part in (self.site_slug, self.tag_slug) if part)
-        return f"{self.get_name_display()} ({place})" if place else self.get_name_display()
+        what = f"{self.get_effect_display()} {self.get_name_display()}"
+        return f"{what} ({place})" if place else what
 
 
 class Token(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types

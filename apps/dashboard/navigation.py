@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.http.request import split_domain_port
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise, SimpleLazyObject
@@ -48,6 +49,7 @@ def describe_navigation(request: HttpRequest) -> dict[str, Any]:
         "theme": getattr(known, "theme", User.Theme.SYSTEM),
         "theme_choices": User.Theme.choices,
         "time_zone_name": timezone.get_current_timezone_name(),
+        "is_private_line": SimpleLazyObject(lambda: is_private_line(request)),
         "may_operate": SimpleLazyObject(lambda: _may(request, Permission.OPERATE)),
     }
 
@@ -62,6 +64,12 @@ def list_entries(request: HttpRequest) -> list[Entry]:
         for entry in ENTRIES
         if _may(request, entry.permission)
     ]  # fmt: skip
+
+
+def is_private_line(request: HttpRequest) -> bool:
+    """Whether nobody on the way can read what is typed: https, or this very machine."""
+    host = split_domain_port(request.get_host())[0]
+    return request.is_secure() or host in {"localhost", "127.0.0.1", "[::1]"}
 
 
 def _may(request: HttpRequest, permission: Permission) -> bool:

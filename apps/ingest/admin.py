@@ -8,4 +8,5 @@ from apps.ingest.models import RejectedRecord
 class RejectedRecordAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "client", "record_id", "code", "field", "detail"]
     list_filter = ["code"]
+    list_select_related = ["client"]
     search_fields = ["record_id", "detail", "client__name"]

@@ -31,7 +31,8 @@ class AgentScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 def describe_body(body_type: type[msgspec.Struct]) -> Schema:
     """The JSON Schema of a structure with everything it refers to written out in place."""
     (schema,), components = msgspec.json.schema_components([body_type], ref_template=REFERENCE)
-    return resolve(schema, components)
+    described: Schema = resolve(schema, components)
+    return described
 
 
 def resolve(node: Any, components: dict[str, Any]) -> Any:

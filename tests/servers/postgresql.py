@@ -50,15 +50,11 @@ def describe_account(account):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A running server; `url` names a database that exists."""
+    """A running server; `process` is None in a process that did not start it."""
 
     folder: Path
     binaries: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self):
-        return self.build_url("postgres")
+    process: subprocess.Popen[bytes] | None = None
 
     def build_url(self, database):
         return f"postgresql://{USER}@/{database}?host={self.folder}"
@@ -74,6 +70,8 @@ class Cluster:
         return self.process.poll() is None and subprocess.run(check, check=False).returncode == 0
 
     def stop(self):
+        if self.process is None:
+            return
         self.process.terminate()
         try:
             self.process.wait(STOP_SECONDS)
@@ -86,6 +84,11 @@ class Cluster:
 def run_tool(cluster, name, *arguments):
     argv = [cluster.binaries / name, "-h", cluster.folder, "-U", USER, *arguments]
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+
+
+def join_cluster(folder):
+    """The cluster that another process of the same run started there."""
+    return Cluster(folder=folder, binaries=find_binaries())
 
 
 def start_cluster():

@@ -21,6 +21,7 @@ from apps.clients.services.places import (
     create_tag,
     delete_site,
     delete_tag,
+    refuse_named_by_role,
 )
 from apps.clients.services.presence import Heartbeat, record_heartbeat, update_presence
 
@@ -41,6 +42,7 @@ __all__ = [
     "identify_key",
     "issue_enrolment_token",
     "record_heartbeat",
+    "refuse_named_by_role",
     "revoke_enrolment_token",
     "revoke_keys",
     "rotate_key",

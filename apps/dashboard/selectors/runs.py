@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import QuerySet
 
@@ -22,6 +23,10 @@ class RunRow:
     state: str
     result: Result | None
     headlines: tuple[Headline, ...]
+
+    @property
+    def began_at(self) -> datetime:
+        return self.run.started_at or self.run.start_at
 
 
 @dataclass(frozen=True, slots=True)

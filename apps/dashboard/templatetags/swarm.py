@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from apps.core.clock import read_now
 from apps.dashboard.formats import Style, describe_key, find_style, format_age, format_quantity
 from apps.metrics.catalogue import ABSENT_CODES
+from apps.tests.models import Test
 
 register = template.Library()
 
@@ -58,6 +59,23 @@ def state(name: str) -> SafeString:
 
 
 @register.filter
+def state_word(name: str) -> str:
+    return str(STATES[name][2]) if name in STATES else name
+
+
+@register.filter
+def schedule(test: Test) -> str:
+    """When a test runs, in words."""
+    duration = format_quantity(test.duration_seconds, Style.DURATION)
+    if test.schedule_kind == Test.ScheduleKind.EVERY:
+        every = format_quantity(test.every_seconds, Style.DURATION)
+        return _("every %(every)s for %(duration)s") % {"every": every, "duration": duration}
+    if test.schedule_kind == Test.ScheduleKind.CONTINUOUS:
+        return _("continuously, %(duration)s a run") % {"duration": duration}
+    return _("once, for %(duration)s") % {"duration": duration}
+
+
+@register.filter
 def quantity(value: float | None, style: str) -> str:
     return format_quantity(value, Style(style))
 
@@ -85,11 +103,15 @@ def lookup(mapping: dict[str, object] | None, key: str) -> object:
 
 
 @register.simple_tag
-def measured(values: dict[str, float], absent: dict[str, str], key: str) -> SafeString:
+def measured(
+    values: dict[str, float] | None, absent: dict[str, str] | None, key: str
+) -> SafeString:
     """The value of a key, or a dash that says on hovering why there is none."""
-    if key in values:
-        return format_html('<span title="{}">{}</span>', describe_key(key), quantity_of(values[key], key))
-    reason = absence(absent.get(key, ""))
+    value = (values or {}).get(key)
+    if value is not None:
+        text = format_quantity(value, find_style(key))
+        return format_html('<span title="{}">{}</span>', describe_key(key), text)
+    reason = absence((absent or {}).get(key, ""))
     return format_html(
         '<span class="absent" title="{0}">—<span class="visually-hidden"> {0}</span></span>', reason
     )

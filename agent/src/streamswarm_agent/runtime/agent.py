@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 
@@ -86,7 +87,7 @@ class Agent:
     async def _end(self) -> None:
         parts = self._parts
         await parts.executor.abort_all("agent stopped")
-        with contextlib.suppress(AgentError, TimeoutError):
+        with contextlib.suppress(AgentError, TimeoutError, sqlite3.Error):
             async with asyncio.timeout(_LAST_UPLOAD_SECONDS):
                 await parts.uploader.flush()
         await parts.line.client.close()

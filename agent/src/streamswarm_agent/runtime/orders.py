@@ -65,7 +65,7 @@ class Orders:
         try:
             self._state.write_json(_LEASE_FILE, document)
             self._kept = lease
-        except OSError as error:
+        except StateUnusable as error:
             logger.warning("lease_not_kept reason=%s", error)
 
 

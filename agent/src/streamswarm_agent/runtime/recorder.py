@@ -130,16 +130,15 @@ class Recorder:
         self._list([result])
 
     def _keep_changed(self, facts: tuple[CollectedFact, ...], at: str) -> None:
-        named = [(fact.source_kind, fact.subject, fact.key, fact.value) for fact in facts]
-        changed = [fact for fact in named if not self._spool.is_known_fact(*fact)]
-        if changed:
-            self._spool.add(
-                [
-                    build_fact(Source(kind, subject), at=at, key=key, value=value)
-                    for kind, subject, key, value in changed
-                ]
-            )
-            self._spool.remember_facts(changed)
+        found = {(fact.source_kind, fact.subject, fact.key): fact.value for fact in facts}
+        changed = {
+            name: value for name, value in found.items() if self._spool.read_fact(name) != value
+        }
+        records = [
+            build_fact(Source(kind, subject), at=at, key=key, value=value)
+            for (kind, subject, key), value in changed.items()
+        ]
+        self._spool.add(records, changed)
 
     def _list(self, records: list[Record]) -> None:
         self._pass_point("after_spool")

@@ -54,5 +54,5 @@ class Settings:
     def _keep(self, document: dict[str, Any]) -> None:
         try:
             self._state.write_json(_CONFIG_FILE, document)
-        except OSError as error:
+        except StateUnusable as error:
             logger.warning("config_not_kept reason=%s", error)

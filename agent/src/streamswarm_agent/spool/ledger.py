@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from streamswarm_agent.errors import StateUnusable
 from streamswarm_agent.wire.records import Record
 
 
@@ -17,9 +18,12 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lines = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        """Raises: StateUnusable when the file cannot be opened."""
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            self._lines = set(path.read_text(encoding="utf-8").splitlines())
+        except OSError as error:
+            raise StateUnusable(f"ledger {path}: {error.strerror}") from error
 
     def append(self, records: Iterable[Record]) -> None:
         """Write down the frames and results among the records that are not listed yet."""

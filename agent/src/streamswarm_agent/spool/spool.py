@@ -16,6 +16,8 @@ from streamswarm_agent.wire.results import StartedRun
 
 logger = logging.getLogger(__name__)
 
+FactName = tuple[str, str, str]  # source kind, subject, key
+
 _ROW_OVERHEAD_BYTES = 120
 _UNWRITTEN_RECORDS = 1_000
 _DROP_CHUNK_RECORDS = 200
@@ -43,6 +45,7 @@ class Spool:
         self._connection = open_database(path)
         self._unwritten: list[Record] = []
         self._unwritten_ends: list[str] = []
+        self._unwritten_facts: dict[FactName, str] = {}
         self._known_layouts: set[str] = set()
         self._delete_unused_layouts()
         self.depth, self._bytes = self._connection.execute(
@@ -63,13 +66,14 @@ class Spool:
         with self._transaction(is_durable=True):
             self._write_counter("boot", boot_counter)
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record], facts: Mapping[FactName, str] | None = None) -> None:
         """Keep records; on disk when it returns, and past a power cut if one is a result.
 
-        While the disk refuses (full, read-only), up to 1,000 records wait in memory for the next
+        `facts` are the values that the fact records among them bring. While the disk refuses (full, read-only), up to 1,000 records wait in memory for the next
         call; beyond that the oldest frames are dropped and counted.
         """
         self._unwritten.extend(records)
+        self._unwritten_facts.update(facts or {})
         if self._unwritten:
             self._write_or_wait()
 
@@ -102,18 +106,13 @@ class Spool:
         )
         return {run_id for (run_id,) in self._connection.execute("SELECT id FROM runs")}
 
-    def is_known_fact(self, kind: str, subject: str, key: str, value: str) -> bool:
-        """Whether this is the value last spooled for the fact."""
-        row = self._connection.execute(
-            "SELECT value FROM facts WHERE kind = ? AND subject = ? AND key = ?",
-            (kind, subject, key),
-        ).fetchone()
-        return row is not None and row[0] == value
-
-    def remember_facts(self, facts: Iterable[tuple[str, str, str, str]]) -> None:
-        """Note (source kind, subject, key, value) as spooled."""
-        with self._transaction(is_durable=False):
-            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts)
+    def read_fact(self, name: FactName) -> str | None:
+        """The value last added for a fact."""
+        if name in self._unwritten_facts:
+            return self._unwritten_facts[name]
+        query = "SELECT value FROM facts WHERE kind = ? AND subject = ? AND key = ?"
+        row = self._connection.execute(query, name).fetchone()
+        return None if row is None else str(row[0])
 
     def list_live(self, *, records: int, size_bytes: int) -> list[SpooledRecord]:
         """The oldest live records, as many as fit (at least one if there is any)."""
@@ -204,6 +203,10 @@ class Spool:
                     self._insert(record)
                 self._drop_surplus()
                 self._connection.executemany(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
+                    [(*name, value) for name, value in self._unwritten_facts.items()],
+                )
+                self._connection.executemany(
                     "UPDATE runs SET journal = NULL WHERE id = ?",
                     [(run_id,) for run_id in self._unwritten_ends],
                 )
@@ -214,6 +217,7 @@ class Spool:
         else:
             self._unwritten.clear()
             self._unwritten_ends.clear()
+            self._unwritten_facts.clear()
 
     def _trim_unwritten(self) -> None:
         surplus = len(self._unwritten) - _UNWRITTEN_RECORDS

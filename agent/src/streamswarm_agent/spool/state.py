@@ -1,10 +1,10 @@
 """The state directory: identity, orders and the lock that keeps it to one agent."""
 
+import contextlib
 import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,22 +55,21 @@ class StateDirectory:
                 f"state directory {self.path}: {error.strerror}; choose another with --state-dir"
             ) from error
 
-    @contextmanager
+    @contextlib.contextmanager
     def hold_lock(self) -> Iterator[None]:
         """Keep the directory to this process; the kernel lets go of it when the process dies.
 
         Raises: StateUnusable when another agent holds it.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise StateUnusable(f"another agent is using {self.path}") from error
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context((self.path / "lock").open("a"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StateUnusable(f"another agent is using {self.path}") from error
+            except OSError as error:
+                raise StateUnusable(f"{self.path / 'lock'}: {error.strerror}") from error
             yield
-        finally:
-            os.close(descriptor)
 
     def read_identity(self) -> Identity | None:
         """The identity, or None before enrolment.
@@ -111,16 +110,26 @@ class StateDirectory:
         return document
 
     def write_json(self, name: str, document: Mapping[str, Any]) -> None:
-        """Replace a file so that a crash leaves the old or the new one, readable by the owner."""
-        temporary = self.path / f".{name}.new"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / name)
-        directory = os.open(self.path, os.O_RDONLY)
+        """Replace a file so that a crash leaves the old or the new one, readable by the owner.
+
+        Raises: StateUnusable when the disk refuses; the old file then stays.
+        """
         try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+            _replace_file(self.path / name, json.dumps(document, indent=1))
+        except OSError as error:
+            raise StateUnusable(f"{self.path / name}: {error.strerror}") from error
+
+
+def _replace_file(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

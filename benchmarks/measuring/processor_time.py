@@ -4,7 +4,7 @@ import psutil
 
 
 def read_tree_seconds(process_ids: list[int]) -> float:
-    """User and system seconds used so far by the processes, their children, and theirs that ended."""
+    """User and system seconds used so far by the processes and all their children."""
     seconds = 0.0
     for process_id in process_ids:
         root = psutil.Process(process_id)

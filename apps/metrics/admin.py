@@ -1,0 +1,49 @@
+"""Looking at what is stored. Frames are missing: Django's admin takes no composite primary key."""
+
+from django.contrib import admin
+
+from apps.accounts.admin import ReadOnlyAdmin
+from apps.metrics.models import BatchMark, Fact, IngestBatch, Latest, Layout, Source
+
+
+@admin.register(Source)
+class SourceAdmin(ReadOnlyAdmin):
+    list_display = ["client", "kind", "subject"]
+    list_filter = ["kind"]
+    list_select_related = ["client"]
+    search_fields = ["client__name", "subject"]
+
+
+@admin.register(Layout)
+class LayoutAdmin(ReadOnlyAdmin):
+    list_display = ["hash", "keys"]
+    search_fields = ["hash"]
+
+
+@admin.register(Latest)
+class LatestAdmin(ReadOnlyAdmin):
+    list_display = ["source", "at", "seq", "layout"]
+    list_select_related = ["source", "layout"]
+    search_fields = ["source__client__name", "source__subject"]
+
+
+@admin.register(Fact)
+class FactAdmin(ReadOnlyAdmin):
+    list_display = ["source", "key", "value", "since"]
+    list_select_related = ["source"]
+    search_fields = ["source__client__name", "key", "value"]
+
+
+@admin.register(IngestBatch)
+class IngestBatchAdmin(ReadOnlyAdmin):
+    list_display = ["received_at", "client", "stored", "duplicate", "rejected"]
+    list_select_related = ["client"]
+    search_fields = ["client__name"]
+    ordering = ["-received_at"]
+
+
+@admin.register(BatchMark)
+class BatchMarkAdmin(ReadOnlyAdmin):
+    list_display = ["batch", "consumer"]
+    list_select_related = ["batch"]
+    search_fields = ["consumer"]

@@ -1,0 +1,48 @@
+"""Looking at tests and what they found; they change through the pages and the API alone.
+
+A change has to take back planned runs and wake agents, which a form of the admin would not do.
+"""
+
+from django.contrib import admin
+
+from apps.accounts.admin import ReadOnlyAdmin
+from apps.tests.models import Assignment, Result, Run, Target, Test
+
+
+@admin.register(Target)
+class TargetAdmin(ReadOnlyAdmin):
+    list_display = ["address", "created_at"]
+    search_fields = ["address"]
+
+
+@admin.register(Test)
+class TestAdmin(ReadOnlyAdmin):
+    list_display = ["name", "kind", "target", "schedule_kind", "every_seconds", "is_paused"]
+    list_filter = ["kind", "schedule_kind", "is_paused"]
+    list_select_related = ["target"]
+    search_fields = ["name", "target__address"]
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin):
+    list_display = ["test", "client", "last_run_at", "last_run_state", "last_is_success"]
+    list_filter = ["last_run_state", "last_is_success"]
+    list_select_related = ["test", "client"]
+    search_fields = ["test__name", "client__name"]
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    list_display = ["assignment", "start_at", "state", "reason", "is_on_demand"]
+    list_filter = ["state", "is_on_demand"]
+    list_select_related = ["assignment__test", "assignment__client"]
+    search_fields = ["id", "assignment__test__name", "assignment__client__name"]
+
+
+@admin.register(Result)
+class ResultAdmin(ReadOnlyAdmin):
+    list_display = ["run", "received_at", "outcome", "is_success", "reason"]
+    list_filter = ["outcome", "is_success"]
+    list_select_related = ["run__assignment__test", "run__assignment__client"]
+    search_fields = ["run__assignment__test__name", "run__assignment__client__name"]
+    ordering = ["-received_at"]
