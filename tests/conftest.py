@@ -23,7 +23,7 @@ def cheap_passwords(settings):
 
 @pytest.fixture(autouse=True)
 def empty_cache():
-    """What the process remembers of layouts, sources and keys belongs to another test's database."""
+    """What the process remembers of layouts, sources and keys is of another test's database."""
     cache.clear()
 
 

@@ -100,11 +100,18 @@ def is_test(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def find_tests_without_check(path: Path) -> list[str]:
+    """Tests that neither assert nor call a function of their own module that does."""
+    functions = list(list_functions(path))
+    checking = {node.name for node in functions if any(map(is_checking, ast.walk(node)))}
     return [
         f"{name_file(path)}:{node.lineno} {node.name} checks nothing"
-        for node in list_functions(path)
-        if is_test(node) and not any(map(is_checking, ast.walk(node)))
+        for node in functions
+        if is_test(node) and node.name not in checking and checking.isdisjoint(list_calls(node))
     ]
+
+
+def list_calls(node: ast.AST) -> set[str]:
+    return {name_call(call) for call in ast.walk(node) if isinstance(call, ast.Call)}
 
 
 def find_sleeps(path: Path) -> list[str]:

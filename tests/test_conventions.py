@@ -130,6 +130,8 @@ def test_exceptions_without_code_or_reason_are_found(tmp_path, line, is_bare):
         ("    assert run()\n", False),
         ("    with pytest.raises(ValueError):\n        run()\n", False),
         ("    wait_until(run, seconds=1)\n", False),
+        ("    compare(run())\ndef compare(x):\n    assert x\n", False),
+        ("    compare(run())\ndef compare(x):\n    return x\n", True),
     ],
 )
 def test_tests_that_check_nothing_are_found(tmp_path, body, is_found):

@@ -92,9 +92,12 @@ def test_leased_runs_are_planned_by_start_and_past_ones_only_within_their_patien
     assert [item.run.id for item in planned] == ["b", "a"]
 
 
-def test_a_requested_run_may_start_as_long_as_it_would_have_lasted(now_ms):
-    late = {"id": "a", "start_ms": now_ms - 50_000, "duration_seconds": 60, "is_on_demand": True}
-    planned = plan_runs(make_lease(now_ms, runs=[late]), now_ms=now_ms, until_ms=now_ms + 1)
+def test_a_requested_run_may_start_two_minutes_late(now_ms):
+    runs = [
+        {"id": "a", "start_ms": now_ms - 119_000, "duration_seconds": 1, "is_on_demand": True},
+        {"id": "b", "start_ms": now_ms - 121_000, "duration_seconds": 600, "is_on_demand": True},
+    ]
+    planned = plan_runs(make_lease(now_ms, runs=runs), now_ms=now_ms, until_ms=now_ms + 1)
     assert [item.run.id for item in planned] == ["a"]
 
 

@@ -150,6 +150,7 @@ class RoleAdmin(ReadOnlyAdmin):
 @admin.register(Token)
 class TokenAdmin(ReadOnlyAdmin):
     list_display = ["name", "user", "scopes", "created", "expiry", "last_used_at"]
+    ordering = ["-created"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     exclude = ["digest", "token_key"]

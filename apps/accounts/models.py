@@ -70,7 +70,6 @@ class Token(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
     class Meta:
         verbose_name = _("API token")
         verbose_name_plural = _("API tokens")
-        ordering: ClassVar = ["-created"]
 
     @property
     def public_id(self) -> str:

@@ -13,7 +13,7 @@ def administers_everything(user: AnyUser) -> bool:
 
 
 def list_own_tokens(user: AnyUser) -> QuerySet[Token]:
-    tokens: QuerySet[Token] = Token.objects.select_related("user")
+    tokens: QuerySet[Token] = Token.objects.select_related("user").order_by("-created")
     return tokens.filter(user=user) if isinstance(user, User) else tokens.none()
 
 
@@ -21,7 +21,7 @@ def list_tokens(user: AnyUser) -> QuerySet[Token]:
     """The tokens of everybody for an administrator, the own ones for anybody else."""
     if not administers_everything(user):
         return list_own_tokens(user)
-    tokens: QuerySet[Token] = Token.objects.select_related("user")
+    tokens: QuerySet[Token] = Token.objects.select_related("user").order_by("-created")
     return tokens
 
 

@@ -91,9 +91,19 @@ def format_duration(seconds: float) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """How long ago, in whole seconds and larger units."""
+    """How long ago, in the largest whole unit of which there are two."""
     whole = max(int(seconds), 0)
-    return f"{whole}{SPACE}s" if whole < 2 * MINUTE else format_duration(whole)
+    for length, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if whole >= 2 * length:
+            return f"{whole // length}{SPACE}{unit}"
+    return f"{whole}{SPACE}s"
+
+
+def format_period(seconds: float) -> str:
+    """A duration that somebody chose: without digits nobody typed."""
+    if seconds < 2 * MINUTE and seconds >= 1:
+        return f"{seconds:g}{SPACE}s"
+    return format_duration(seconds)
 
 
 def join_parts(seconds: float, large: int, large_unit: str, small: int, small_unit: str) -> str:

@@ -1,5 +1,6 @@
 """What every page shows around its content."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,7 @@ def describe_navigation(request: HttpRequest) -> dict[str, Any]:
         "navigation": SimpleLazyObject(lambda: list_entries(request)),
         "theme": getattr(known, "theme", User.Theme.SYSTEM),
         "theme_choices": User.Theme.choices,
+        "now_seconds": f"{time.time():.3f}",
         "time_zone_name": timezone.get_current_timezone_name(),
         "is_private_line": SimpleLazyObject(lambda: is_private_line(request)),
         "may_operate": SimpleLazyObject(lambda: _may(request, Permission.OPERATE)),

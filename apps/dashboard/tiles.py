@@ -63,9 +63,8 @@ def build_client_tile(presence: dict[str, int]) -> Tile:
     parts = [
         text
         for count, text in (
-            (presence["late"], _("%(count)s late")),
             (presence["offline"], _("%(count)s offline")),
-            (presence["never"], _("%(count)s never seen")),
+            (presence["late"], _("%(count)s late")),
         )
         for text in ([text % {"count": count}] if count else [])
     ]

@@ -194,6 +194,8 @@ def inflate(body: bytes) -> bytes:
         raise too_large(f"the body exceeds the limit of {PLAIN_LIMIT_BYTES} bytes unpacked")
     if not inflater.eof:
         raise malformed_batch("the gzip body is cut off")
+    if inflater.unused_data:
+        raise malformed_batch("something follows the end of the gzip body")
     return plain
 
 
@@ -266,7 +268,7 @@ def decode_loosely(body: bytes) -> DecodedBatch:
         tree = read_loosely(cut_deep(body))
     try:
         batch = msgspec.convert(tree, LooseBatch)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         field, detail = explain(error)
         reason = "the body is no JSON" if tree is None else detail
         raise malformed_batch(reason, field) from error
@@ -275,7 +277,7 @@ def decode_loosely(body: bytes) -> DecodedBatch:
     for index, item in enumerate(batch.records):
         try:
             envelope = msgspec.convert(item, LooseEnvelope)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             rejected.append(refuse_envelope(index, item, error))
             continue
         records.append(Record(envelope.id, envelope.kind, envelope.at, envelope.data))
@@ -287,7 +289,7 @@ def refuse_envelope(index: int, item: Any, error: Exception) -> Rejection:
     field, detail = explain(error)
     name = given if isinstance(given, str) and given else f"#{index}"
     place = "record" if field == "body" else field
-    return Rejection(clean_text(name)[:64], "malformed", place, detail, shorten(item))
+    return Rejection(echo_id(name), "malformed", place, detail, shorten(item))
 
 
 PATH_PATTERN = re.compile(r"^(?P<rule>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
@@ -316,8 +318,8 @@ def decode_data(record: Record) -> Any:
             data = DATA_DECODERS[record.kind].decode(record.data)
         else:
             data = msgspec.convert(record.data, DATA_TYPES[record.kind])
-    except UnicodeDecodeError as error:
-        raise RecordRefused("bad_text", "data", "contains bytes that are no UTF-8") from error
+    except UnicodeError as error:
+        raise RecordRefused("bad_text", "data", "contains text that is no UTF-8") from error
     except RecursionError as error:
         raise too_deep("data") from error
     except msgspec.DecodeError as error:
@@ -369,6 +371,11 @@ def has_unstorable(value: str) -> bool:
 def check_finite(value: float, field: str) -> None:
     if not math.isfinite(value):
         raise RecordRefused("not_finite", field, "must be a finite number")
+
+
+def echo_id(value: str) -> str:
+    """The id by which the sender knows its record, as far as an answer can hold it."""
+    return value[:64].encode("utf-8", "replace").decode()
 
 
 def clean_text(value: str) -> str:

@@ -13,7 +13,7 @@ from apps.clients.services import apply_inventory
 from apps.core.errors import Invalid
 from apps.ingest import codec
 from apps.ingest.codec import FactData, FrameData, Record, RecordRefused, ResultData
-from apps.metrics.catalogue import parse_key
+from apps.metrics.catalogue import explain_refusal, parse_key
 from apps.metrics.services import (
     KnownLayout,
     NewFrame,
@@ -188,8 +188,8 @@ def receive_result(intake: Intake, record: Record) -> bool:
 
 def check_key(key: str, name: str) -> None:
     if parse_key(key) is None:
-        shown = codec.clean_text(key)[:100]
-        raise RecordRefused("unknown_metric", name, f"{shown!r} is not in the catalogue")
+        code, reason = explain_refusal(key)
+        raise RecordRefused(code, name, f"{codec.clean_text(key)[:100]!r} {reason}")
 
 
 def receive_inventory(intake: Intake, record: Record) -> bool:

@@ -132,7 +132,7 @@ def describe_refusal(record: Record, error: RecordRefused | Invalid) -> Rejectio
         record.data if isinstance(record.data, dict) else codec.read_loosely(bytes(record.data))
     )
     return Rejection(
-        codec.clean_text(record.id),
+        codec.echo_id(record.id),
         refusal.code,
         codec.clean_text(refusal.field)[:255],
         codec.clean_text(refusal.detail)[:512],
@@ -160,7 +160,7 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
         RejectedRecord(
             client_id=intake.client_id,
             received_at=intake.received_at,
-            record_id=item.id,
+            record_id=codec.clean_text(item.id),
             code=item.code,
             field=item.field,
             detail=item.detail,

@@ -80,3 +80,10 @@ def parse_key(text: str) -> Key | None:
     if attributes != sorted(attributes):
         return None
     return Key(metric, tuple(attributes))
+
+
+def explain_refusal(text: str) -> tuple[str, str]:
+    """The rejection code and the reason for a key that `parse_key` does not take."""
+    if text.partition("{")[0] in METRICS:
+        return "malformed", "has attributes that are unknown, unsorted or not well-formed"
+    return "unknown_metric", "is not in the catalogue"

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from apps.core.bus import publish
 from apps.core.errors import FieldError, Invalid
-from apps.metrics.catalogue import parse_key
+from apps.metrics.catalogue import explain_refusal, parse_key
 from apps.metrics.models import Fact, IngestBatch, Layout, Source
 from apps.metrics.published import FramesRecorded, RecordedFrame
 from apps.metrics.writers import (
@@ -93,7 +93,8 @@ def check_layout(layout_hash: str, keys: Sequence[str] | None) -> None:
         )
     for key in keys:
         if parse_key(key) is None:
-            raise refuse("layout", "unknown_metric", f"{key[:100]!r} is not in the catalogue")
+            code, reason = explain_refusal(key)
+            raise refuse("layout", code, f"{key[:100]!r} {reason}")
     if len(set(keys)) != len(keys) or hash_layout(keys) != layout_hash:
         raise refuse(
             "layout", "malformed", "keys repeat, or do not have the hash they are named by"
@@ -157,7 +158,8 @@ def record_frames(
             absent=frame.absent,
         )
         by_key.setdefault(row.key, (row, frame))
-    new = insert_frames([row for row, _frame in by_key.values()], received_at)
+    # In the order of their keys, so that two uploads never wait for each other in a circle.
+    new = insert_frames([by_key[key][0] for key in sorted(by_key)], received_at)
     stored = [by_key[key] for key in sorted(new)]
     upsert_latest(row for row, _frame in stored)
     publish_frames(client_id, stored)

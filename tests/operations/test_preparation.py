@@ -55,7 +55,9 @@ def preparation(site, lines):
 def enrol_local_agent(site):
     """What the agent's own program does: exchanges the token and keeps the answer."""
     _token, secret = issue_enrolment_token(name="agent of this machine")
-    issued = enrol_client(secret, name="here", agent_version="1", inventory={}, address="127.0.0.1")
+    issued = enrol_client(
+        token_secret=secret, name="here", agent_version="1", inventory={}, address="127.0.0.1"
+    )
     folder = site.var_dir / "agent"
     folder.mkdir(exist_ok=True)
     identity = {

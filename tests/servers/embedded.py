@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,10 +96,15 @@ class Embedded:
 
 
 @contextmanager
-def run_embedded(*, database_url: str = "", admin_password: str = "") -> Iterator[Embedded]:
+def run_embedded(
+    *,
+    database_url: str = "",
+    admin_password: str = "",
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Embedded]:
     """A started server of one machine with its own agent and its starter tests."""
     folder = Path(tempfile.mkdtemp(prefix="swarm-"))
-    site = build_site(database_url, folder / "var")
+    site = build_site(database_url, folder / "var", settings)
     environment = {**site.environment, "SWARM_PORT": str(find_free_port())}
     if admin_password:
         environment["SWARM_ADMIN_PASSWORD"] = admin_password

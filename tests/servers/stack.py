@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -163,11 +163,15 @@ class Stack:
             running.stop()
 
 
-def build_site(database_url: str, folder: Path) -> Site:
-    """A site of its own port and folder; an empty URL means SQLite in the folder."""
+def build_site(database_url: str, folder: Path, settings: Mapping[str, str] | None = None) -> Site:
+    """A site of its own port and folder; an empty URL means SQLite in the folder.
+
+    `settings` are environment variables that differ from their defaults.
+    """
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)
     }
+    inherited |= settings or {}
     if database_url:
         inherited["DATABASE_URL"] = database_url
     port = find_free_port()
@@ -187,6 +191,7 @@ def run_stack(
     database: Literal["sqlite", "postgresql"],
     *,
     postgresql=None,
+    settings: Mapping[str, str] | None = None,
     with_worker: bool = True,
     with_beat: bool = True,
     with_agent: bool = False,
@@ -197,7 +202,7 @@ def run_stack(
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         (folder / "log").mkdir()
         database_url = postgresql.create_database() if database == "postgresql" else ""
-        stack = Stack(build_site(database_url, folder), database_url)
+        stack = Stack(build_site(database_url, folder, settings), database_url)
         cleanup.callback(stack.stop)
         stack.start(describe_redis(stack.site))
         stack.manage("migrate", "--verbosity=0")

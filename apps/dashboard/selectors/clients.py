@@ -19,6 +19,14 @@ IS_PASSING = Q(last_is_success=True)
 IS_FAILING = Q(last_is_success=False) | Q(last_is_success=None, last_run_state="failed")
 
 
+def name_standing(assignment: Assignment) -> str:
+    """`passing`, `failing` or `waiting`: in words what the conditions above select."""
+    if assignment.last_is_success:
+        return "passing"
+    is_failed = assignment.last_is_success is None and assignment.last_run_state == "failed"
+    return "failing" if assignment.last_is_success is False or is_failed else "waiting"
+
+
 @dataclass(frozen=True, slots=True)
 class ClientRow:
     """A line of the list of clients."""

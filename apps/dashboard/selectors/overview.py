@@ -18,7 +18,7 @@ from apps.tests.models import Assignment
 from apps.tests.selectors import list_assignments, list_results
 
 ATTENTION_LENGTH = 8
-EVENTS_LENGTH = 12
+EVENTS_LENGTH = 9
 CLOCK_LIMIT_SECONDS = 1.0
 CELLS_AT_MOST = 2000
 

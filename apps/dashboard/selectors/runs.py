@@ -28,6 +28,12 @@ class RunRow:
     def began_at(self) -> datetime:
         return self.run.started_at or self.run.start_at
 
+    @property
+    def lasted_seconds(self) -> float | None:
+        if self.result is None:
+            return None
+        return (self.result.finished_at - self.result.started_at).total_seconds()
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django import template
+from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -12,9 +13,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core.clock import read_now
-from apps.dashboard.formats import Style, describe_key, find_style, format_age, format_quantity
+from apps.dashboard.charts import LABELS
+from apps.dashboard.formats import (
+    Style,
+    describe_key,
+    find_style,
+    format_age,
+    format_period,
+    format_quantity,
+)
+from apps.dashboard.selectors.clients import name_standing
+from apps.dashboard.selectors.tests import Headline
 from apps.metrics.catalogue import ABSENT_CODES
-from apps.tests.models import Test
+from apps.tests.kinds import KINDS
+from apps.tests.models import Assignment, Test
 
 register = template.Library()
 
@@ -38,6 +50,12 @@ STATES: dict[str, tuple[str, str, str | Promise]] = {
     "missed": ("warning", "alert-circle", gettext_lazy("Missed")),
     "nonstart": ("warning", "ban", gettext_lazy("Not started")),
     "cancelled": ("idle", "x", gettext_lazy("Cancelled")),
+    "up": ("good", "circle-check", gettext_lazy("Up")),
+    "down": ("idle", "circle-x", gettext_lazy("Down")),
+    "valid": ("good", "circle-check", gettext_lazy("Valid")),
+    "used": ("idle", "check", gettext_lazy("Used up")),
+    "expired": ("idle", "clock", gettext_lazy("Expired")),
+    "revoked": ("warning", "ban", gettext_lazy("Revoked")),
 }
 
 
@@ -66,13 +84,18 @@ def state_word(name: str) -> str:
 @register.filter
 def schedule(test: Test) -> str:
     """When a test runs, in words."""
-    duration = format_quantity(test.duration_seconds, Style.DURATION)
+    duration = format_period(test.duration_seconds)
     if test.schedule_kind == Test.ScheduleKind.EVERY:
-        every = format_quantity(test.every_seconds, Style.DURATION)
+        every = format_period(test.every_seconds or 0)
         return _("every %(every)s for %(duration)s") % {"every": every, "duration": duration}
     if test.schedule_kind == Test.ScheduleKind.CONTINUOUS:
         return _("continuously, %(duration)s a run") % {"duration": duration}
     return _("once, for %(duration)s") % {"duration": duration}
+
+
+@register.filter
+def period(seconds: float) -> str:
+    return format_period(seconds)
 
 
 @register.filter
@@ -98,8 +121,31 @@ def absence(code: str) -> str:
 
 
 @register.filter
-def lookup(mapping: dict[str, object] | None, key: str) -> object:
-    return (mapping or {}).get(key)
+def bytes_of(value: object) -> str:
+    """A size out of a document that an agent wrote, which may hold anything."""
+    return format_quantity(value if isinstance(value, int | float) else None, Style.BYTES)
+
+
+@register.filter
+def short_name(key: str) -> str:
+    return str(LABELS.get(key, key))
+
+
+@register.filter
+def unit_of(field: BoundField) -> str:
+    return str(field.field.widget.attrs.get("data-unit", ""))
+
+
+@register.filter
+def standing(assignment: Assignment) -> str:
+    """How an assignment stands by its newest result."""
+    return name_standing(assignment)
+
+
+@register.filter
+def headlines(assignment: Assignment) -> tuple[Headline, ...]:
+    keys = KINDS[assignment.test.kind].headline
+    return tuple(Headline(key, assignment.last_values.get(key)) for key in keys)
 
 
 @register.simple_tag
@@ -142,5 +188,5 @@ def ago(value: datetime | None) -> SafeString | str:
         '<time datetime="{}" title="{}" data-ago>{}</time>',
         value.isoformat(),
         local,
-        _("%(age)s ago") % {"age": age},
+        _("{age} ago").format(age=age),
     )

@@ -99,8 +99,21 @@ def grant_lease(*, client: Client, horizon_seconds: float) -> Lease:
         end_at__gt=now - CANCELLED_FOR,
         result=None,
     ).only("id")
+    horizon_end = limit_horizon(horizon_end, now, assignments, runs)
     revision = Client.objects.values_list("schedule_revision", flat=True).get(id=client.id)
     return Lease(now, horizon_end, revision, assignments, runs, list(cancelled))
+
+
+def limit_horizon(
+    horizon_end: datetime, now: datetime, assignments: list[Assignment], runs: list[Run]
+) -> datetime:
+    """How far the lease is complete: from there on the agent derives its slots by itself.
+
+    Nearer than the horizon when the planner is behind, or when there were too many runs to send.
+    """
+    planned = [row.planned_until or now for row in assignments if not row.test.is_paused]
+    cut = [runs[-1].start_at] if len(runs) >= RUNS_PER_LEASE else []
+    return max(now, min([horizon_end, *planned, *cut]))
 
 
 def list_leasable_runs(client: Client, now: datetime, horizon_end: datetime) -> list[Run]:

@@ -1,20 +1,21 @@
 """The planner: makes the rows of coming runs, the same ones however often it runs."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.bus import publish
 from apps.core.clock import MILLISECONDS, from_milliseconds, read_now, to_milliseconds
 from apps.tests.algorithms.slots import Schedule, Slot, iterate_slots
-from apps.tests.models import Assignment, Run
+from apps.tests.models import Assignment, Run, Test
 from apps.tests.published import RunFinished
 
 MISSED_GRACE = timedelta(seconds=90)
 LEAST_RUNS_AHEAD = 2
+NEVER = 2**63
 ASSIGNMENTS_PER_TRANSACTION = 500
 OVERDUE_PER_TICK = 1000
 
@@ -40,42 +41,80 @@ def plan_runs(*, now: datetime | None = None) -> int:
     moment = now or read_now()
     horizon = timedelta(seconds=settings.SWARM_HORIZON_SECONDS)
     made = 0
+    after_id: UUID | None = None
     while True:
         with transaction.atomic():
-            due = list(claim_due_assignments(moment + horizon / 2))
+            due = claim_due_assignments(moment, horizon, after_id)
             if not due:
                 return made
             runs = [run for row in due for run in plan_assignment(row, moment, horizon)]
-            Run.objects.bulk_create(runs, ignore_conflicts=True)
+            made += insert_new_runs(runs)
             Assignment.objects.bulk_update(due, ["planned_until"])
-            made += len(runs)
+        after_id = due[-1].id
 
 
-def claim_due_assignments(planned_before: datetime) -> Iterator[Assignment]:
+def insert_new_runs(runs: list[Run]) -> int:
+    """How many of the runs were not there yet."""
+    known = set(Run.objects.filter(id__in=[run.id for run in runs]).values_list("id", flat=True))
+    new = [run for run in runs if run.id not in known]
+    # An agent that derived one by itself may be handing in its result at this moment.
+    Run.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
+
+
+def claim_due_assignments(
+    now: datetime, horizon: timedelta, after_id: UUID | None
+) -> list[Assignment]:
+    """Assignments, locked, that are planned less than half the horizon or two runs ahead."""
     rows = (
         Assignment.objects.filter(removed_at=None, test__is_paused=False)
-        .filter(Q(planned_until=None) | Q(planned_until__lt=planned_before))
+        .filter(
+            Q(planned_until=None)
+            | Q(planned_until__lt=now + horizon / 2)
+            | (is_rare(horizon) & ~Exists(select_second_run(now)))
+        )
         .select_related("test")
         .select_for_update(of=("self",), skip_locked=True)
-        .order_by("id")[:ASSIGNMENTS_PER_TRANSACTION]
+        .order_by("id")
     )
-    return iter(rows)
+    if after_id is not None:
+        rows = rows.filter(id__gt=after_id)
+    return list(rows[:ASSIGNMENTS_PER_TRANSACTION])
+
+
+def is_rare(horizon: timedelta) -> Q:
+    """The condition that half a horizon may hold fewer than two runs."""
+    seconds = horizon.total_seconds() / 2 / (LEAST_RUNS_AHEAD + 1)
+    is_continuous = Q(test__schedule_kind=Test.ScheduleKind.CONTINUOUS)
+    return Q(test__every_seconds__gt=seconds) | (
+        is_continuous & Q(test__duration_seconds__gt=seconds)
+    )
+
+
+def select_second_run(now: datetime) -> QuerySet[Run]:
+    """The second planned run that lies ahead of the assignment of an outer query."""
+    ahead = Run.objects.filter(
+        assignment=OuterRef("pk"),
+        schedule_revision=OuterRef("test__schedule_revision"),
+        is_on_demand=False,
+        start_at__gt=now,
+    )
+    return ahead.order_by("start_at")[LEAST_RUNS_AHEAD - 1 : LEAST_RUNS_AHEAD]
 
 
 def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Run]:
     """The assignment's coming runs; notes on the row how far it is planned now."""
     schedule = describe_schedule(row)
-    start = max(now, row.planned_until or now)
-    until = now + horizon
-    span_ms = max(schedule.every_ms * (LEAST_RUNS_AHEAD + 1), 1) + schedule.slip_ms
-    enough = start + timedelta(milliseconds=span_ms)
-    far = max(until, enough) if schedule.kind == "every" else until
     if schedule.kind == "once":
-        far = max(far, row.test.start_at + timedelta(milliseconds=schedule.slip_ms + 1))
+        row.planned_until = datetime.max.replace(tzinfo=now.tzinfo)
         # A moment that passed while the test was being saved is still meant.
-        start = min(start, row.test.start_at) if row.planned_until is None else start
+        return [build_run(row, slot) for slot in iterate_slots(schedule, from_ms=0, until_ms=NEVER)]
+    start = max(now, row.planned_until or now)
+    # A test that begins later has its two runs ahead as well.
+    enough = timedelta(milliseconds=schedule.every_ms * (LEAST_RUNS_AHEAD + 1) + schedule.slip_ms)
+    far = max(now + horizon, max(now, row.test.start_at) + enough)
     slots = iterate_slots(schedule, from_ms=to_milliseconds(start), until_ms=to_milliseconds(far))
-    row.planned_until = far if schedule.kind != "once" else datetime.max.replace(tzinfo=now.tzinfo)
+    row.planned_until = far
     return [build_run(row, slot) for slot in slots]
 
 

@@ -7,6 +7,7 @@ from streamswarm_agent.wire.messages import Assignment, Lease, Run
 from streamswarm_agent.wire.schedule import derive_runs
 
 _LATE_START_MS = 5_000
+_ON_DEMAND_PATIENCE_MS = 120_000
 _SELF_DERIVED_MS = 7 * 24 * 3_600_000
 
 
@@ -52,8 +53,7 @@ def _list_derived(lease: Lease, now_ms: int, until_ms: int) -> Iterator[PlannedR
 
 
 def _compute_latest_start_ms(run: Run, assignment: Assignment) -> int:
-    """A slot's run waits for its slip plus 5 s, a requested one for as long as it would last."""
-    patience_ms = assignment.schedule.slip_ms + _LATE_START_MS
+    """A slot's run may be late by its slip plus 5 s, one that somebody waits for by two minutes."""
     if run.is_on_demand:
-        patience_ms = max(patience_ms, round(run.duration_seconds * 1000))
-    return run.start_ms + patience_ms
+        return run.start_ms + _ON_DEMAND_PATIENCE_MS
+    return run.start_ms + assignment.schedule.slip_ms + _LATE_START_MS

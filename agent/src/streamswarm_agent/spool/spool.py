@@ -69,8 +69,9 @@ class Spool:
     def add(self, records: Sequence[Record], facts: Mapping[FactName, str] | None = None) -> None:
         """Keep records; on disk when it returns, and past a power cut if one is a result.
 
-        `facts` are the values that the fact records among them bring. While the disk refuses (full, read-only), up to 1,000 records wait in memory for the next
-        call; beyond that the oldest frames are dropped and counted.
+        `facts` are the values that the fact records among them bring. While the disk refuses
+        (full, read-only), up to 1,000 records wait in memory for the next call; beyond that the
+        oldest frames are dropped and counted.
         """
         self._unwritten.extend(records)
         self._unwritten_facts.update(facts or {})

@@ -30,7 +30,7 @@ def describe_site() -> Site:
 
 class Command(BaseCommand):
     help = "Starts everything on this machine and keeps it running until Ctrl-C."
-    requires_system_checks: Sequence[str] = []
+    requires_system_checks: tuple[str, ...] = ()
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         # The database, the keys, the log and the sockets are nobody else's to read.

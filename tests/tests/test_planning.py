@@ -1,0 +1,154 @@
+"""The planner makes the rows of coming runs: enough of them, the right ones, and each only once."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from apps.core.clock import read_now, to_milliseconds
+from apps.tests.algorithms.slots import compute_start_ms
+from apps.tests.models import Assignment, Run
+from apps.tests.services import close_overdue_runs, plan_runs
+from apps.tests.services.planning import MISSED_GRACE, describe_schedule
+from tests.factories.clients import make_client
+from tests.factories.tests import make_assignment, make_run, make_test
+from tests.factories.threads import run_together
+
+pytestmark = pytest.mark.django_db
+
+
+def test_planning_twice_makes_the_runs_once():
+    make_assignment(make_client())
+    assert plan_runs() > 2
+    runs = list(Run.objects.order_by("id").values_list("id", "start_at"))
+    assert plan_runs() == 0
+    assert list(Run.objects.order_by("id").values_list("id", "start_at")) == runs
+
+
+def test_a_planner_that_forgot_how_far_it_was_makes_the_same_rows():
+    make_assignment(make_client())
+    plan_runs()
+    before = set(Run.objects.values_list("id", flat=True))
+    Assignment.objects.update(planned_until=None)
+    plan_runs()
+    assert set(Run.objects.values_list("id", flat=True)) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_planners_at_the_same_moment_make_each_run_once():
+    now = read_now()
+    clients = [make_client(f"probe-{n}") for n in range(20)]
+    make_test("Loopback", *clients)
+    made = run_together(4, lambda _number: plan_runs(now=now))
+    assert sum(made) == Run.objects.count()
+    for assignment in Assignment.objects.all():
+        numbers = sorted(assignment.runs.values_list("slot", flat=True))
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_runs_are_planned_to_the_horizon(settings):
+    now = read_now()
+    make_assignment(make_client(), every_seconds=10.0)
+    plan_runs(now=now)
+    last = Run.objects.order_by("start_at").last()
+    horizon = now + timedelta(seconds=settings.SWARM_HORIZON_SECONDS)
+    assert horizon - timedelta(seconds=20) < last.start_at <= horizon
+
+
+@pytest.mark.parametrize("every_seconds", [3600.0, 86_400.0, 7 * 86_400.0])
+@pytest.mark.parametrize("slip_seconds", [0.0, 600.0])
+def test_at_least_two_runs_are_ahead_however_rare_they_are(every_seconds, slip_seconds):
+    make_assignment(make_client(), every_seconds=every_seconds, slip_seconds=slip_seconds)
+    now = read_now()
+    for _ in range(8):
+        plan_runs(now=now)
+        assert Run.objects.filter(start_at__gt=now).count() >= 2
+        now += timedelta(seconds=every_seconds / 2 + 7)
+
+
+def test_the_horizon_moves_on_without_a_gap():
+    assignment = make_assignment(make_client(), every_seconds=20.0)
+    now = read_now()
+    for _ in range(60):
+        plan_runs(now=now)
+        now += timedelta(seconds=71)
+    numbers = sorted(assignment.runs.values_list("slot", flat=True))
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+
+
+def test_planned_runs_start_where_the_shared_rule_says():
+    assignment = make_assignment(make_client(), slip_seconds=30.0)
+    plan_runs()
+    schedule = describe_schedule(assignment)
+    for run in assignment.runs.all():
+        assert to_milliseconds(run.start_at) == compute_start_ms(schedule, run.slot)
+        assert (run.end_at - run.start_at).total_seconds() == 10
+
+
+def test_a_run_once_is_planned_once_even_if_its_moment_just_passed():
+    start_at = read_now() - timedelta(seconds=3)
+    assignment = make_assignment(
+        make_client(), schedule_kind="once", every_seconds=None, start_at=start_at
+    )
+    assert plan_runs() == 1
+    assert assignment.runs.get().start_at == start_at.replace(
+        microsecond=start_at.microsecond // 1000 * 1000
+    )
+    assert plan_runs(now=read_now() + timedelta(days=1)) == 0
+
+
+def test_a_run_once_far_ahead_is_planned_too():
+    start_at = read_now() + timedelta(days=30)
+    make_assignment(make_client(), schedule_kind="once", every_seconds=None, start_at=start_at)
+    assert plan_runs() == 1
+
+
+def test_continuous_runs_are_planned_back_to_back():
+    assignment = make_assignment(
+        make_client(), schedule_kind="continuous", every_seconds=None, duration_seconds=30.0
+    )
+    plan_runs()
+    runs = list(assignment.runs.order_by("start_at"))
+    assert len(runs) >= 2
+    for run, following in zip(runs, runs[1:], strict=False):
+        assert run.end_at == following.start_at
+
+
+def test_continuous_runs_that_are_long_have_two_ahead_as_well():
+    make_assignment(
+        make_client(), schedule_kind="continuous", every_seconds=None, duration_seconds=7200.0
+    )
+    plan_runs()
+    assert Run.objects.filter(start_at__gt=read_now()).count() >= 2
+
+
+def test_a_test_of_the_future_has_no_run_before_its_start():
+    start_at = read_now() + timedelta(hours=6)
+    make_assignment(make_client(), start_at=start_at)
+    plan_runs()
+    assert not Run.objects.filter(start_at__lt=start_at).exists()
+
+
+def test_a_run_without_a_result_is_missed_after_its_grace():
+    assignment = make_assignment(make_client())
+    waiting = make_run(assignment)
+    running = make_run(assignment, state=Run.State.RUNNING)
+    assert close_overdue_runs(now=waiting.end_at + MISSED_GRACE) == 0
+    late = max(waiting.end_at, running.end_at) + MISSED_GRACE + timedelta(seconds=1)
+    assert close_overdue_runs(now=late) == 2
+    waiting.refresh_from_db()
+    running.refresh_from_db()
+    assert (waiting.state, waiting.reason) == ("missed", "not started by the agent")
+    assert (running.state, running.reason) == ("missed", "no result came")
+    assert close_overdue_runs(now=late) == 0
+
+
+def test_a_planner_that_slept_for_days_plans_only_what_is_ahead():
+    make_assignment(make_client(), every_seconds=10.0)
+    plan_runs()
+    count = Run.objects.count()
+    later = read_now() + timedelta(days=3)
+    with time_machine.travel(later, tick=False):
+        plan_runs()
+    new = Run.objects.order_by("start_at")[count:]
+    assert all(run.start_at >= later - timedelta(seconds=1) for run in new)
