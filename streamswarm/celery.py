@@ -1,11 +1,16 @@
 """Celery carries hints only: the truth is in the database, a lost or doubled task does no harm."""
 
 import os
+import warnings
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamswarm.settings")
+
+# It warns root because of pickle, which this configuration does not accept.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 application = Celery("streamswarm")
 application.config_from_object("django.conf:settings", namespace="CELERY")

@@ -278,7 +278,7 @@ def describe_database(environment: Environment) -> dict[str, object]:
     url = environment.text("DATABASE_URL")
     parts = urlsplit(url)
     if not url or parts.scheme == "sqlite":
-        path = Path(unquote(parts.path)) if url else environment.var_dir / "streamswarm.sqlite3"
+        path = Path("/", unquote(parts.path).lstrip("/")) if url else environment.var_dir / "streamswarm.sqlite3"
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(path),

@@ -1,10 +1,11 @@
 """The server's time, in one place so that tests can move it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
 MILLISECONDS = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_now() -> datetime:
@@ -14,7 +15,8 @@ def read_now() -> datetime:
 
 def to_milliseconds(moment: datetime) -> int:
     """Whole milliseconds of Unix time, rounded down."""
-    return int(moment.timestamp() * 1_000_000) // MILLISECONDS
+    # In whole numbers, because a float of today's Unix time is not exact to the microsecond.
+    return (moment - EPOCH) // timedelta(milliseconds=1)
 
 
 def from_milliseconds(milliseconds: int) -> datetime:

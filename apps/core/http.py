@@ -72,6 +72,9 @@ def describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
         errors = list(flatten_problems(error.get_full_details(), path=()))
         summary = "; ".join(f"{item['field']}: {item['detail']}" for item in errors)
         return {"code": "invalid", "detail": summary, "data": {"errors": errors}}
+    if isinstance(error, exceptions.ParseError):
+        problem = {"field": "body", "code": error.default_code, "detail": str(error.detail)}
+        return {"code": "invalid", "detail": problem["detail"], "data": {"errors": [problem]}}
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else error.default_code
     return {"code": code, "detail": str(error.detail), "data": {}}

@@ -73,7 +73,7 @@ LABELS: dict[str, Label] = {
     "net.rtt.max": _("Highest"),
     "net.rtt.tcp_connect": _("Connect"),
     "net.packet.loss.ratio": _("Packet loss"),
-    "net.availability.ratio": _("Failed attempts"),
+    "net.availability.ratio": _("Success"),
     "net.jitter.rfc3550": _("Jitter"),
     "dns.lookup.duration": _("Lookup"),
     "dns.timeout.ratio": _("Unanswered queries"),
@@ -83,9 +83,13 @@ LABELS: dict[str, Label] = {
     "http.client.phase.ttfb": _("First byte"),
     "http.client.phase.transfer": _("Transfer"),
     "http.client.request.duration": _("Whole request"),
+    "http.availability.ratio": _("Success"),
+}
+# Drawn as their complement: bars where something is wrong, nothing where all is well.
+COMPLEMENTS: dict[str, Label] = {
+    "net.availability.ratio": _("Failed attempts"),
     "http.availability.ratio": _("Failed requests"),
 }
-COMPLEMENTS = frozenset({"net.availability.ratio", "http.availability.ratio"})
 BAND = ("net.rtt.min", "net.rtt.max")
 
 
@@ -99,18 +103,14 @@ def describe_test_panels(kind: Kind) -> list[Panel]:
     panels = [
         Panel(_("Latency"), Style.DURATION, tuple(name_line(key) for key in times), band=band)
     ]
-    panels += [
-        Panel(
-            LABELS.get(key, key),
-            Style.RATIO,
-            (name_line(key),),
-            is_bars=True,
-            is_complement=key in COMPLEMENTS,
-        )
-        for key in kind.chart
-        if find_style(key) == Style.RATIO
-    ]
-    return panels
+    shares = [key for key in kind.chart if find_style(key) == Style.RATIO]
+    return [*panels, *(describe_share_panel(key) for key in shares)]
+
+
+def describe_share_panel(key: str) -> Panel:
+    title = COMPLEMENTS.get(key) or LABELS.get(key, key)
+    line = Line(key, title)
+    return Panel(title, Style.RATIO, (line,), is_bars=True, is_complement=key in COMPLEMENTS)
 
 
 def name_line(key: str) -> Line:
@@ -182,9 +182,7 @@ def describe_client_panels(latest: Sequence[LatestValues]) -> list[Panel]:
     return [*panels, *describe_subject_panels(latest, "disk", Style.BYTE_RATE)]
 
 
-def describe_subject_panels(
-    latest: Iterable[LatestValues], kind: str, style: Style
-) -> list[Panel]:
+def describe_subject_panels(latest: Iterable[LatestValues], kind: str, style: Style) -> list[Panel]:
     subjects = sorted(
         (row.subject for row in latest if row.kind == kind),
         key=lambda subject: (subject == "lo", subject),
@@ -194,8 +192,7 @@ def describe_subject_panels(
             subject,
             style,
             tuple(
-                Line(key, label, source=kind, subject=subject)
-                for key, label in SUBJECT_LINES[kind]
+                Line(key, label, source=kind, subject=subject) for key, label in SUBJECT_LINES[kind]
             ),
         )
         for subject in subjects[:MAXIMUM_PANELS_OF_A_KIND]

@@ -11,6 +11,8 @@ from apps.metrics.catalogue import METRICS, parse_key
 SPACE = "\u00a0"
 ABSENT = "—"
 MILLI = 1000
+PERCENT = 100
+TENS, HUNDREDS = 10, 100
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
@@ -114,8 +116,8 @@ def join_parts(seconds: float, large: int, large_unit: str, small: int, small_un
 
 
 def format_ratio(ratio: float) -> str:
-    percent = ratio * 100
-    if percent == 0 or abs(percent) >= 100:
+    percent = ratio * PERCENT
+    if percent == 0 or abs(percent) >= HUNDREDS:
         return f"{percent:.0f}{SPACE}%"
     digits = 1 if abs(percent) >= 1 else 2
     return f"{percent:.{digits}f}{SPACE}%"
@@ -132,9 +134,9 @@ def scale(value: float, step: int, prefixes: Sequence[str], unit: str) -> str:
 
 def format_digits(value: float) -> str:
     size = abs(value)
-    if size >= 100 or size == 0:
+    if size >= HUNDREDS or size == 0:
         return f"{value:.0f}"
-    if size >= 10:
+    if size >= TENS:
         return f"{value:.1f}"
     return f"{value:.2f}" if size >= 1 else f"{value:.3f}"
 

@@ -25,6 +25,6 @@ def order_rows(
     return rows.order_by(first, "pk"), order
 
 
-def take_page(rows: QuerySet[Row], number: str | None) -> Page[Row]:
+def take_page(rows: QuerySet[Row], number: str | None, *, size: int = ROWS_PER_PAGE) -> Page[Row]:
     """That page of the rows; the first or last one for a number beyond them."""
-    return Paginator(rows, ROWS_PER_PAGE).get_page(number)
+    return Paginator(rows, size).get_page(number)

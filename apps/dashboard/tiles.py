@@ -108,7 +108,7 @@ def build_test_tile(counts: TestCounts, trend: Trend) -> Tile:
 def build_run_tile(trend: Trend) -> Tile:
     total, failed = sum(trend.runs), sum(trend.failures)
     return Tile(
-        title=_("Runs in the last hour"),
+        title=_("Runs last hour"),
         value=format_number(total),
         detail=_("%(count)s without success") % {"count": format_number(failed)}
         if failed
@@ -125,7 +125,7 @@ def build_round_trip_tile(trend: Trend) -> Tile:
     return Tile(
         title=_("Round trip"),
         value=format_quantity(find_newest(trend.round_trip_p50), Style.DURATION),
-        detail=_("95th percentile %(value)s") % {"value": format_quantity(p95, Style.DURATION)},
+        detail=_("p95 %(value)s") % {"value": format_quantity(p95, Style.DURATION)},
         tone="idle",
         url=f"{reverse('dashboard:tests')}?kind=ping",
         icon="arrows-exchange",
@@ -139,7 +139,7 @@ def build_loss_tile(trend: Trend) -> Tile:
     return Tile(
         title=_("Packet loss"),
         value=format_quantity(loss, Style.RATIO),
-        detail=_("worst in the hour %(value)s") % {"value": format_quantity(worst, Style.RATIO)},
+        detail=_("worst %(value)s") % {"value": format_quantity(worst, Style.RATIO)},
         tone="idle" if loss is None else "warning" if loss > 0 else "good",
         url=f"{reverse('dashboard:tests')}?kind=ping",
         icon="antenna-bars-5",

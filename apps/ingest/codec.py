@@ -20,7 +20,7 @@ PLAIN_LIMIT_BYTES = 8_000_000
 RECORDS_LIMIT = 5_000
 DEPTH_LIMIT = 8
 TEXT_LIMIT = 4_096
-READ_CHUNK_BYTES = 65_536
+LONGEST_INTEGER = 400
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -236,9 +236,16 @@ def decode_batch(body: bytes) -> DecodedBatch:
 def read_loosely(text: bytes) -> Any:
     """What Python's parser, which knows NaN and Infinity, makes of the text; None when nothing."""
     try:
-        return json.loads(text.decode("utf-8", "surrogateescape"), strict=False)
+        return json.loads(
+            text.decode("utf-8", "surrogateescape"), strict=False, parse_int=read_integer
+        )
     except (ValueError, RecursionError):
         return None
+
+
+def read_integer(digits: str) -> float:
+    """The integer; infinity for one so long that Python would refuse the whole text for it."""
+    return int(digits) if len(digits) <= LONGEST_INTEGER else float(digits)
 
 
 BRACKET_PATTERN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)

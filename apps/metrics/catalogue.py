@@ -77,7 +77,8 @@ def parse_key(text: str) -> Key | None:
         if pair is None or pair["name"] not in metric.attributes:
             return None
         attributes.append((pair["name"], pair["value"]))
-    if attributes != sorted(attributes):
+    names = [name for name, _value in attributes]
+    if names != sorted(set(names)):
         return None
     return Key(metric, tuple(attributes))
 

@@ -35,9 +35,10 @@ class FloatArray(models.Field):  # type: ignore[type-arg]  # not subscriptable a
         connection: BaseDatabaseWrapper,
         prepared: bool = False,  # noqa: FBT001, FBT002 - Django's signature
     ) -> Any:
-        if value is None or isinstance(value, bytes) or connection.vendor == "postgresql":
+        if value is None or isinstance(value, bytes):
             return value
-        return pack_numbers(value)
+        # psycopg2 takes a tuple for a record.
+        return list(value) if connection.vendor == "postgresql" else pack_numbers(value)
 
     def from_db_value(
         self, value: Any, _expression: Any, _connection: BaseDatabaseWrapper

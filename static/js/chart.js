@@ -9,6 +9,8 @@ import { formatQuantity, formatTick } from "./format.js";
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
 const DAY_SECONDS = 86_400;
+const FEW_POINTS = 25;
+const POWERS_OF_TWO = Array.from({ length: 60 }, (_item, power) => 2 ** power);
 const timeZone = document.documentElement.dataset.zone || "UTC";
 const writeDay = new Intl.DateTimeFormat("sv-SE", { timeZone, month: "2-digit", day: "2-digit" });
 const writeMinute = new Intl.DateTimeFormat("sv-SE", { timeZone, hour: "2-digit", minute: "2-digit" });
@@ -53,7 +55,7 @@ function describeLine(drawing, index) {
     width: drawing.isBars ? 0 : 1.75,
     fill: drawing.isBars ? colour : undefined,
     paths: drawing.isBars ? uPlot.paths.bars?.({ size: [0.9, 14, 2] }) : undefined,
-    points: { show: false },
+    points: { show: (_chart, _index, first, last) => !drawing.isBars && last - first < FEW_POINTS },
     value: (_chart, value) => formatQuantity(value, drawing.style),
   };
 }
@@ -88,6 +90,7 @@ function describe(drawing, readSpan) {
         grid,
         size: 64,
         space: drawing.isBars ? 24 : 36,
+        incrs: drawing.style.startsWith("byte") ? POWERS_OF_TWO : undefined,
         values: (_chart, splits) => splits.map((split) => formatTick(split, drawing.style)),
       },
     ],

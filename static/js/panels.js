@@ -67,8 +67,9 @@ class PanelView {
     const moments = /** @type {number[]} */ (this.columns[0]);
     const first = moments.findIndex((at) => at >= span[0]);
     if (first > 0) this.columns = this.columns.map((column) => column.slice(first));
+    const shown = /** @type {number[]} */ (this.columns[0]);
     this.note.textContent = first < 0 ? (host?.dataset.wordEmpty ?? "") : "";
-    this.chart.show(breakGaps(this.columns, chooseGap(this.stepSeconds, span)));
+    this.chart.show(breakGaps(this.columns, chooseGap(shown, this.stepSeconds, span)));
     this.isStale = false;
   }
 
@@ -81,7 +82,7 @@ class PanelView {
     });
     const moments = /** @type {number[]} */ (this.columns[0]);
     const last = moments[moments.length - 1] ?? 0;
-    if (frame.at < last || values.every((value) => value === undefined)) return;
+    if (frame.at < last || frame.at > readSpan()[1] + 1 || values.every((value) => value === undefined)) return;
     const row = values.map((value) => (this.panel.is_complement && value !== undefined ? 1 - value : value));
     if (hasOwnBand(this.panel)) row.push(row[0], row[0]);
     if (this.columns.length !== row.length + 1) this.columns = [[], ...row.map(() => [])];

@@ -66,10 +66,12 @@ export function breakGaps(columns, longestSeconds) {
   return broken;
 }
 
-/** The longest pause that is still drawn through.
- * @param {number} stepSeconds @param {[number, number]} span */
-export function chooseGap(stepSeconds, span) {
-  return Math.max((span[1] - span[0]) / GAPS_PER_SPAN, 2.5 * stepSeconds);
+/** The longest pause that is still drawn through: some steps of the data, and little of the chart.
+ * @param {number[]} moments @param {number} stepSeconds @param {[number, number]} span */
+export function chooseGap(moments, stepSeconds, span) {
+  const pauses = moments.slice(1).map((at, index) => at - moments[index]);
+  const usual = pauses.sort((one, other) => one - other)[pauses.length >> 1] ?? 0;
+  return Math.max((span[1] - span[0]) / GAPS_PER_SPAN, 2.5 * stepSeconds, 3 * usual);
 }
 
 /** Whether a panel's single line is drawn inside its own lowest and highest.

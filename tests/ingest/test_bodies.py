@@ -67,9 +67,9 @@ def test_a_zip_inside_a_zip_is_no_batch(client, key):
     [
         lambda zipped: zipped[: len(zipped) // 2],
         lambda zipped: zipped[:-4],
-        lambda zipped: b"no gzip at all",
+        lambda _zipped: b"no gzip at all",
         lambda zipped: zipped[:20] + b"\xff\xff\xff\xff" + zipped[24:],
-        lambda zipped: b"",
+        lambda _zipped: b"",
     ],
 )
 def test_a_broken_gzip_is_refused(client, key, spoil):

@@ -139,9 +139,7 @@ def test_enrolment_gives_a_key_that_works(client):
 )
 def test_a_wrong_enrolment_names_its_field(client, change, field):
     good = {"token": make_enrolment(), "name": "new", "agent_version": "1", "inventory": INVENTORY}
-    answer = client.post(
-        "/api/v1/agent/enrol", {**good, **change}, content_type="application/json"
-    )
+    answer = client.post("/api/v1/agent/enrol", {**good, **change}, content_type="application/json")
     assert answer.status_code == 400
     assert answer.json()["data"]["errors"][0]["field"] == field
     assert not Client.objects.exists()

@@ -42,9 +42,7 @@ def test_a_good_batch_is_stored_whole(client, key, probe):
 def test_values_come_back_exactly_as_they_were_sent(client, key):
     values = (1e-300, None, 5e300, -0.1)
     keys = [f"system.cpu.load_average.{n}m" for n in (1, 5, 15)] + ["system.cpu.utilization"]
-    wire.send(
-        client, key, wire.frame(values, keys=keys, absent={keys[1]: "U"}), keys=(keys,)
-    )
+    wire.send(client, key, wire.frame(values, keys=keys, absent={keys[1]: "U"}), keys=(keys,))
     frame = Frame.objects.get()
     assert list(frame.values) == list(values)
     assert frame.absent == {keys[1]: "U"}
@@ -61,10 +59,10 @@ def test_the_same_batch_twice_stores_nothing_new(client, key):
 
 def test_of_two_equal_frames_in_a_batch_the_first_counts(client, key):
     at = read_now()
-    frames = [wire.frame(id=name, seq=7, at=at, values=values) for name, values in (
-        ("a", (0.1, 0.2)),
-        ("b", (0.3, 0.4)),
-    )]  # fmt: skip
+    frames = [
+        wire.frame(id=name, seq=7, at=at, values=values)
+        for name, values in (("a", (0.1, 0.2)), ("b", (0.3, 0.4)))
+    ]
     answer = wire.send(client, key, *frames)
     assert (answer["stored"], answer["duplicate"]) == (["a"], ["b"])
     assert list(Frame.objects.get().values) == [0.1, 0.2]
@@ -74,7 +72,9 @@ def test_frames_in_any_order_leave_the_newest_as_the_latest(client, key):
     now = read_now()
     ages = [3, 0, 2, 1]
     for age in ages:
-        wire.send(client, key, wire.frame((age, age), at=now - timedelta(minutes=age), seq=10 - age))
+        wire.send(
+            client, key, wire.frame((age, age), at=now - timedelta(minutes=age), seq=10 - age)
+        )
     latest = Latest.objects.get()
     assert list(latest.values) == [0.0, 0.0]
     assert Frame.objects.count() == len(ages)
@@ -92,7 +92,9 @@ def test_frames_in_any_order_within_a_batch_leave_the_newest_as_the_latest(clien
 
 def test_a_higher_sequence_number_breaks_a_tie_of_time(client, key):
     at = read_now()
-    wire.send(client, key, wire.frame((2.0, 2.0), at=at, seq=2), wire.frame((1.0, 1.0), at=at, seq=1))
+    wire.send(
+        client, key, wire.frame((2.0, 2.0), at=at, seq=2), wire.frame((1.0, 1.0), at=at, seq=1)
+    )
     assert list(Latest.objects.get().values) == [2.0, 2.0]
 
 
@@ -149,15 +151,23 @@ def test_bad_records_never_harm_their_neighbours(client, key):
         (lambda: wire.frame(at="0001-01-01T00:00:00+14:00"), "too_old", "at"),
         (lambda: wire.frame(at="2026-01-31T12:00:00"), "malformed", "at"),
         (lambda: wire.frame(at="yesterday"), "malformed", "at"),
-        (lambda: wire.frame(source=("assignment", str(uuid4()))), "unknown_assignment", "data.source.subject"),
+        (
+            lambda: wire.frame(source=("assignment", str(uuid4()))),
+            "unknown_assignment",
+            "data.source.subject",
+        ),
         (lambda: wire.fact(value="x" * 1025), "too_long", "data.value"),
         (lambda: wire.fact(value="half \ud800 pair"), "bad_text", "data.value"),
         (lambda: wire.fact(key="a\x00"), "bad_text", "data.key"),
         (lambda: wire.record("fact", {"key": "x"}), "malformed", "data.source"),
-        (lambda: wire.record("inventory", {"interfaces": [{}]}), "malformed", "data.interfaces[0].name"),
+        (
+            lambda: wire.record("inventory", {"interfaces": [{}]}),
+            "malformed",
+            "data.interfaces[0].name",
+        ),
         (lambda: wire.record("inventory", {"hostname": "\x00"}), "bad_text", "data.hostname"),
     ],
-)  # fmt: skip
+)
 def test_a_record_that_breaks_a_rule_is_refused_by_name(client, key, build, code, field):
     broken, good = build(), wire.fact(id="good")
     broken["id"] = "broken"

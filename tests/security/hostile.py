@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 DEPTH = 5_000
+SHORT_EXAMPLES = 100
 # What the json module would not write; a value `@name@` stands for it.
 RAW_JSON = {
     "overflow": b"1e400",
@@ -19,6 +20,8 @@ RAW_JSON = {
     "underflow": b"1e-400",
     "deep_list": b"[" * DEPTH + b"]" * DEPTH,
     "deep_object": b'{"a":' * DEPTH + b"null" + b"}" * DEPTH,
+    "rather_deep": b"[" * 60 + b"]" * 60,
+    "nearly_too_deep": b'{"a":' * 900 + b"null" + b"}" * 900,
     "deep_brackets_in_text": b'"' + b"[{" * DEPTH + b'"',
     "bad_utf8": b'"\xff\xc0\x80"',
     "control_character": b'"a\x01b"',
@@ -105,6 +108,11 @@ def write_query(pairs):
         f"{quote(name, errors='surrogatepass')}={quote(str(value), errors='surrogatepass')}"
         for name, value in pairs
     )
+
+
+def is_long():
+    """Whether the profile wants more than the short form."""
+    return hypothesis_settings().max_examples > SHORT_EXAMPLES
 
 
 def scale_examples(share):

@@ -71,7 +71,9 @@ def test_leased_runs_are_those_inside_the_horizon_and_marked_as_leased(probe):
         assert format_moment(states[item["id"]].start_at) < end
         assert item["start_ms"] == to_milliseconds(states[item["id"]].start_at)
         assert item["duration_seconds"] == 10.0
-    beyond = [run for name, run in states.items() if name not in {i["id"] for i in document["runs"]}]
+    beyond = [
+        run for name, run in states.items() if name not in {i["id"] for i in document["runs"]}
+    ]
     assert all(format_moment(run.start_at) >= end for run in beyond)
 
 

@@ -1,6 +1,7 @@
 """The planner makes the rows of coming runs: enough of them, the right ones, and each only once."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import time_machine
@@ -110,7 +111,7 @@ def test_continuous_runs_are_planned_back_to_back():
     plan_runs()
     runs = list(assignment.runs.order_by("start_at"))
     assert len(runs) >= 2
-    for run, following in zip(runs, runs[1:], strict=False):
+    for run, following in pairwise(runs):
         assert run.end_at == following.start_at
 
 

@@ -157,9 +157,7 @@ def test_total_loss_is_a_result_and_no_failure(client, key, assignment):
     assert run.result.absent == {"net.rtt.median": "T"}
 
 
-def test_the_assignment_shows_the_newest_result_and_not_the_last_to_arrive(
-    client, key, assignment
-):
+def test_the_assignment_shows_the_newest_result_and_not_the_last_to_arrive(client, key, assignment):
     now = read_now()
     for age, value in ((60, 0.06), (10, 0.01), (30, 0.03)):
         run = make_run(assignment)

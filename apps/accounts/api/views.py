@@ -41,6 +41,7 @@ class UserViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[User]):
     queryset = User.objects.none()
     serializer_class = UserSerializer
     read_permission = Permission.ADMINISTER
+    lookup_field = "id"
     lookup_value_converter = "int"
     ordering_fields = ["username", "last_login"]
 
@@ -125,6 +126,7 @@ class AuditViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEntry
     serializer_class = AuditSerializer
     filterset_class = AuditFilter
     read_permission = Permission.ADMINISTER
+    lookup_field = "id"
     lookup_value_converter = "int"
     ordering_fields = ["at"]
 

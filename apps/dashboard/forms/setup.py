@@ -27,17 +27,13 @@ class SetupForm(PageForm):
         max_length=256,
         strip=False,
         help_text=_("12 characters or more. A sentence you remember is best."),
-        widget=forms.PasswordInput(
-            attrs={"autocomplete": "new-password"}, render_value=True
-        ),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}, render_value=True),
     )
     password_again = forms.CharField(
         label=_("Password again"),
         max_length=256,
         strip=False,
-        widget=forms.PasswordInput(
-            attrs={"autocomplete": "new-password"}, render_value=True
-        ),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}, render_value=True),
     )
 
     def clean(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class TestForm(PageForm):
     every_seconds = forms.FloatField(
         label=_("Start a run every"),
         required=False,
+        initial=lambda: plain(settings.DEFAULT_TEST_DURATION_SECONDS),
         help_text=_("At least the duration, at most 31 days."),
     )
     slip_seconds = forms.FloatField(
@@ -52,12 +53,12 @@ class TestForm(PageForm):
     )
     duration_seconds = forms.FloatField(
         label=_("A run lasts"),
-        initial=lambda: settings.DEFAULT_TEST_DURATION_SECONDS,
+        initial=lambda: plain(settings.DEFAULT_TEST_DURATION_SECONDS),
         help_text=_("1 second to 1 day."),
     )
     sample_interval_seconds = forms.FloatField(
         label=_("and gives a sample every"),
-        initial=lambda: settings.DEFAULT_TEST_INTERVAL_SECONDS,
+        initial=lambda: plain(settings.DEFAULT_TEST_INTERVAL_SECONDS),
         help_text=_("0.2 seconds to 1 hour."),
     )
     start_at = forms.DateTimeField(
@@ -77,7 +78,12 @@ class TestForm(PageForm):
         self.fields["clients"].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
         self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
         self.fields["target"].label = self.chosen_kind.schema["x-target-label"]
-        for name in ("every_seconds", "slip_seconds", "duration_seconds", "sample_interval_seconds"):
+        for name in (
+            "every_seconds",
+            "slip_seconds",
+            "duration_seconds",
+            "sample_interval_seconds",
+        ):
             self.fields[name].widget.attrs.update({"step": "any", "data-unit": "s"})
         for name, field in build_fields(self.chosen_kind).items():
             style_field(field)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, Count, Exists, FloatField, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Avg, Count, Exists, F, FloatField, Max, Min, OuterRef, Q, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
@@ -106,15 +106,15 @@ def describe_test(test: Test, row: dict[str, Any] | None) -> TestRow:
         passing_count=row["passing"],
         failing_count=row["failing"],
         last_run_at=row["last"],
-        headlines=tuple(
-            Headline(key, row[ALIASES[key]]) for key in KINDS[test.kind].headline
-        ),
+        headlines=tuple(Headline(key, row[ALIASES[key]]) for key in KINDS[test.kind].headline),
     )
 
 
 def list_test_assignments(user: AnyUser, test: Test) -> QuerySet[Assignment]:
-    """The test's assignments on clients `user` sees, by client name."""
-    return list_assignments(user).filter(test=test, removed_at=None).order_by("client__name")
+    """The test's assignments on clients `user` sees: failing ones first, then by client name."""
+    worst_first = F("last_is_success").asc(nulls_last=True)
+    rows = list_assignments(user).filter(test=test, removed_at=None)
+    return rows.order_by(worst_first, "client__name")
 
 
 def find_next_start(user: AnyUser, test_id: UUID) -> datetime | None:

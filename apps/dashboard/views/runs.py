@@ -8,7 +8,6 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
-from apps.core.clock import read_now
 from apps.dashboard.charts import describe_test_panels
 from apps.dashboard.selectors.runs import (
     describe_findings,
@@ -75,9 +74,11 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "groups": describe_findings(result) if result else [],
         "facts": sorted(result.facts.items()) if result else [],
         "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),
-        "panels": [panel.as_document() for panel in describe_test_panels(KINDS[run.assignment.test.kind])],
+        "panels": [
+            panel.as_document() for panel in describe_test_panels(KINDS[run.assignment.test.kind])
+        ],
         "chart_start": begin,
-        "chart_end": (run.finished_at or max(run.end_at, read_now())) + CHART_MARGIN,
+        "chart_end": (run.finished_at or run.end_at) + CHART_MARGIN,
         "topics": [name_topic("run", run.id), name_topic("assignment", run.assignment_id)],
     }
     template = "dashboard/partials/_run.html" if request.htmx else "dashboard/run.html"

@@ -60,9 +60,7 @@ def save_test(test: Test, form: TestForm) -> None:
 
 def render_form(request: PageRequest, form: TestForm, test: Test | None = None) -> HttpResponse:
     context = {"form": form, "test": test}
-    return render(
-        request, "dashboard/test_form.html", context, status=422 if form.errors else 200
-    )
+    return render(request, "dashboard/test_form.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -30,6 +30,7 @@ COLUMNS = {
 }
 STATES = ("failing", "passing", "paused")
 RUNS_SHOWN = 15
+CLIENTS_SHOWN = 12
 
 
 @require_GET
@@ -61,7 +62,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     """The test's state and chart of one client, or to htmx the parts of it that change."""
     test = get_test(request.user, test_id)
     assignments = list_test_assignments(request.user, test)
-    listed = take_page(assignments, request.GET.get("page"))
+    listed = take_page(assignments, request.GET.get("page"), size=CLIENTS_SHOWN)
     chosen = choose_assignment(assignments, listed.object_list, request.GET.get("client", ""))
     topics = [name_topic("test", test.id)]
     if chosen is not None:
@@ -101,7 +102,7 @@ def choose_assignment(
 
 
 def count_running(request: PageRequest, test: Test) -> int:
-    running = list_runs(request.user).order_by().filter(
-        assignment__test=test, state=Run.State.RUNNING
+    running = (
+        list_runs(request.user).order_by().filter(assignment__test=test, state=Run.State.RUNNING)
     )
     return running.count()

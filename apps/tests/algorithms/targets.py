@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 MAXIMUM_NAME_LENGTH = 253
 MAXIMUM_URL_LENGTH = 2048
+BRACKETED_PATTERN = re.compile(r"^\[.*\]$")
+# Resolvers read these as parts of an IPv4 address (inet_aton).
+NUMBER_PATTERN = re.compile(r"^(\d+|0x[0-9a-f]*)$")
 LABEL_PATTERN = re.compile(r"^(?!-)[a-z0-9_-]{1,63}(?<!-)$", re.IGNORECASE)
 
 
@@ -16,7 +19,7 @@ def normalise_host(text: str) -> str:
     """
     host = text.strip()
     try:
-        return str(ipaddress.ip_address(host.strip("[]")))
+        return str(ipaddress.ip_address(host[1:-1] if BRACKETED_PATTERN.match(host) else host))
     except ValueError:
         pass
     name = host.rstrip(".").lower()
@@ -33,7 +36,7 @@ def normalise_host(text: str) -> str:
         raise ValueError(
             "is neither a host name (letters, digits, hyphens, dots) nor an IP address"
         )
-    if labels[-1].isdigit():
+    if NUMBER_PATTERN.match(labels[-1]):
         raise ValueError("ends in a number but is no IPv4 address")
     return name
 

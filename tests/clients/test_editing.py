@@ -1,0 +1,182 @@
+"""Clients, sites and tags as operators change them."""
+
+import pytest
+
+from apps.accounts.models import AuditEntry
+from apps.accounts.policy import Permission
+from apps.clients.models import Client, Interface, Site
+from apps.clients.selectors import (
+    count_presence,
+    list_enrolment_tokens,
+    list_sites,
+    list_tags,
+    pick_clients,
+    require_place,
+)
+from apps.clients.services import (
+    apply_inventory,
+    change_client,
+    change_site,
+    create_site,
+    delete_client,
+    delete_site,
+    delete_tag,
+)
+from apps.core.errors import Conflict, Invalid, Refused
+from apps.metrics.models import Fact, Frame, Latest, Source
+from tests.factories import wire
+from tests.factories.accounts import deny, make_user
+from tests.factories.clients import (
+    INVENTORY,
+    make_client,
+    make_enrolment,
+    make_key,
+    make_site,
+    make_tag,
+)
+from tests.factories.tests import make_assignment
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_change_is_written_down_with_before_and_after():
+    probe = make_client(site="vienna", tags=["edge"])
+    change_client(client=probe, name=" new ", site=None, tags=[make_tag("core")])
+    entry = AuditEntry.objects.get()
+    assert entry.before == {"name": "probe-1", "site": "vienna", "tags": ["edge"]}
+    assert entry.after == {"name": "new", "site": None, "tags": ["core"]}
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101])
+def test_a_client_needs_a_name_of_sensible_length(name):
+    with pytest.raises(Invalid):
+        change_client(client=make_client(), name=name, site=None, tags=[])
+
+
+def test_two_clients_never_share_a_name():
+    make_client("taken")
+    with pytest.raises(Conflict):
+        change_client(client=make_client("other"), name="taken", site=None, tags=[])
+
+
+def test_deleting_a_client_removes_everything_measured_by_it_alone(client):
+    gone, kept = make_client("gone"), make_client("kept")
+    for probe in (gone, kept):
+        assignment = make_assignment(probe, probe.name)
+        source = ("assignment", str(assignment.id))
+        frame = wire.frame(source=source, keys=wire.PING_KEYS)
+        wire.send(client, make_key(probe), frame, wire.frame(), wire.fact())
+    delete_client(client=gone)
+    assert Client.objects.get() == kept
+    assert {source.client_id for source in Source.objects.all()} == {kept.id}
+    assert (Frame.objects.count(), Latest.objects.count(), Fact.objects.count()) == (2, 2, 1)
+    assert AuditEntry.objects.filter(action="delete", object_label="gone").exists()
+
+
+def test_an_inventory_replaces_the_interfaces():
+    probe = make_client()
+    apply_inventory(client=probe, inventory=INVENTORY)
+    changed = {**INVENTORY["interfaces"][0], "mtu_bytes": 9000}
+    other = {**changed, "name": "eth1"}
+    apply_inventory(client=probe, inventory={**INVENTORY, "interfaces": [changed, other]})
+    assert dict(Interface.objects.values_list("name", "mtu_bytes")) == {"eth0": 9000, "eth1": 9000}
+    apply_inventory(client=probe, inventory={**INVENTORY, "interfaces": [other]})
+    assert [row.name for row in Interface.objects.all()] == ["eth1"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"slug": "two words"}, "slug"),
+        ({"slug": ""}, "slug"),
+        ({"name": "x" * 101}, "name"),
+        ({"latitude": 91.0}, "latitude"),
+        ({"longitude": -181.0}, "longitude"),
+    ],
+)
+def test_a_wrong_site_names_its_field(fields, field):
+    with pytest.raises(Invalid) as caught:
+        create_site(**{"slug": "vienna", "name": "Vienna", **fields})
+    assert {error.field for error in caught.value.errors} == {field}
+    assert not Site.objects.exists()
+
+
+def test_a_site_that_is_used_stays():
+    site = make_site()
+    make_client(site="vienna")
+    with pytest.raises(Conflict):
+        delete_site(site=site)
+
+
+def test_a_place_that_a_role_names_stays_lest_a_denial_lapse():
+    user = make_user("ann", "viewer", site="vienna")
+    deny(user, "viewer", tag="secret")
+    with pytest.raises(Conflict):
+        delete_site(site=make_site())
+    with pytest.raises(Conflict):
+        delete_tag(tag=make_tag("secret"))
+
+
+def test_a_site_changes_all_but_its_slug():
+    site = make_site()
+    change_site(site=site, name="Wien", latitude=48.2, longitude=16.4)
+    assert Site.objects.values_list("slug", "name", "latitude").get() == ("vienna", "Wien", 48.2)
+
+
+def slugs(rows):
+    return {row.slug for row in rows}
+
+
+def test_sites_and_tags_are_seen_through_clients_and_roles():
+    for site, tag in (("vienna", "edge"), ("berlin", "core")):
+        make_client(f"{site}-{tag}", site=site, tags=[tag])
+    make_site("empty")
+    make_tag("unused")
+    local = make_user("local", "viewer", site="vienna")
+    assert (slugs(list_sites(local)), slugs(list_tags(local))) == ({"vienna"}, {"edge"})
+    hopeful = make_user("hopeful", "viewer", site="empty")
+    assert slugs(list_sites(hopeful)) == {"empty"}
+    everywhere = make_user("all", "viewer")
+    assert slugs(list_sites(everywhere)) == {"vienna", "berlin", "empty"}
+    barred = make_user("barred", "viewer")
+    deny(barred, "viewer", site="berlin")
+    assert slugs(list_sites(barred)) == {"vienna", "empty"}
+    assert slugs(list_tags(barred)) == {"edge", "core", "unused"}
+    assert not list_sites(make_user("nobody"))
+
+
+def test_nobody_pushes_a_client_out_of_the_hands_of_others():
+    vienna, berlin, secret = make_site("vienna"), make_site("berlin"), make_tag("secret")
+    local = make_user("local", "operator", site="vienna")
+    deny(local, "operator", tag="secret")
+    require_place(local, vienna, [])
+    for site, tags in ((berlin, []), (None, []), (vienna, [secret])):
+        with pytest.raises(Refused):
+            require_place(local, site, tags)
+
+
+def test_enrolment_tokens_are_seen_by_who_operates_their_place():
+    make_enrolment(name="here", site=make_site("vienna"))
+    make_enrolment(name="there", site=make_site("berlin"))
+    make_enrolment(name="anywhere")
+    local = make_user("local", "operator", site="vienna")
+    assert [token.name for token in list_enrolment_tokens(local)] == ["here"]
+    assert not list_enrolment_tokens(make_user("viewer", "viewer"))
+    assert list_enrolment_tokens(make_user("all", "operator")).count() == 3
+
+
+def test_clients_are_picked_only_from_the_own_hands():
+    mine, other = make_client("mine", site="vienna"), make_client("other", site="berlin")
+    local = make_user("local", "operator", site="vienna")
+    assert pick_clients(local, [mine.id]) == [mine]
+    with pytest.raises(Invalid) as caught:
+        pick_clients(local, [mine.id, other.id], Permission.OPERATE)
+    assert str(other.id) in caught.value.detail
+
+
+def test_presences_are_counted_in_the_own_scope():
+    make_client("a", site="vienna", presence="online")
+    make_client("b", site="vienna")
+    make_client("c", site="berlin", presence="online")
+    counts = count_presence(make_user("local", "viewer", site="vienna"))
+    assert counts == {"never": 1, "online": 1, "late": 0, "offline": 0}

@@ -1,0 +1,68 @@
+"""A PostgreSQL cluster of its own that may be killed, and started again as a service would be."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import psutil
+
+from tests.servers.postgresql import (
+    START_SECONDS,
+    STOP_SECONDS,
+    Cluster,
+    describe_account,
+    find_unprivileged_account,
+    start_cluster,
+)
+from tests.servers.waiting import wait_until
+
+
+@dataclass(slots=True)
+class KillableCluster:
+    cluster: Cluster
+    process: subprocess.Popen[bytes]
+
+    def kill9(self) -> None:
+        """Kills the server with all its processes, so that nothing can be written any more."""
+        root = psutil.Process(self.process.pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def start(self) -> None:
+        """Starts the server on what the dead one left; returns when it has recovered."""
+        folder = self.cluster.folder
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                self.process.args,
+                cwd=folder,
+                env={"PATH": os.environ["PATH"]},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **describe_account(find_unprivileged_account()),
+            )
+        wait_until(self.is_ready, seconds=START_SECONDS, what="PostgreSQL's recovery")
+
+    def is_ready(self) -> bool:
+        check = [self.cluster.binaries / "pg_isready", "-q", "-h", self.cluster.folder]
+        return subprocess.run(check, check=False).returncode == 0
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(STOP_SECONDS)
+        self.cluster.stop()
+
+
+@contextmanager
+def run_killable_cluster() -> Iterator[KillableCluster]:
+    """A cluster that nobody else uses."""
+    cluster = start_cluster()
+    killable = KillableCluster(cluster, cluster.process)
+    try:
+        yield killable
+    finally:
+        killable.stop()

@@ -1,0 +1,62 @@
+"""kill -9 of every process at random moments: nothing is lost, nothing doubled, all comes back."""
+
+import signal
+from typing import get_args
+
+import pytest
+
+from streamswarm_agent.runtime.crash import CrashPoint
+from tests.faults.rounds import VICTIMS, run_installation, run_rounds, settle
+from tests.servers.postgresql import MISSING, find_binaries
+from tests.servers.waiting import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+CRASH_SECONDS = 30
+DIED = "the agent died while the run was under way"
+
+
+@pytest.fixture(
+    scope="module",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def installation(request):
+    if request.param == "postgresql" and find_binaries() is None:
+        pytest.skip(MISSING)
+    with run_installation(request.param) as running:
+        yield running
+
+
+def crash_at(installation, point):
+    """The agent dies at the point, and is started again as by a service manager."""
+    host = installation.host
+    host.stop()
+    host.start({"SWARM_AGENT_CRASH_AT": point})
+    wait_until(lambda: host.process.poll() is not None, seconds=CRASH_SECONDS, what="its death")
+    assert host.process.returncode == -signal.SIGKILL
+    host.start()
+
+
+@pytest.mark.parametrize("point", get_args(CrashPoint))
+def test_an_agent_that_dies_at_a_crash_point_loses_and_doubles_nothing(installation, point):
+    crash_at(installation, point)
+    measured = len(installation.host.read_ledger())
+    wait_until(
+        lambda: len(installation.host.read_ledger()) > measured,
+        seconds=CRASH_SECONDS,
+        what="measuring after the crash",
+    )
+    verdict = settle(installation)
+    assert verdict.is_exactly_once, verdict
+    installation.host.start()
+    if point == "mid_probe":
+        assert DIED in {run["reason"] for run in installation.admin.list_runs(state="failed")}
+
+
+def test_killed_processes_lose_and_double_nothing_and_come_back(installation, rounds):
+    kind = "postgresql" if installation.cluster else "sqlite"
+    done = run_rounds(installation, VICTIMS[kind], rounds)
+    assert len(done) == rounds * len(VICTIMS[kind])
+    assert [item for item in done if item.lost or item.doubled or not item.measured] == []
+    verdict = settle(installation)
+    assert verdict.is_exactly_once, verdict
