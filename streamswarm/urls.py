@@ -5,7 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 from apps.accounts.api.urls import router as accounts_router
 from apps.clients.api.urls import router as clients_router
 from apps.dashboard.views.documentation import redoc, swagger
-from apps.metrics.api import urls as metrics_urls
+from apps.metrics.api.urls import urlpatterns as metrics_patterns
 from apps.operations.views import show_health, show_readiness
 from apps.tests.api.urls import router as tests_router
 
@@ -20,7 +20,7 @@ urlpatterns = [
                 *accounts_router.urls,
                 *clients_router.urls,
                 *tests_router.urls,
-                *metrics_urls.urlpatterns,
+                *metrics_patterns,
             ]
         ),
     ),

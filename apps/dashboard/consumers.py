@@ -44,7 +44,7 @@ def load_user(session_key: str | None) -> AnyUser:
     """The session's user, read anew: what this process remembers of it may be outdated."""
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return get_user(request)  # type: ignore[return-value]  # ours is the only user model
+    return get_user(request)
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels ships no types

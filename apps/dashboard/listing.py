@@ -25,6 +25,9 @@ def order_rows(
     return rows.order_by(first, "pk"), order
 
 
-def take_page(rows: QuerySet[Row], number: str | None, *, size: int = ROWS_PER_PAGE) -> Page[Row]:
-    """That page of the rows; the first or last one for a number beyond them."""
-    return Paginator(rows, size).get_page(number)
+def take_page(
+    rows: QuerySet[Row], number: str | None, *, size: int = ROWS_PER_PAGE
+) -> tuple[Page[Row], list[Row]]:
+    """That page, and its rows; the first or last one for a number beyond them."""
+    page = Paginator(rows, size).get_page(number)
+    return page, list(page)

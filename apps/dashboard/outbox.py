@@ -20,7 +20,7 @@ class Outbox:
         self._is_overfull = False
 
     def add(self, message: dict[str, Any]) -> None:
-        """Take in a message of the layer: `hint` names a topic that changed, `frames` are values."""
+        """Take in a message of the layer: `hint` names a changed topic, `frames` hold values."""
         if "hint" in message:
             self._hints[message["hint"]] = None
         frames = message.get("frames", ())

@@ -15,11 +15,12 @@ from apps.dashboard.selectors.trends import Intake, Trend, read_intake, read_tre
 
 TILE_SPAN = timedelta(hours=1)
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
+POINTS_OF_A_LINE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """`tone` is good, warning, bad or idle; `spark` the points of an SVG polyline, empty without data."""
+    """`tone` is good, warning, bad or idle; `spark` the points of an SVG polyline, or empty."""
 
     title: str
     value: str
@@ -31,9 +32,9 @@ class Tile:
 
 
 def draw_spark(values: Sequence[float | None]) -> str:
-    """The points of a polyline through the known values, in a box of 120 x 28, zero at the bottom."""
+    """The points of a polyline through the known values: a box of 120 x 28, zero at the bottom."""
     known = [value for value in values if value is not None]
-    if len(known) < 2 or len(values) < 2:
+    if len(known) < POINTS_OF_A_LINE:
         return ""
     highest = max(known) or 1.0
     step = SPARK_WIDTH / (len(values) - 1)

@@ -33,7 +33,7 @@ def identify_agent(header: str) -> AgentIdentity:
 
     Raises: NotAuthenticated(key_unknown | key_revoked | key_expired).
     """
-    if not header.startswith(SCHEME):
+    if not header.startswith(SCHEME) or not header.isprintable():
         raise NotAuthenticated("key_unknown", "The header Authorization: Agent <key> is missing.")
     secret = header.removeprefix(SCHEME).strip()
     name = f"agent:{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}"

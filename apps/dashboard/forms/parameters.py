@@ -48,7 +48,7 @@ def build_field(rule: Rule, *, is_required: bool) -> forms.Field:
 
 
 def build_number_field(rule: Rule, options: dict[str, Any]) -> forms.Field:
-    limits = {"min_value": rule.get("minimum"), "max_value": rule.get("maximum")}
+    limits: dict[str, Any] = {"min_value": rule.get("minimum"), "max_value": rule.get("maximum")}
     if rule["type"] == "integer":
         return forms.IntegerField(**limits, **options)
     field = forms.FloatField(**limits, **options)

@@ -16,6 +16,7 @@ from apps.tests.models import Test
 from apps.tests.services import TestDefinition
 
 DEFAULT_KIND = "ping"
+SECONDS_FIELDS = ("every_seconds", "slip_seconds", "duration_seconds", "sample_interval_seconds")
 # Browsers write this form into and out of a datetime-local field.
 LOCAL_MOMENT = "%Y-%m-%dT%H:%M"
 
@@ -78,12 +79,7 @@ class TestForm(PageForm):
         self.fields["clients"].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
         self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
         self.fields["target"].label = self.chosen_kind.schema["x-target-label"]
-        for name in (
-            "every_seconds",
-            "slip_seconds",
-            "duration_seconds",
-            "sample_interval_seconds",
-        ):
+        for name in SECONDS_FIELDS:
             self.fields[name].widget.attrs.update({"step": "any", "data-unit": "s"})
         for name, field in build_fields(self.chosen_kind).items():
             style_field(field)

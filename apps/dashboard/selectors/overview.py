@@ -116,7 +116,7 @@ def build_combs(user: AnyUser) -> list[Comb]:
 
 
 def list_concerns(user: AnyUser) -> list[Concern]:
-    """What needs attention, worst first: absent clients, then failing tests, then agents in trouble."""
+    """What needs attention, worst first: absent clients, failing tests, agents in trouble."""
     found = [*find_absent(user), *find_failing(user), *find_troubled(user)]
     return found[:ATTENTION_LENGTH]
 

@@ -93,7 +93,7 @@ def describe_tests(user: AnyUser, tests: Sequence[Test]) -> list[TestRow]:
             **figures,
         )
     )
-    found = {row["test_id"]: row for row in rows}
+    found: dict[UUID, dict[str, Any]] = {row["test_id"]: dict(row) for row in rows}
     return [describe_test(test, found.get(test.id)) for test in tests]
 
 

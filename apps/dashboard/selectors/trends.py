@@ -1,4 +1,4 @@
-"""How things went lately, over all tests that somebody may see: for the overview's chart and tiles."""
+"""How things went lately over all that somebody may see: the overview's chart and tiles."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

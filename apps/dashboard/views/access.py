@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
@@ -43,7 +43,7 @@ def page(permission: Permission) -> Callable[[View[P]], GuardedView[P]]:
             patch_cache_control(response, private=True, no_cache=True)
             return response
 
-        return guarded
+        return cast("GuardedView[P]", guarded)
 
     return decorate
 

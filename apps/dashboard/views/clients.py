@@ -49,10 +49,10 @@ def list_clients_page(request: PageRequest) -> HttpResponse:
         tag=filters["tag"],
     )
     rows, sort = order_rows(rows, request.GET.get("sort", ""), COLUMNS, default="name")
-    listed = take_page(rows, request.GET.get("page"))
+    listed, clients = take_page(rows, request.GET.get("page"))
     context = {
         "page": listed,
-        "rows": describe_clients(listed.object_list),
+        "rows": describe_clients(clients),
         "sort": sort,
         "filters": filters,
         "is_filtered": any(filters.values()),

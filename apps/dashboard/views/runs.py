@@ -66,6 +66,7 @@ def parse_moment(text: str) -> datetime | None:
 def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
     run = get_run(request.user, run_id)
     result = find_result(run)
+    kind = KINDS[run.assignment.test.kind]
     begin = (run.started_at or run.start_at) - CHART_MARGIN
     context = {
         "row": describe_run(run),
@@ -74,9 +75,7 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "groups": describe_findings(result) if result else [],
         "facts": sorted(result.facts.items()) if result else [],
         "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),
-        "panels": [
-            panel.as_document() for panel in describe_test_panels(KINDS[run.assignment.test.kind])
-        ],
+        "panels": [panel.as_document() for panel in describe_test_panels(kind)],
         "chart_start": begin,
         "chart_end": (run.finished_at or run.end_at) + CHART_MARGIN,
         "topics": [name_topic("run", run.id), name_topic("assignment", run.assignment_id)],

@@ -41,10 +41,10 @@ def list_tests_page(request: PageRequest) -> HttpResponse:
         request.user, text=filters["q"], kind=filters["kind"], state=filters["state"]
     )
     rows, sort = order_rows(rows, request.GET.get("sort", ""), COLUMNS, default="name")
-    listed = take_page(rows, request.GET.get("page"))
+    listed, tests = take_page(rows, request.GET.get("page"))
     context = {
         "page": listed,
-        "rows": describe_tests(request.user, listed.object_list),
+        "rows": describe_tests(request.user, tests),
         "sort": sort,
         "filters": filters,
         "is_filtered": any(filters.values()),
@@ -62,8 +62,8 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     """The test's state and chart of one client, or to htmx the parts of it that change."""
     test = get_test(request.user, test_id)
     assignments = list_test_assignments(request.user, test)
-    listed = take_page(assignments, request.GET.get("page"), size=CLIENTS_SHOWN)
-    chosen = choose_assignment(assignments, listed.object_list, request.GET.get("client", ""))
+    listed, shown = take_page(assignments, request.GET.get("page"), size=CLIENTS_SHOWN)
+    chosen = choose_assignment(assignments, shown, request.GET.get("client", ""))
     topics = [name_topic("test", test.id)]
     if chosen is not None:
         topics.append(name_topic("assignment", chosen.id))
@@ -74,6 +74,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "test": test,
         "kind": kind,
         "page": listed,
+        "shown": shown,
         "headline_keys": kind.headline,
         "chosen": chosen,
         "next_start": None if test.is_paused else find_next_start(request.user, test.id),
