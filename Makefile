@@ -50,7 +50,7 @@ lab: setup-test ## The whole network laboratory (needs root)
 	$(BIN)/python -m pytest tests/lab $(ARGS)
 
 faults: setup-test ## The long rounds of killed processes
-	$(BIN)/python -m pytest tests/faults -m "faults or slow" $(ARGS)
+	$(BIN)/python -m pytest tests/faults --rounds 20 $(ARGS)
 
 fuzz: setup-test ## Hostile input, the long form
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/security $(ARGS)

@@ -1,6 +1,7 @@
 """The environment, read once and checked; `VARIABLES` and docs/settings.md list all of it."""
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
 FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 MINIMUM_SECRET_LENGTH = 32
+CREDENTIALS_PATTERN = re.compile(r"(?<=//).*@")
 
 
 Value = TypeVar("Value")
@@ -239,7 +241,8 @@ def read_environment(source: Mapping[str, str]) -> Environment:
         try:
             values[variable.name] = variable.parse(text)
         except ValueError as error:
-            raise WrongSettingError(f"{name}={text!r}: {error}") from None
+            shown = CREDENTIALS_PATTERN.sub("[hidden]@", text)
+            raise WrongSettingError(f"{name}={shown!r}: {error}") from None
     environment = Environment(values)
     check_together(environment)
     return environment

@@ -58,7 +58,9 @@ STRUCTLOG: dict[str, Any] = {
 def describe_logging(*, level: str, is_json: bool) -> dict[str, Any]:
     """The `logging.dictConfig` of every process of the server."""
     text_renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
-    renderers = [structlog.processors.JSONRenderer()] if is_json else [escape_controls, text_renderer]
+    renderers = (
+        [structlog.processors.JSONRenderer()] if is_json else [escape_controls, text_renderer]
+    )
     return {
         "version": 1,
         "disable_existing_loggers": False,

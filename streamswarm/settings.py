@@ -176,16 +176,15 @@ CSRF_COOKIE_SECURE = IS_HTTPS
 SECURE_SSL_REDIRECT = False
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
-# The redirect to https is the proxy's that ends TLS, and neither other hosts below this name nor the
-# browsers' preload list are ours to speak for.
+# The redirect to https is left to the proxy that ends TLS; hosts below this name and the browsers'
+# preload list are not ours to speak for.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 CONTENT_SECURITY_POLICY = {
-    # The admin and the API's documentation have policies of their own, still without another host.
-    "EXCLUDE_URL_PREFIXES": ("/admin/", "/api/docs/", "/api/redoc/"),
+    # The admin and the API's documentation set policies of their own, still without another host.
     "DIRECTIVES": {
         "default-src": [NONE],
         "script-src": [SELF],

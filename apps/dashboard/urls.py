@@ -1,15 +1,15 @@
 from django.urls import path
 
 from apps.dashboard.views import (
-    client_actions,
+    act_on_clients,
+    act_on_tests,
     clients,
+    edit_tests,
     enrolment,
     overview,
     preferences,
     runs,
     setup,
-    test_actions,
-    test_forms,
     tests,
 )
 
@@ -30,20 +30,20 @@ urlpatterns = [
     path(
         "clients/<uuid:client_id>/settings/", clients.show_client_settings, name="client-settings"
     ),
-    path("clients/<uuid:client_id>/change/", client_actions.change_client, name="change-client"),
-    path("clients/<uuid:client_id>/delete/", client_actions.delete_client, name="delete-client"),
-    path("clients/<uuid:client_id>/rotate/", client_actions.rotate_key, name="rotate-key"),
-    path("clients/<uuid:client_id>/revoke/", client_actions.revoke_keys, name="revoke-keys"),
+    path("clients/<uuid:client_id>/change/", act_on_clients.change_client, name="change-client"),
+    path("clients/<uuid:client_id>/delete/", act_on_clients.delete_client, name="delete-client"),
+    path("clients/<uuid:client_id>/rotate/", act_on_clients.rotate_key, name="rotate-key"),
+    path("clients/<uuid:client_id>/revoke/", act_on_clients.revoke_keys, name="revoke-keys"),
     path("tests/", tests.list_tests_page, name="tests"),
-    path("tests/new/", test_forms.make_test, name="new-test"),
-    path("tests/parameters/", test_forms.show_parameters, name="parameters"),
+    path("tests/new/", edit_tests.make_test, name="new-test"),
+    path("tests/parameters/", edit_tests.show_parameters, name="parameters"),
     path("tests/<uuid:test_id>/", tests.show_test, name="test"),
-    path("tests/<uuid:test_id>/edit/", test_forms.edit_test, name="edit-test"),
-    path("tests/<uuid:test_id>/run/", test_actions.run_now, name="run-test"),
-    path("tests/<uuid:test_id>/pause/", test_actions.pause_test, name="pause-test"),
-    path("tests/<uuid:test_id>/resume/", test_actions.resume_test, name="resume-test"),
-    path("tests/<uuid:test_id>/stop/", test_actions.stop_runs, name="stop-test"),
-    path("tests/<uuid:test_id>/delete/", test_actions.delete_test, name="delete-test"),
+    path("tests/<uuid:test_id>/edit/", edit_tests.edit_test, name="edit-test"),
+    path("tests/<uuid:test_id>/run/", act_on_tests.run_now, name="run-test"),
+    path("tests/<uuid:test_id>/pause/", act_on_tests.pause_test, name="pause-test"),
+    path("tests/<uuid:test_id>/resume/", act_on_tests.resume_test, name="resume-test"),
+    path("tests/<uuid:test_id>/stop/", act_on_tests.stop_runs, name="stop-test"),
+    path("tests/<uuid:test_id>/delete/", act_on_tests.delete_test, name="delete-test"),
     path("runs/", runs.list_runs_page, name="runs"),
     path("runs/<uuid:run_id>/", runs.show_run, name="run"),
 ]

@@ -322,17 +322,34 @@ def decode_data(record: Record) -> Any:
     """
     try:
         if isinstance(record.data, msgspec.Raw):
-            data = DATA_DECODERS[record.kind].decode(record.data)
-        else:
-            data = msgspec.convert(record.data, DATA_TYPES[record.kind])
-    except UnicodeError as error:
-        raise RecordRefused("bad_text", "data", "contains text that is no UTF-8") from error
-    except RecursionError as error:
-        raise too_deep("data") from error
-    except msgspec.DecodeError as error:
-        field, detail = explain(error)
-        raise RecordRefused(name_rule(detail), f"data.{field}", detail) from error
-    return data
+            return DATA_DECODERS[record.kind].decode(record.data)
+        return msgspec.convert(record.data, DATA_TYPES[record.kind])
+    except (UnicodeError, RecursionError, msgspec.DecodeError) as error:
+        raise refuse_data(error) from error
+
+
+def decode_document(record: Record) -> dict[str, Any]:
+    """The record's data whole, with what its kind's structure does not know.
+
+    Raises: RecordRefused naming the field and the limit.
+    """
+    if isinstance(record.data, dict):
+        return record.data
+    try:
+        document: dict[str, Any] = msgspec.json.decode(record.data)
+    except (UnicodeError, RecursionError, msgspec.DecodeError) as error:
+        raise refuse_data(error) from error
+    return document
+
+
+def refuse_data(error: Exception) -> RecordRefused:
+    """The refusal that a decoder's error means."""
+    if isinstance(error, UnicodeError):
+        return RecordRefused("bad_text", "data", "contains text that is no UTF-8")
+    if isinstance(error, RecursionError):
+        return too_deep("data")
+    field, detail = explain(error)
+    return RecordRefused(name_rule(detail), f"data.{field}", detail)
 
 
 def name_rule(detail: str) -> str:

@@ -108,7 +108,7 @@ def as_json(schema: Schema) -> dict[str, Schema]:
 
 RECORDS_EXAMPLE: Schema = {
     "batch": "4b1f0f1e-4d0e-4d5e-8f0a-3c1de4a4a301",
-    "layouts": {"8f5d2c7a90b1e364": ["system.cpu.utilization", "system.cpu.load_average.1m"]},
+    "layouts": {"2194e6d4c6f2fcad": ["system.cpu.utilization", "system.cpu.load_average.1m"]},
     "records": [
         {
             "id": "1",
@@ -117,7 +117,7 @@ RECORDS_EXAMPLE: Schema = {
             "data": {
                 "source": {"kind": "host", "subject": ""},
                 "seq": 1099511627777,
-                "layout": "8f5d2c7a90b1e364",
+                "layout": "2194e6d4c6f2fcad",
                 "values": [0.25, 0.7],
                 "absent": {},
             },

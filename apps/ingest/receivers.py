@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import msgspec
-
 from apps.clients.models import Client
 from apps.clients.services import apply_inventory
 from apps.core.errors import Invalid
@@ -194,17 +192,10 @@ def check_key(key: str, name: str) -> None:
 
 def receive_inventory(intake: Intake, record: Record) -> bool:
     codec.decode_data(record)
-    inventory = read_document(record)
+    inventory = codec.decode_document(record)
     codec.check_tree(inventory, "data")
     apply_inventory(client=Client.objects.get(id=intake.client_id), inventory=inventory)
     return True
-
-
-def read_document(record: Record) -> dict[str, object]:
-    if isinstance(record.data, dict):
-        return record.data
-    document: dict[str, object] = msgspec.json.decode(record.data)
-    return document
 
 
 RECEIVERS = {

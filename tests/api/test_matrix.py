@@ -1,17 +1,14 @@
 """The matrix of routes, methods and people, asked one by one."""
 
-import re
-
 import pytest
 from django.db import transaction
 from django.test import Client as Browser
 
-from apps.accounts.models import AuditEntry, Token
-from apps.clients.models import EnrolmentToken
+from apps.accounts.models import User
 from tests.api import matrix
+from tests.api.objects import fill, make_objects
 from tests.factories.accounts import bearer, make_token, make_user
-from tests.factories.clients import agent, make_client, make_enrolment, make_key, make_site, make_tag
-from tests.factories.tests import make_assignment, make_result
+from tests.factories.clients import agent
 
 pytestmark = pytest.mark.django_db
 
@@ -19,6 +16,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What each person holds; tokens are an administrator's, so that only their scopes limit them.
 SESSIONS = {"newcomer": "", "viewer": "viewer", "operator": "operator", "admin": "admin"}
 SCOPES = ("read", "write", "admin")
+STRONGEST = ("anonymous", "admin", "token admin", "agent")
 LEVELS = {
     "newcomer": {matrix.SIGNED_IN},
     "viewer": {matrix.SIGNED_IN, matrix.VIEW, matrix.SESSION},
@@ -32,26 +30,7 @@ LEVELS = {
 
 @pytest.fixture
 def objects():
-    """One of each, by the name that routes have for them."""
-    probe = make_client(site="vienna", tags=["edge"])
-    result = make_result(make_assignment(probe))
-    make_enrolment()
-    owner = make_user("owner", "admin")
-    make_token(owner, "read")
-    return {
-        "client": probe.id,
-        "test": result.run.assignment.test_id,
-        "assignment": result.run.assignment_id,
-        "run": result.run_id,
-        "site": make_site().id,
-        "tag": make_tag().id,
-        "token": Token.objects.get().token_key,
-        "enrolment": EnrolmentToken.objects.get().id,
-        "user": owner.id,
-        "audit": AuditEntry.objects.first().id,
-        "kind": "ping",
-        "key": make_key(probe),
-    }
+    return make_objects("vienna")
 
 
 @pytest.fixture
@@ -70,21 +49,6 @@ def people(objects):
     return found
 
 
-PLACES = (
-    ("enrolment", "enrolment"), ("enrol/", "enrolment"), ("client", "client"), ("test", "test"),
-    ("assignment", "assignment"), ("run", "run"), ("result", "run"), ("site", "site"),
-    ("tag", "tag"), ("token", "token"), ("user", "user"), ("audit", "audit"), ("kind", "kind"),
-)  # fmt: skip
-
-
-def fill(route, objects):
-    """The route with the id of the object that it is about."""
-    if "<" not in route:
-        return f"/{route}"
-    kind = next(name for word, name in PLACES if word in route)
-    return "/" + re.sub(r"<[^>]+>", str(objects[kind]), route)
-
-
 def may(person, level, method):
     """Whether the person holds the level; a token as far as its scope and its user's role go."""
     if level == matrix.PUBLIC:
@@ -95,7 +59,7 @@ def may(person, level, method):
         return level in LEVELS[person]
     scope = person.rpartition(" ")[2]
     role = "viewer" if person.startswith("viewer's") else "admin"
-    if level in (matrix.SIGNED_IN,):
+    if level == matrix.SIGNED_IN:
         return True
     if level == matrix.SESSION or level not in LEVELS[role]:
         return False
@@ -153,18 +117,10 @@ def test_each_page_is_for_whom_the_matrix_says(route, objects, people):
 @pytest.mark.parametrize("route", matrix.ROWS)
 def test_what_the_matrix_does_not_name_never_succeeds(route, objects, people):
     path = fill(route, objects)
-    for method in set(METHODS) - set(matrix.ROWS[route]):
-        for person in people:
+    for method in sorted(set(METHODS) - set(matrix.ROWS[route])):
+        for person in STRONGEST:
             answer = ask(people, person, method, path)
             assert 300 <= answer.status_code < 500, (person, method, path, answer.status_code)
-
-
-def test_the_admin_is_for_administrators_alone(objects, people):
-    routes = [route for route, _pattern in matrix.walk() if route == "admin/"]
-    assert routes
-    for person in people:
-        answer = ask(people, person, "GET", "/admin/")
-        assert answer.status_code in {302, 403}, person
 
 
 PUBLIC_ACCOUNT_ROUTES = {
@@ -195,7 +151,7 @@ def test_visitors_reach_only_what_signing_in_needs(client, route):
 
 def test_nobody_signs_up(client):
     make_user("first", "admin")
-    client.post("/accounts/signup/", {"username": "x", "password1": "y" * 20, "password2": "y" * 20})
-    from apps.accounts.models import User
-
+    client.post(
+        "/accounts/signup/", {"username": "x", "password1": "y" * 20, "password2": "y" * 20}
+    )
     assert User.objects.count() == 1

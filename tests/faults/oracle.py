@@ -29,6 +29,7 @@ RESULTS_QUERY = (
     " JOIN tests_assignment AS assignment ON assignment.id = run.assignment_id"
     " WHERE result.received_at >= {mark}"
 )
+DUPLICATES_QUERY = "SELECT sum(duplicate) FROM metrics_ingestbatch WHERE received_at >= {mark}"
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -95,6 +96,11 @@ class Database:
         for client_id, run_id in self.select(RESULTS_QUERY, since):
             yield str(UUID(str(client_id))), str(UUID(str(run_id)))
 
+    def count_duplicates(self) -> int:
+        """How many records came in again after they had been stored, and changed nothing."""
+        ((count,),) = self.select(DUPLICATES_QUERY, LONG_AGO)
+        return int(count or 0)
+
     def list_measurements(self, client_id: str, since: datetime = LONG_AGO) -> list[str]:
         """The stored measurements of a client as the lines of its agent's ledger."""
         frames = [f"frame {line}" for owner, line in self.list_frames(since) if owner == client_id]
@@ -114,7 +120,7 @@ def name_measurement(line: str) -> str:
 
     A frame's time is left out, so that a frame stored at two times counts as doubled.
     """
-    return line.rpartition(" ")[0] if line.startswith("frame ") else line
+    return line if line.startswith("result ") else line.rpartition(" ")[0]
 
 
 def compare(ledger: Iterable[str], stored: Iterable[str]) -> Verdict:

@@ -13,7 +13,7 @@ from apps.operations.supervisor.child import Child
 from tests.servers.stack import ROOT, RunningChild
 
 COMMAND = (sys.executable, "-m", "streamswarm_agent")
-CLI_SECONDS = 60
+CLI_SECONDS = 60.0
 
 
 def build_agent_environment(**changes: str) -> dict[str, str]:
@@ -23,7 +23,7 @@ def build_agent_environment(**changes: str) -> dict[str, str]:
 
 
 def run_agent_command(
-    *arguments: object, standard_input: str = ""
+    *arguments: object, standard_input: str = "", timeout_seconds: float = CLI_SECONDS
 ) -> subprocess.CompletedProcess[str]:
     """The finished command line: its exit code and what it printed."""
     return subprocess.run(
@@ -33,7 +33,7 @@ def run_agent_command(
         capture_output=True,
         text=True,
         check=False,
-        timeout=CLI_SECONDS,
+        timeout=timeout_seconds,
     )
 
 

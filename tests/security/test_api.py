@@ -32,7 +32,7 @@ WEB_TEST = {
     **TEST,
     "kind": "http",
     "target": "https://example.org/",
-    "parameters": {"headers": {"Accept": "*/*"}},
+    "parameters": {},
 }
 HOST_KINDS = {"ping": {}, "tcp": {"port": 22}, "dns": {"name": "example.org"}}
 REFUSED_TARGETS = (
@@ -47,11 +47,18 @@ REFUSED_URLS = (
     "http://host/\r\nHost: other", "http://a b/", "//host/", "host", "http://[::1", "http://;id/",
     "http://\u202ehost/", "http://\ud800/", "http://host/\x00", "http://" + "x" * 3000,
 )  # fmt: skip
-TAKEN_TARGETS = ("169.254.169.254", "127.0.0.1", "::1", "example.org", "EXAMPLE.org.", "b\u00fccher.example")
+TAKEN_TARGETS = (
+    "169.254.169.254",
+    "127.0.0.1",
+    "::1",
+    "example.org",
+    "EXAMPLE.org.",
+    "b\u00fccher.example",
+)
 
 per_database = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-    max_examples=hostile.scale_examples(0.3),
+    max_examples=hostile.scale_examples(0.1),
 )
 
 
@@ -64,10 +71,6 @@ def check_answer(answer):
         if answer.status_code == 400:
             assert refusal["data"]["errors"]
             assert all(error["field"] for error in refusal["data"]["errors"])
-
-
-def name_case(value):
-    return ascii(value)[:30]
 
 
 def list_parameters(path):
@@ -122,20 +125,22 @@ def test_any_bytes_as_a_definition_are_answered(operator, body):
     assert answer.status_code == 400
 
 
+def list_wrong_fields(client, definition):
+    answer = post(client, "/api/v1/tests/", definition)
+    assert answer.status_code == 400, definition
+    return [error["field"] for error in answer.json()["data"]["errors"]]
+
+
 @pytest.mark.parametrize("kind", HOST_KINDS)
-@pytest.mark.parametrize("target", REFUSED_TARGETS, ids=name_case)
-def test_what_is_no_host_is_refused_as_target(operator, kind, target):
-    definition = {**TEST, "kind": kind, "parameters": HOST_KINDS[kind], "target": target}
-    answer = post(operator, "/api/v1/tests/", definition)
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["data"]["errors"]] == ["target"]
+def test_what_is_no_host_is_refused_as_target(operator, kind):
+    definition = {**TEST, "kind": kind, "parameters": HOST_KINDS[kind]}
+    for target in REFUSED_TARGETS:
+        assert list_wrong_fields(operator, {**definition, "target": target}) == ["target"], target
 
 
-@pytest.mark.parametrize("target", REFUSED_URLS, ids=name_case)
-def test_what_is_no_url_is_refused_as_target(operator, target):
-    answer = post(operator, "/api/v1/tests/", {**WEB_TEST, "parameters": {}, "target": target})
-    assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["data"]["errors"]] == ["target"]
+def test_what_is_no_url_is_refused_as_target(operator):
+    for target in REFUSED_URLS:
+        assert list_wrong_fields(operator, {**WEB_TEST, "target": target}) == ["target"], target
 
 
 @pytest.mark.parametrize("target", TAKEN_TARGETS)

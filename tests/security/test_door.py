@@ -5,6 +5,7 @@ import json
 import re
 import tracemalloc
 import zlib
+from copy import deepcopy
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,7 +29,10 @@ EXAMPLE_ASSIGNMENT = UUID("0b6f1c1e-9a52-4c55-8f0d-6f1f6d1c2a01")
 MOMENT_PATTERN = re.compile(r"2026-01-31T[\d:.]+Z")
 MEGABYTE = 1_000_000
 
-per_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+per_database = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=hostile.scale_examples(0.4),
+)
 
 
 def read_example(name):
@@ -116,9 +120,7 @@ def test_a_mutated_request_is_answered(send, assignment, path, data):
 @per_database
 @given(
     broken=st.lists(
-        hostile.mutations(RECORDS, keeps_root=True)
-        | hostile.mutations(RECORDS)
-        | hostile.values,
+        hostile.mutations(RECORDS, keeps_root=True) | hostile.mutations(RECORDS) | hostile.values,
         max_size=6,
     ),
     is_gzip=st.booleans(),
@@ -230,7 +232,9 @@ def test_a_long_text_is_refused_beside_a_stored_neighbour(send, text):
     records = [wire.fact(value=text, id="long"), wire.fact(key=text, id="key"), wire.frame(id="g")]
     for body in (wire.batch(records[0], records[2]), wire.batch(records[1], records[2])):
         plain = json.dumps(body, ensure_ascii=False).encode()
-        answer = send("records", gzip.compress(plain[: 9 * MEGABYTE]), **{"content-encoding": "gzip"})
+        answer = send(
+            "records", gzip.compress(plain[: 9 * MEGABYTE]), **{"content-encoding": "gzip"}
+        )
         check_answer(answer)
         if answer.status_code == 200:
             (refusal,) = answer.json()["rejected"]
@@ -251,3 +255,14 @@ def test_a_key_of_any_form_is_refused(client, path, authorization):
         HTTP_AUTHORIZATION=authorization,
     )
     assert (answer.status_code, answer.json()["code"]) == (401, "key_unknown")
+
+
+@pytest.mark.parametrize("kind", ["frame", "fact", "result", "inventory"])
+@pytest.mark.parametrize("marker", hostile.RAW_JSON)
+def test_a_field_that_nobody_knows_harms_no_neighbour(send, kind, marker):
+    known = next(deepcopy(record) for record in RECORDS if record["kind"] == kind)
+    known["data"]["unheard_of"] = f"@{marker}@"
+    good = wire.frame(id="good")
+    answer = send("records", hostile.write_json(wire.batch(known, good)))
+    assert answer.status_code == 200, answer.content
+    assert "good" in answer.json()["stored"]

@@ -28,7 +28,9 @@ def list_routes(patterns, prefix="/"):
         text = CONVERTER_PATTERN.sub(
             lambda match: EXAMPLES[match[1] or "str"], str(pattern.pattern)
         )
-        path = prefix + GROUP_PATTERN.sub("x", text).strip("^$").replace("\\Z", "").replace("\\", "")
+        path = prefix + GROUP_PATTERN.sub("x", text).strip("^$").replace("\\Z", "").replace(
+            "\\", ""
+        )
         if isinstance(pattern, URLPattern):
             yield path
         else:
@@ -52,7 +54,15 @@ def check_headers(answer):
 
 
 def test_there_are_routes_of_every_part():
-    starts = ("/admin/", "/accounts/", "/api/v1/", "/api/v1/agent/", "/clients/", "/tests/", "/runs/")
+    starts = (
+        "/admin/",
+        "/accounts/",
+        "/api/v1/",
+        "/api/v1/agent/",
+        "/clients/",
+        "/tests/",
+        "/runs/",
+    )
     assert all(any(route.startswith(start) for route in ROUTES) for start in starts)
 
 
@@ -108,7 +118,9 @@ def test_a_foreign_host_name_is_refused(client, host):
     assert client.get("/accounts/login/", headers={"host": host}).status_code == 400
 
 
-@pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["//evil.example/", "https://evil.example/", "javascript:alert(1)"]
+)
 def test_signing_in_leads_to_no_other_host(client, target):
     make_user("operator", "operator")
     answer = client.post(

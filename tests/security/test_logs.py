@@ -57,7 +57,7 @@ def test_keys_are_hidden_in_messages_and_tracebacks_of_libraries(log):
     logger = logging.getLogger("library")
     logger.warning("request with %s", KEY)
     try:
-        raise ValueError(f"Agent {KEY}")
+        int(f"Agent {KEY}")
     except ValueError:
         logger.exception("failed")
     assert log.getvalue().count("[hidden]") >= 2
@@ -70,7 +70,7 @@ def test_hostile_text_makes_one_line_that_a_terminal_shows_as_it_is(log, text):
     logging.getLogger("library").warning("enrolled %s", text)
     written = log.getvalue()
     assert len(written.splitlines()) == 2
-    assert all(line.isprintable() or "\u202e" not in line for line in written.splitlines())
+    assert "\u202e" not in written
     assert "\x1b" not in written
     assert "\r" not in written
 

@@ -26,7 +26,7 @@ def without(headers, *names):
 
 
 @SCHEMA.parametrize()
-@settings(suppress_health_check=list(HealthCheck), max_examples=hostile.scale_examples(0.1))
+@settings(suppress_health_check=list(HealthCheck), max_examples=hostile.scale_examples(0.03))
 def test_what_the_schema_allows_and_forbids_is_answered(case, operator):
     asked = requests.Request(**case.as_transport_kwargs(base_url=ADDRESS)).prepare()
     answer = operator.generic(

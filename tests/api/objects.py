@@ -1,0 +1,59 @@
+"""One of each kind of object, and the routes with their ids in."""
+
+import re
+
+from apps.accounts.models import AuditEntry, Token
+from apps.clients.models import EnrolmentToken
+from tests.factories.accounts import make_token, make_user
+from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.tests import make_assignment, make_result
+
+# The first word that a route contains says what its id is of.
+PLACES = (
+    ("enrolment", "enrolment"),
+    ("enrol/", "enrolment"),
+    ("client", "client"),
+    ("test", "test"),
+    ("assignment", "assignment"),
+    ("run", "run"),
+    ("result", "run"),
+    ("site", "site"),
+    ("tag", "tag"),
+    ("token", "token"),
+    ("user", "user"),
+    ("audit", "audit"),
+    ("kind", "kind"),
+)
+
+
+def make_objects(site):
+    """The ids of objects at that site, by kind; `key` is the client's."""
+    tag = make_tag(f"tag-{site}")
+    probe = make_client(f"probe-{site}", site=site, tags=[tag.slug])
+    result = make_result(make_assignment(probe, f"test-{site}"))
+    make_enrolment(name=f"enrolment-{site}", site=make_site(site))
+    owner = make_user(f"owner-{site}", "admin")
+    secret = make_token(owner, "read")
+    return {
+        "client": probe.id,
+        "test": result.run.assignment.test_id,
+        "assignment": result.run.assignment_id,
+        "run": result.run_id,
+        "site": make_site(site).id,
+        "tag": tag.id,
+        "token": Token.objects.get(user=owner).token_key,
+        "enrolment": EnrolmentToken.objects.get(name=f"enrolment-{site}").id,
+        "user": owner.id,
+        "audit": AuditEntry.objects.first().id,
+        "kind": "ping",
+        "key": make_key(probe),
+        "secret": secret,
+    }
+
+
+def fill(route, objects):
+    """The path of a route with the id of the object that it is about."""
+    if "<" not in route:
+        return f"/{route}"
+    kind = next(name for word, name in PLACES if word in route)
+    return "/" + re.sub(r"<[^>]+>", str(objects[kind]), route)

@@ -1,0 +1,225 @@
+"""Clients, sites, tags and enrolment tokens through the API."""
+
+import pytest
+
+from apps.clients.models import Client, EnrolmentToken, Key, Site
+from apps.clients.services import identify_key
+from tests.factories.accounts import make_user
+from tests.factories.clients import INVENTORY, make_client, make_key, make_site, make_tag
+
+pytestmark = pytest.mark.django_db
+
+CLIENTS = "/api/v1/clients/"
+JSON = "application/json"
+
+
+@pytest.fixture
+def operator(client):
+    client.force_login(make_user("ann", "operator"))
+    return client
+
+
+def errors(answer):
+    return {item["field"]: item["code"] for item in answer.json()["data"]["errors"]}
+
+
+def test_a_client_shows_its_place_and_its_inventory(operator):
+    probe = make_client(site="vienna", tags=["edge", "core"], inventory=INVENTORY)
+    listed = operator.get(CLIENTS).json()["results"][0]
+    assert (listed["site"], sorted(listed["tags"])) == ("vienna", ["core", "edge"])
+    assert "inventory" not in listed
+    shown = operator.get(f"{CLIENTS}{probe.id}/").json()
+    assert shown["inventory"]["cpu_count"] == 2
+    assert shown["interfaces"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["a", "b", "c"]),
+        ("presence=online", ["a"]),
+        ("presence=online&presence=late", ["b"]),
+        ("site=vienna", ["a", "b"]),
+        ("tag=edge", ["b", "c"]),
+        ("site=vienna&tag=edge", ["b"]),
+        ("name=B", ["b"]),
+        ("agent_version=2", ["c"]),
+        ("ordering=-name", ["c", "b", "a"]),
+        ("ordering=agent_version", ["a", "b", "c"]),
+        ("page_size=2&page=2", ["c"]),
+        ("site=atlantis", []),
+    ],
+)
+def test_clients_are_filtered_ordered_and_paged(operator, query, names):
+    make_client("a", site="vienna", presence="online")
+    make_client("b", site="vienna", tags=["edge"], presence="late")
+    make_client("c", tags=["edge"], agent_version="2")
+    rows = operator.get(f"{CLIENTS}?{query}").json()["results"]
+    assert [row["name"] for row in rows] == names
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("presence=asleep", 400), ("page=99", 404), ("page=x", 404), ("name=%00", 400)],
+)
+def test_a_wrong_query_is_refused(operator, query, status):
+    answer = operator.get(f"{CLIENTS}?{query}")
+    assert answer.status_code == status
+    assert set(answer.json()) == {"code", "detail", "data"}
+
+
+def test_what_a_change_leaves_out_stays(operator):
+    probe = make_client(site="vienna", tags=["edge"])
+    path = f"{CLIENTS}{probe.id}/"
+    changed = operator.patch(path, {"name": "new"}, JSON).json()
+    assert (changed["name"], changed["site"], changed["tags"]) == ("new", "vienna", ["edge"])
+    changed = operator.patch(path, {"site": None, "tags": []}, JSON).json()
+    assert (changed["name"], changed["site"], changed["tags"]) == ("new", None, [])
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": None}, "name"),
+        ({"site": "atlantis"}, "site"),
+        ({"site": 5}, "site"),
+        ({"tags": "edge"}, "tags"),
+        ({"tags": ["nosuch"]}, "tags"),
+    ],
+)
+def test_a_wrong_change_names_its_field(operator, change, field):
+    probe = make_client()
+    answer = operator.patch(f"{CLIENTS}{probe.id}/", change, JSON)
+    assert answer.status_code == 400
+    assert field in {name.partition(".")[0] for name in errors(answer)}
+
+
+def test_a_name_that_is_taken_is_a_conflict(operator):
+    make_client("taken")
+    answer = operator.patch(f"{CLIENTS}{make_client('other').id}/", {"name": "taken"}, JSON)
+    assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
+    assert answer.json()["data"]["field"] == "name"
+
+
+def test_keys_are_rotated_and_revoked(operator):
+    probe = make_client()
+    old = make_key(probe)
+    answer = operator.post(f"{CLIENTS}{probe.id}/rotate-key/")
+    assert answer.status_code == 201
+    assert identify_key(answer.json()["key"]).client_id == probe.id
+    assert identify_key(old).client_id == probe.id
+    assert operator.post(f"{CLIENTS}{probe.id}/revoke-keys/").json() == {"revoked": 2}
+    assert not Key.objects.filter(revoked_at=None).exists()
+
+
+def test_a_client_is_deleted(operator):
+    probe = make_client()
+    assert operator.delete(f"{CLIENTS}{probe.id}/").status_code == 204
+    assert not Client.objects.exists()
+    answer = operator.get(f"{CLIENTS}{probe.id}/")
+    assert (answer.status_code, set(answer.json())) == (404, {"code", "detail", "data"})
+
+
+def test_an_id_that_is_none_is_simply_not_found(operator):
+    assert operator.get(f"{CLIENTS}not-an-id/").status_code == 404
+
+
+@pytest.mark.parametrize(("path", "kind"), [("sites", make_site), ("tags", make_tag)])
+def test_places_are_made_renamed_and_deleted(operator, path, kind):
+    kind("other")
+    answer = operator.post(f"/api/v1/{path}/", {"slug": "new", "name": "New"}, JSON)
+    assert answer.status_code == 201
+    place = f"/api/v1/{path}/{answer.json()['id']}/"
+    changed = operator.patch(place, {"name": "Newer", "slug": "other-slug"}, JSON).json()
+    assert (changed["slug"], changed["name"]) == ("new", "Newer")
+    assert operator.get(f"/api/v1/{path}/?slug=new").json()["count"] == 1
+    assert operator.delete(place).status_code == 204
+    assert operator.get(place).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "x"}, "slug"),
+        ({"slug": "two words", "name": "x"}, "slug"),
+        ({"slug": "vienna", "name": "x"}, "slug"),
+        ({"slug": "x", "name": "x", "latitude": 91}, "latitude"),
+        ({"slug": "x", "name": "x", "longitude": "east"}, "longitude"),
+    ],
+)
+def test_a_wrong_site_names_its_field(operator, body, field):
+    make_site("vienna")
+    answer = operator.post("/api/v1/sites/", body, JSON)
+    assert answer.status_code == 400
+    assert field in errors(answer)
+    assert Site.objects.count() == 1
+
+
+def test_a_site_in_use_is_not_deleted(operator):
+    make_client(site="vienna")
+    answer = operator.delete(f"/api/v1/sites/{make_site().id}/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "site_in_use")
+
+
+def test_an_operator_of_one_site_changes_no_places(client):
+    client.force_login(make_user("local", "operator", site="vienna"))
+    site = make_site()
+    make_client(site="vienna")
+    assert client.post("/api/v1/tags/", {"slug": "x", "name": "x"}, JSON).status_code == 403
+    assert client.patch(f"/api/v1/sites/{site.id}/", {"name": "x"}, JSON).status_code == 403
+    assert client.delete(f"/api/v1/sites/{site.id}/").status_code == 403
+
+
+def test_an_enrolment_token_is_shown_once_and_lets_an_agent_in(operator):
+    make_site()
+    body = {"name": "roll-out", "life_seconds": 600, "max_uses": 2, "site": "vienna"}
+    answer = operator.post("/api/v1/enrolment-tokens/", body, JSON)
+    assert answer.status_code == 201
+    made = answer.json()
+    assert (made["site"], made["created_by"], made["uses"]) == ("vienna", "ann", 0)
+    listed = operator.get("/api/v1/enrolment-tokens/").json()["results"][0]
+    assert "token" not in listed
+    assert "digest" not in listed
+    enrolment = {"token": made["token"], "name": "p", "agent_version": "1", "inventory": INVENTORY}
+    assert operator.post("/api/v1/agent/enrol", enrolment, JSON).status_code == 201
+    revoked = operator.post(f"/api/v1/enrolment-tokens/{made['id']}/revoke/").json()
+    assert revoked["revoked_at"] is not None
+    refused = operator.post("/api/v1/agent/enrol", enrolment, JSON)
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_revoked")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"life_seconds": 59}, "life_seconds"),
+        ({"life_seconds": 10**12}, "life_seconds"),
+        ({"max_uses": 0}, "max_uses"),
+        ({"allowed_network": "here"}, "allowed_network"),
+        ({"site": "atlantis"}, "site"),
+        ({"tags": ["nosuch"]}, "tags"),
+    ],
+)
+def test_a_wrong_enrolment_token_names_its_field(operator, change, field):
+    answer = operator.post("/api/v1/enrolment-tokens/", {"name": "x", **change}, JSON)
+    assert answer.status_code == 400
+    assert field in {name.partition(".")[0] for name in errors(answer)}
+    assert not EnrolmentToken.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["clients", "sites", "tags", "enrolment-tokens"])
+def test_a_longer_list_takes_no_more_queries(operator, path, django_assert_max_num_queries):
+    from tests.api.counting import count_queries
+
+    def fill(number):
+        make_client(f"c{number}", site=f"s{number}", tags=[f"t{number}", "all"])
+        body = {"name": f"t{number}", "site": f"s{number}", "tags": ["all"]}
+        operator.post("/api/v1/enrolment-tokens/", body, JSON)
+
+    fill(0)
+    few = count_queries(lambda: operator.get(f"/api/v1/{path}/"))
+    for number in range(1, 8):
+        fill(number)
+    assert count_queries(lambda: operator.get(f"/api/v1/{path}/")) == few

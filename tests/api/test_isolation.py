@@ -1,0 +1,176 @@
+"""Two sites: whoever operates one reaches nothing of the other, by any route that takes an id."""
+
+import json
+
+import pytest
+from django.test import Client as Browser
+
+from apps.accounts.models import AuditEntry
+from apps.clients.models import Client
+from apps.tests.models import Test
+from tests.api import matrix
+from tests.api.objects import fill, make_objects
+from tests.factories.accounts import bearer, grant, make_token, make_user
+from tests.factories.clients import make_client
+from tests.factories.tests import make_test
+
+pytestmark = pytest.mark.django_db
+
+SHARED = {"api/v1/kinds/<str:name>/"}
+ROUTES_WITH_ID = sorted(
+    route for route in {**matrix.API, **matrix.PAGES} if "<" in route and route not in SHARED
+)
+LISTS = sorted(
+    route for route, methods in matrix.API.items() if "<" not in route and "GET" in methods
+)
+
+
+@pytest.fixture
+def sites():
+    """What there is here (vienna) and there (berlin)."""
+    return make_objects("vienna"), make_objects("berlin")
+
+
+@pytest.fixture
+def local():
+    """Somebody who operates vienna and nothing else."""
+    return make_user("local", "operator", site="vienna")
+
+
+@pytest.fixture(params=["session", "token"])
+def visit(request, local):
+    """Sends a request as the local operator, by session or by token."""
+    browser = Browser()
+    options = {}
+    if request.param == "session":
+        browser.force_login(local)
+    else:
+        options = bearer(make_token(local, "admin"))
+
+    def send(method, path, body=None):
+        content = json.dumps({} if body is None else body)
+        return browser.generic(method, path, content, content_type="application/json", **options)
+
+    return send
+
+
+@pytest.mark.parametrize("route", ROUTES_WITH_ID)
+def test_no_route_reaches_an_object_of_the_other_site(route, sites, visit):
+    _here, there = sites
+    count = AuditEntry.objects.count()
+    for method in matrix.ROWS[route]:
+        answer = visit(method, fill(route, there))
+        is_page_of_token = answer.status_code == 302
+        assert is_page_of_token or answer.status_code in {403, 404}, (method, route, answer)
+        if is_page_of_token:
+            assert answer["Location"].startswith("/accounts/login/")
+    assert AuditEntry.objects.count() == count
+    assert Client.objects.get(id=there["client"]).name == "probe-berlin"
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        route
+        for route in ROUTES_WITH_ID
+        if route in matrix.API and not route.startswith(("api/v1/users", "api/v1/audit"))
+    ],
+)
+def test_the_same_routes_do_reach_the_own_site(route, sites, visit):
+    here, _there = sites
+    for method, level in matrix.ROWS[route].items():
+        if route.startswith(("api/v1/sites", "api/v1/tags", "api/v1/tokens")) and method != "GET":
+            continue
+        answer = visit(method, fill(route, here))
+        assert answer.status_code not in {401, 403, 404}, (method, route, level, answer.content)
+        if method == "DELETE":
+            break
+
+
+@pytest.mark.parametrize("route", LISTS)
+def test_no_list_shows_anything_of_the_other_site(route, sites, visit):
+    here, there = sites
+    queries = {
+        "api/v1/series/": f"?client={there['client']}&metric=net.rtt.median",
+        "api/v1/sources/": f"?client={there['client']}",
+    }
+    answer = visit("GET", f"/{route}{queries.get(route, '')}")
+    if route in queries:
+        assert answer.status_code == 404
+    text = answer.content.decode()
+    assert "berlin" not in text
+    for name in ("client", "test", "assignment", "run"):
+        assert str(there[name]) not in text
+    if route in {"api/v1/clients/", "api/v1/runs/", "api/v1/results/", "api/v1/assignments/"}:
+        assert str(here["client"]) in text or str(here["run"]) in text
+
+
+@pytest.mark.parametrize("path", ["tests", "assignments", "runs", "results", "clients"])
+def test_no_filter_shows_anything_of_the_other_site(path, sites, visit):
+    _here, there = sites
+    names = {"clients": "site=berlin", "tests": f"client={there['client']}"}
+    query = names.get(path, f"client={there['client']}&test={there['test']}")
+    answer = visit("GET", f"/api/v1/{path}/?{query}")
+    assert answer.json()["count"] == 0
+
+
+def test_a_test_is_never_given_to_another_sites_client(sites, visit):
+    here, there = sites
+    body = {"clients": [str(there["client"])]}
+    for action in ("assign", "run-now"):
+        answer = visit("POST", f"/api/v1/tests/{here['test']}/{action}/", body)
+        assert answer.status_code == 400
+        assert answer.json()["data"]["errors"][0]["field"] == "clients"
+    definition = {"name": "x", "kind": "ping", "target": "127.0.0.1", "every_seconds": 600}
+    answer = visit("POST", "/api/v1/tests/", {**definition, **body})
+    assert answer.status_code == 400
+    assert not Test.objects.filter(name="x").exists()
+
+
+@pytest.mark.parametrize("change", [{"site": "berlin"}, {"site": None}])
+@pytest.mark.usefixtures("sites")
+def test_the_own_client_is_never_moved_out_of_the_own_hands(sites, visit, change):
+    here, _there = sites
+    answer = visit("PATCH", f"/api/v1/clients/{here['client']}/", change)
+    assert answer.status_code in {400, 403}
+    assert Client.objects.get(id=here["client"]).site.slug == "vienna"
+
+
+def test_an_enrolment_token_is_never_made_for_another_site(sites, visit):
+    for site in ("berlin", None):
+        answer = visit("POST", "/api/v1/enrolment-tokens/", {"name": "x", "site": site})
+        assert answer.status_code in {400, 403}
+    answer = visit("POST", "/api/v1/enrolment-tokens/", {"name": "x", "site": "vienna"})
+    assert answer.status_code == 201
+
+
+def test_a_test_that_others_run_too_is_seen_but_not_changed(local, visit):
+    mine, other = make_client("mine", site="vienna"), make_client("other", site="berlin")
+    shared = make_test("Shared", mine, other)
+    path = f"/api/v1/tests/{shared.id}/"
+    document = visit("GET", path).json()
+    assert document["clients"] == [str(mine.id)]
+    for method, tail in (
+        ("PATCH", ""), ("PUT", ""), ("DELETE", ""), ("POST", "pause/"), ("POST", "stop/"),
+        ("POST", "assign/"), ("POST", "run-now/"),
+    ):  # fmt: skip
+        assert visit(method, path + tail).status_code == 403, (method, tail)
+    own = visit("POST", f"{path}run-now/", {"clients": [str(mine.id)]})
+    assert [run["client_name"] for run in own.json()] == ["mine"]
+
+
+def test_looking_at_one_site_and_operating_another_are_kept_apart(sites, local, visit):
+    _here, there = sites
+    grant(local, "viewer", site="berlin")
+    path = f"/api/v1/clients/{there['client']}/"
+    assert visit("GET", path).status_code == 200
+    assert visit("PATCH", path, {"name": "x"}).status_code == 404
+    assert visit("DELETE", path).status_code == 404
+    assert visit("POST", f"/api/v1/tests/{there['test']}/pause/").status_code == 403
+
+
+def test_an_agents_key_opens_nothing_but_its_own_door(client, sites):
+    here, _there = sites
+    headers = {"authorization": f"Agent {here['key']}"}
+    for route in matrix.API:
+        assert client.get(fill(route, here), headers=headers).status_code == 401, route

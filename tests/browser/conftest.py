@@ -1,0 +1,45 @@
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.browser.visitor import find_program, run_browser, visit
+from tests.servers.embedded import run_embedded
+
+QUICK = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "2"}
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if find_program() is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    with run_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site():
+    """A fresh server, as `make run` starts it, that nobody has set up yet."""
+    with run_embedded(settings=QUICK) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def setup_code(site):
+    return re.search(r"one-time setup code (\S+)", site.read_screen())[1]
+
+
+@pytest.fixture
+def visitor(chromium, site):
+    """A visitor who is held to have seen no fault when the test is over."""
+    with visit(chromium, site.base_url) as visitor:
+        yield visitor
+        assert visitor.faults == []
+
+
+@pytest.fixture
+def host_folder():
+    with tempfile.TemporaryDirectory(prefix="swarm-hosts-") as folder:
+        yield Path(folder) / "host"
