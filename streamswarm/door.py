@@ -13,6 +13,12 @@ from typing import Any
 
 from a2wsgi.wsgi import build_environ
 
+CALLS_PER_THREAD = 4
+BODY_SECONDS = 30
+RETRY_AFTER_SECONDS = 2
+OVERLOADED = b'{"code": "overloaded", "detail": "Too many calls at once.", "data": {}}'
+TOO_SLOW = b'{"code": "too_slow", "detail": "The body did not arrive within 30 s.", "data": {}}'
+
 Message = MutableMapping[str, Any]
 WsgiApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -30,16 +36,31 @@ class Answer:
         self.headers = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers]
 
 
+async def send_refusal(
+    send: Callable[[Message], Awaitable[None]], status: int, body: bytes
+) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 class BufferedDoor:
     """An ASGI application over a WSGI one, for bodies of at most `limit_bytes`.
 
     A longer body is cut one byte past the limit, which the application refuses by its length.
+    Calls beyond a few for each thread are told to come back before their bodies are read, so that
+    memory stays flat however many agents call at once.
     """
 
     def __init__(self, application: WsgiApplication, *, threads: int, limit_bytes: int) -> None:
         self._application = application
         self._limit_bytes = limit_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="agent-door")
+        self._most_calls = threads * CALLS_PER_THREAD
+        self._calls = 0
 
     async def __call__(
         self,
@@ -47,7 +68,25 @@ class BufferedDoor:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        body = await self._read_body(receive)
+        if self._calls >= self._most_calls:
+            await send_refusal(send, 503, OVERLOADED)
+            return
+        self._calls += 1
+        try:
+            await self._pass_on(scope, receive, send)
+        except TimeoutError:
+            await send_refusal(send, 408, TOO_SLOW)
+        finally:
+            self._calls -= 1
+
+    async def _pass_on(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await self._read_body(receive)
         environ: dict[str, Any] = dict(build_environ(scope, io.BytesIO(body)))  # type: ignore[arg-type]  # a2wsgi types its own stream
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._pool, self._answer, environ)

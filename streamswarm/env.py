@@ -281,7 +281,9 @@ def describe_database(environment: Environment) -> dict[str, object]:
     url = environment.text("DATABASE_URL")
     parts = urlsplit(url)
     if not url or parts.scheme == "sqlite":
-        path = Path("/", unquote(parts.path).lstrip("/")) if url else environment.var_dir / "streamswarm.sqlite3"
+        path = environment.var_dir / "streamswarm.sqlite3"
+        if url:
+            path = Path("/", unquote(parts.path).lstrip("/"))
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(path),
@@ -304,6 +306,7 @@ def describe_database(environment: Environment) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": {key: unquote(value) for key, value in query.items()},
         "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
     }
 
 

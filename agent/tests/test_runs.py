@@ -273,7 +273,7 @@ async def test_a_run_starts_at_its_time_and_once(kept, scheduler, executor, now_
 
 
 async def test_a_run_that_an_earlier_process_began_does_not_begin_again(kept, executor, now_ms):
-    scheduler = Scheduler(executor, kept.server_time, started={"a"})
+    scheduler = Scheduler(executor, kept.server_time, started={"a": 1_000})
     scheduler.accept(make_lease(now_ms, runs=[{"id": "a", "start_ms": now_ms}]))
     scheduler.start_due_runs()
     assert executor.running == {}

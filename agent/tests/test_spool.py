@@ -151,7 +151,7 @@ def test_a_run_that_never_finished_is_known_after_a_restart_until_its_result_is_
     again.finish_run(STARTED.run, make_result())
     assert again.list_interrupted_runs() == []
     assert again.has_waiting_results()
-    assert again.list_started_runs(now_ms=10_000_000) == {STARTED.run}
+    assert set(again.list_started_runs()) == {STARTED.run}
     again.close()
 
 

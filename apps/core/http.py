@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -15,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
+from apps.core.database import explain_fault
 from apps.core.errors import StreamSwarmError, Unavailable
 
 logger = structlog.get_logger(__name__)
@@ -52,6 +54,9 @@ def read_headers(error: StreamSwarmError) -> dict[str, str]:
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """The `{"code", "detail", "data"}` answer of every API view."""
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("database_fault", reason=str(error))
+        error = explain_fault(error)
     if isinstance(error, StreamSwarmError):
         return Response(
             describe_error(error), status=error.http_status, headers=read_headers(error)
@@ -102,6 +107,9 @@ class ErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, OperationalError | InterfaceError):
+            logger.error("database_fault", reason=str(error))
+            error = explain_fault(error)
         if not isinstance(error, StreamSwarmError):
             return None
         if request.path.startswith("/api/"):

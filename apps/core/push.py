@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from channels.layers import get_channel_layer
+from redis import RedisError
 
 logger = structlog.get_logger(__name__)
 
@@ -50,12 +51,14 @@ class Pusher:
                 try:
                     runner.run(layer.group_send(group, message))
                     was_failing = False
-                except Exception:
-                    # The edge of this thread: it must outlive every fault of Redis.
+                except (OSError, RedisError) as error:
                     if not was_failing:
-                        logger.exception("push_failed", group=group)
+                        logger.warning("push_failed", group=group, reason=str(error))
                     was_failing = True
                     time.sleep(RETRY_SECONDS)
+                except Exception:
+                    # The edge of this thread, which must go on for the other messages.
+                    logger.exception("push_failed", group=group)
 
 
 PUSHER = Pusher()

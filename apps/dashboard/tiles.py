@@ -1,7 +1,7 @@
 """The overview's tiles: a figure, what is behind it, and its last hour as a small drawing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.urls import reverse
@@ -11,11 +11,22 @@ from apps.accounts.policy import AnyUser
 from apps.clients.selectors import count_presence
 from apps.dashboard.formats import Style, format_number, format_quantity
 from apps.dashboard.selectors.overview import TestCounts, count_tests
-from apps.dashboard.selectors.trends import Intake, Trend, read_intake, read_trend
+from apps.dashboard.selectors.trends import Intake, Trend, read_intake
 
 TILE_SPAN = timedelta(hours=1)
+NO_TREND = Trend(
+    step_seconds=60,
+    at=[],
+    runs=[],
+    failures=[],
+    round_trip_p50=[],
+    round_trip_p95=[],
+    loss=[],
+    sampled_share=1.0,
+)
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 POINTS_OF_A_LINE = 2
+ON_ITS_WAY = "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +57,22 @@ def draw_spark(values: Sequence[float | None]) -> str:
     return " ".join(points)
 
 
-def build_tiles(user: AnyUser) -> list[Tile]:
-    trend = read_trend(user, TILE_SPAN)
-    counts = count_tests(user)
+def build_tiles(user: AnyUser, trend: Trend | None) -> list[Tile]:
+    """The six tiles; those that need the trend say so while it is not at hand."""
     return [
         build_client_tile(count_presence(user)),
-        build_test_tile(counts, trend),
-        build_run_tile(trend),
-        build_round_trip_tile(trend),
-        build_loss_tile(trend),
-        build_intake_tile(read_intake(user, TILE_SPAN)),
+        build_test_tile(count_tests(user), trend),
+        *build_trend_tiles(trend),
+        build_intake_tile(read_intake(user)),
     ]
+
+
+def build_trend_tiles(trend: Trend | None) -> list[Tile]:
+    known = trend or NO_TREND
+    tiles = [build_run_tile(known), build_round_trip_tile(known), build_loss_tile(known)]
+    if trend is not None:
+        return tiles
+    return [replace(tile, value=ON_ITS_WAY, detail="", tone="idle") for tile in tiles]
 
 
 def build_client_tile(presence: dict[str, int]) -> Tile:
@@ -80,7 +96,7 @@ def build_client_tile(presence: dict[str, int]) -> Tile:
     )
 
 
-def build_test_tile(counts: TestCounts, trend: Trend) -> Tile:
+def build_test_tile(counts: TestCounts, trend: Trend | None) -> Tile:
     if counts.failing:
         detail = _("%(failing)s failing · %(waiting)s waiting") % {
             "failing": counts.failing,
@@ -90,10 +106,6 @@ def build_test_tile(counts: TestCounts, trend: Trend) -> Tile:
         detail = _("%(waiting)s waiting for a result") % {"waiting": counts.waiting}
     else:
         detail = _("all passing") if counts.total else _("none defined")
-    successes = [
-        (runs - failures) / runs if runs else None
-        for runs, failures in zip(trend.runs, trend.failures, strict=True)
-    ]
     tone = "bad" if counts.failing else "good" if counts.passing else "idle"
     return Tile(
         title=_("Tests passing"),
@@ -102,8 +114,15 @@ def build_test_tile(counts: TestCounts, trend: Trend) -> Tile:
         tone=tone,
         url=f"{reverse('dashboard:tests')}{'?state=failing' if counts.failing else ''}",
         icon="activity",
-        spark=draw_spark(successes),
+        spark=draw_spark(list_success_ratios(trend or NO_TREND)),
     )
+
+
+def list_success_ratios(trend: Trend) -> list[float | None]:
+    return [
+        (runs - failures) / runs if runs else None
+        for runs, failures in zip(trend.runs, trend.failures, strict=True)
+    ]
 
 
 def build_run_tile(trend: Trend) -> Tile:
@@ -151,14 +170,11 @@ def build_loss_tile(trend: Trend) -> Tile:
 def build_intake_tile(intake: Intake) -> Tile:
     return Tile(
         title=_("Records a minute"),
-        value=format_number(intake.stored[-1]),
-        detail=_("%(count)s refused in the hour") % {"count": format_number(intake.rejected)}
-        if intake.rejected
-        else _("none refused"),
-        tone="warning" if intake.rejected else "good" if intake.stored[-1] else "idle",
+        value=format_number(intake.stored),
+        detail=_("some refused in the hour") if intake.has_refused else _("none refused"),
+        tone="warning" if intake.has_refused else "good" if intake.stored else "idle",
         url=reverse("dashboard:clients"),
         icon="database",
-        spark=draw_spark(intake.stored),
     )
 
 

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.clients.services import identify_key
+from apps.core.database import translate_faults
 from apps.core.errors import NotAuthenticated
 
 SCHEME = "Agent "
@@ -39,7 +40,8 @@ def identify_agent(header: str) -> AgentIdentity:
     name = f"agent:{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}"
     known: AgentIdentity | None = cache.get(name)
     if known is None:
-        holder = identify_key(secret)
+        with translate_faults():
+            holder = identify_key(secret)
         known = AgentIdentity(holder.client_id, holder.client_name)
         cache.set(name, known, CACHE_SECONDS)
     return known

@@ -46,6 +46,7 @@ class Intake:
 
     def find_layout(self, layout_hash: str) -> KnownLayout:
         if layout_hash not in self.known_layouts:
+            codec.check_text(layout_hash, "data.layout")
             keys = self.layouts.get(layout_hash)
             self.known_layouts[layout_hash] = know_layout(layout_hash, keys)
         return self.known_layouts[layout_hash]
@@ -54,6 +55,7 @@ class Intake:
         """The source's number; an assignment's must be there already, and be this client's."""
         name = (kind, subject)
         if name not in self.known_sources:
+            codec.check_text(kind, "data.source.kind")
             codec.check_text(subject, "data.source.subject")
             if kind == "assignment":
                 number = find_own_source(self.client_id, kind, subject)

@@ -24,7 +24,7 @@ from apps.ingest.authentication import AgentAuthentication, AgentIdentity, IsAge
 from apps.ingest.services import store_batch
 from apps.tests.services import grant_lease, mark_running
 
-Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Finite = Annotated[float, Meta(ge=-1e11, le=1e11)]
 
 
 class EnrolBody(msgspec.Struct, frozen=True):

@@ -22,8 +22,10 @@ ABSENT_CODES = MappingProxyType(
     }
 )
 
-KEY_PATTERN = re.compile(r"^(?P<name>[a-z0-9_.]+)(?:\{(?P<attributes>[^{}]*)\})?$")
-ATTRIBUTE_PATTERN = re.compile(r"^(?P<name>[a-z0-9_.]+)=(?P<value>[^,={}\x00-\x1f\x7f]{1,64})$")
+KEY_PATTERN = re.compile(r"(?P<name>[a-z0-9_.]+)(?:\{(?P<attributes>[^{}]*)\})?")
+ATTRIBUTE_PATTERN = re.compile(
+    r"(?P<name>[a-z0-9_.]+)=(?P<value>[^,={}\x00-\x1f\x7f\ud800-\udfff]{1,64})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Key:
 @lru_cache(maxsize=8192)
 def parse_key(text: str) -> Key | None:
     """The catalogue's metric and the attributes of a key; None when it is not in the catalogue."""
-    match = KEY_PATTERN.match(text)
+    match = KEY_PATTERN.fullmatch(text)
     if match is None or match["name"] not in METRICS:
         return None
     metric = METRICS[match["name"]]
@@ -73,7 +75,7 @@ def parse_key(text: str) -> Key | None:
         return Key(metric, ()) if match["attributes"] is None else None
     attributes = []
     for part in match["attributes"].split(","):
-        pair = ATTRIBUTE_PATTERN.match(part)
+        pair = ATTRIBUTE_PATTERN.fullmatch(part)
         if pair is None or pair["name"] not in metric.attributes:
             return None
         attributes.append((pair["name"], pair["value"]))

@@ -1,11 +1,13 @@
 """Reading series: every page, API and judgement gets its numbers here."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from apps.core.buckets import choose_step_seconds
 from apps.core.errors import FieldError, Invalid, NotFound
@@ -14,6 +16,9 @@ from apps.metrics.fields import ElementAt
 from apps.metrics.models import Fact, Frame, Latest, Layout, Source
 
 MAXIMUM_POINTS = 2000
+ROWS_PER_FETCH = 5000
+
+Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 ASSIGNMENT_KIND = "assignment"
 NAMED_AT_MOST = 8
 
@@ -119,13 +124,12 @@ def check_range(start: datetime, end: datetime, points: int) -> None:
         raise Invalid(errors)
 
 
-def read_values(
-    source_id: int, key: str, start: datetime, end: datetime
-) -> tuple[np.ndarray, np.ndarray]:
+def read_values(source_id: int, key: str, start: datetime, end: datetime) -> Points:
     """Unix seconds and values of the measured frames in [start, end), oldest first."""
     frames = Frame.objects.filter(source_id=source_id, at__gte=start, at__lt=end)
     layout_ids = frames.order_by().values_list("layout_id", flat=True).distinct()
-    rows: list[tuple[float, float]] = []
+    # Plain doubles, row by row: a long range must not become a list of objects.
+    flat = array("d")
     for layout in Layout.objects.filter(id__in=list(layout_ids)):
         if key not in layout.keys:
             continue
@@ -135,9 +139,11 @@ def read_values(
             .order_by("at", "seq")
             .values_list("at", "number")
         )
-        rows.extend((at.timestamp(), number) for at, number in measured if number is not None)
-    rows.sort(key=lambda row: row[0])
-    table = np.array(rows, dtype=np.float64).reshape(-1, 2)
+        for at, number in measured.iterator(chunk_size=ROWS_PER_FETCH):
+            if number is not None:
+                flat.extend((at.timestamp(), number))
+    table = np.frombuffer(flat, dtype=np.float64).reshape(-1, 2)
+    table = table[np.argsort(table[:, 0], kind="stable")]
     return table[:, 0], table[:, 1]
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from apps.core.bus import publish
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.catalogue import explain_refusal, parse_key
-from apps.metrics.models import Fact, IngestBatch, Layout, Source
+from apps.metrics.models import BatchMark, Fact, IngestBatch, Layout, Source
 from apps.metrics.published import FramesRecorded, RecordedFrame
 from apps.metrics.writers import (
     FrameKey,
@@ -29,6 +29,7 @@ MAXIMUM_KEYS = 256
 HASH_LENGTH = 16
 CACHE_SECONDS = 600
 BATCH_LIFE = timedelta(days=8)
+BATCHES_PER_TRANSACTION = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,5 +207,15 @@ def record_batch(batch: IngestBatch) -> None:
 def prepare_storage(now: datetime) -> None:
     """Make the coming days' partitions, and forget batches that no consumer needs any more."""
     ensure_partitions(now)
-    with transaction.atomic():
-        IngestBatch.objects.filter(received_at__lt=now - BATCH_LIFE).delete()
+    while forget_batches(now - BATCH_LIFE):
+        pass
+
+
+@transaction.atomic
+def forget_batches(before: datetime) -> int:
+    """How many batches were forgotten: a slice, so that no lock is held for long."""
+    old = IngestBatch.objects.filter(received_at__lt=before).order_by("received_at")
+    ids = list(old.values_list("id", flat=True)[:BATCHES_PER_TRANSACTION])
+    BatchMark.objects.filter(batch_id__in=ids).delete()
+    IngestBatch.objects.filter(id__in=ids).delete()
+    return len(ids)

@@ -80,6 +80,7 @@ class Assignment(models.Model):
     # An assignment that was taken away keeps its history.
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
     planned_until = models.DateTimeField(null=True)
+    planned_at = models.DateTimeField(null=True)
 
     last_run_at = models.DateTimeField(_("last run"), null=True, blank=True)
     last_run_state = models.CharField(max_length=16, blank=True)

@@ -71,6 +71,18 @@ def get_test_to_change(user: AnyUser, test_id: UUID | str) -> Test:
     return test
 
 
+def get_test_to_delete(user: AnyUser, test_id: UUID | str) -> Test:
+    """One test that `user` may delete: the history of clients that were taken away goes with it.
+
+    Raises: NotFound when `user` cannot see it, Refused when others' clients run or ran it too.
+    """
+    test = get_test_to_change(user, test_id)
+    mine = list_clients(user, Permission.OPERATE).order_by().values("id")
+    if test.assignments.exclude(client_id__in=mine).exists():
+        raise Refused("refused", "Clients outside your role have measured for this test.")
+    return test
+
+
 def list_runs(user: AnyUser) -> QuerySet[Run]:
     rows = Run.objects.select_related("assignment__test__target", "assignment__client", "result")
     scope = find_scope(user, Permission.VIEW)

@@ -1,18 +1,18 @@
 // @ts-check
 // The page's one socket. It dispatches on document.body:
-//   "live"          something changed: htmx parts fetch themselves again (at most every 2 s)
+//   "live"          something changed: htmx parts fetch themselves again (at most every 2 s, or as the page asks)
 //   "live:frame"    detail: {topic, source, subject, at, values}
 //   "live:refetch"  messages may have been missed: fetch series again
 // Without a socket the page polls by the same events.
 import { formatAge } from "./format.js";
 
-const ANNOUNCE_MS = 2000;
 const SILENT_MS = 10_000;
 const POLL_MS = 5000;
 const LONGEST_RETRY_MS = 30_000;
 const CLOSED = { malformed: 4400, signedOut: 4401, refused: 4403 };
 
 const topics = (document.body.dataset.topics ?? "").split(" ").filter(Boolean);
+const announceMs = Number(document.body.dataset.announceMs ?? 2000);
 const badge = document.getElementById("live");
 let sequence = 0;
 let openings = 0;
@@ -20,7 +20,7 @@ let failures = 0;
 let isOpen = false;
 let heardAt = 0;
 let polledAt = performance.now();
-let announcedAt = -ANNOUNCE_MS;
+let announcedAt = -announceMs;
 /** @type {number | undefined} */
 let announceTimer;
 
@@ -31,7 +31,7 @@ function dispatch(name, detail) {
 
 function announce() {
   if (announceTimer !== undefined) return;
-  const wait = Math.max(announcedAt + ANNOUNCE_MS - performance.now(), 0);
+  const wait = Math.max(announcedAt + announceMs - performance.now(), 0);
   announceTimer = window.setTimeout(() => {
     announceTimer = undefined;
     announcedAt = performance.now();

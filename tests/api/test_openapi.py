@@ -2,6 +2,7 @@
 
 import re
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -73,12 +74,10 @@ def test_both_ways_to_prove_oneself_are_described(schema):
 
 @pytest.mark.django_db
 def test_a_refusal_looks_as_described(schema, client):
-    described = schema["components"]["schemas"]["Error"]
+    described = Draft202012Validator(schema["components"]["schemas"]["Error"])
     client.force_login(make_user("ann", "viewer"))
-    for path in ("/api/v1/series/", "/api/v1/tests/x/", "/api/v1/users/"):
-        answer = client.get(path)
-        if answer["Content-Type"] == "application/json":
-            Draft202012Validator(described).validate(answer.json())
+    for path in ("/api/v1/series/", f"/api/v1/tests/{uuid4()}/", "/api/v1/users/"):
+        assert not list(described.iter_errors(client.get(path).json())), path
 
 
 @pytest.mark.django_db
@@ -94,15 +93,14 @@ def test_the_documents_example_of_an_upload_is_taken(client):
 
 @pytest.mark.parametrize("kind", sorted(codec.DATA_TYPES))
 def test_what_the_description_says_of_a_record_is_what_the_decoder_takes(kind):
-    from uuid import uuid4
-
     records = {
         "frame": wire.frame(),
         "fact": wire.fact(),
         "result": wire.result(uuid4(), run=uuid4()),
         "inventory": wire.record("inventory", {"hostname": "x"}),
     }
-    Draft202012Validator(openapi.describe_record(kind)).validate(records[kind])
+    described = Draft202012Validator(openapi.describe_record(kind))
+    assert not list(described.iter_errors(records[kind]))
 
 
 @pytest.mark.django_db

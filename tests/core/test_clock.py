@@ -11,8 +11,6 @@ def at_microsecond(number):
 
 
 moments = st.integers(0, 2**52).map(at_microsecond)
-    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-)
 
 
 def test_now_is_aware_and_in_utc():

@@ -9,6 +9,7 @@ from asgiref.testing import ApplicationCommunicator
 from channels.auth import AuthMiddlewareStack
 from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
+from django.db import connections
 from django.test import Client as Browser
 
 from apps.accounts.models import Role
@@ -101,6 +102,8 @@ async def dial():
     yield open_socket
     for socket in sockets:
         await socket.leave()
+    # The thread of the event loop has a database session of its own.
+    await sync_to_async(connections.close_all)()
 
 
 async def push(topic, **message):

@@ -47,7 +47,7 @@ def fill():
 
 def count_queries(page, path):
     cache.clear()
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(connection) as captured:
         answer = page.get(path)
     assert answer.status_code == 200
     return len(captured)

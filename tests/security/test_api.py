@@ -57,7 +57,7 @@ TAKEN_TARGETS = (
 )
 
 per_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     max_examples=hostile.scale_examples(0.1),
 )
 

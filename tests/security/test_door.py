@@ -30,7 +30,7 @@ MOMENT_PATTERN = re.compile(r"2026-01-31T[\d:.]+Z")
 MEGABYTE = 1_000_000
 
 per_database = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     max_examples=hostile.scale_examples(0.4),
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.accounts.actors import Actor, act_as, read_actor
 from apps.accounts.models import AuditEntry
@@ -20,7 +20,7 @@ from apps.clients.published import ClientChanged
 from apps.clients.services.inventory import apply_inventory
 from apps.core.bus import publish
 from apps.core.clock import read_now
-from apps.core.errors import FieldError, Invalid, NotAuthenticated
+from apps.core.errors import Conflict, FieldError, Invalid, NotAuthenticated
 
 TOKEN_LIFE = timedelta(hours=1)
 MAXIMUM_TOKEN_LIFE = timedelta(days=30)
@@ -29,6 +29,7 @@ PREFIX_BYTES = 4
 SECRET_BYTES = 32
 ROTATION_OVERLAP = timedelta(minutes=10)
 NAME_LENGTH = 100
+NAME_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +121,8 @@ def enrol_client(
     """
     with transaction.atomic(), act_as(Actor(label=name, via=AuditEntry.Via.AGENT, address=address)):
         token = spend_token(token_secret, address)
-        client = Client.objects.create(
-            name=find_free_name(name),
-            site=token.site,
-            enrolled_at=read_now(),
-            agent_version=agent_version,
-            last_address=address,
+        client = create_named_client(
+            name, site=token.site, agent_version=agent_version, last_address=address
         )
         client.tags.set(token.tags.all())
         apply_inventory(client=client, inventory=inventory)
@@ -174,6 +171,20 @@ def is_inside(address: str, network: str) -> bool:
         return False
     mapped = getattr(host, "ipv4_mapped", None)
     return (mapped or host) in ipaddress.ip_network(network)
+
+
+def create_named_client(name: str, **fields: Any) -> Client:
+    """A new client of that name, or of a free one like it."""
+    for _attempt in range(NAME_ATTEMPTS):
+        client = Client(name=find_free_name(name), enrolled_at=read_now(), **fields)
+        try:
+            with transaction.atomic():
+                client.save(force_insert=True)
+        except IntegrityError:
+            # Another host took the name between the look and the leap.
+            continue
+        return client
+    raise Conflict("name_taken", f"Many hosts called {name!r} enrol at this moment; try again.")
 
 
 def find_free_name(wanted: str) -> str:

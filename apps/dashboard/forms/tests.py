@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import AnyUser, Permission
@@ -75,7 +76,7 @@ class TestForm(PageForm):
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.choosable = list_clients(user, Permission.OPERATE).defer("inventory")
+        self.choosable = list_choosable(user)
         self.fields["clients"].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
         self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
         self.fields["target"].label = self.chosen_kind.schema["x-target-label"]
@@ -129,6 +130,12 @@ class TestForm(PageForm):
             start_at=cleaned["start_at"] or start_at,
             parameters=read_parameters(self.chosen_kind, cleaned),
         )
+
+
+def list_choosable(user: AnyUser) -> QuerySet[Client]:
+    """The clients to choose from, with no more of each than its line shows."""
+    rows = list_clients(user, Permission.OPERATE).prefetch_related(None)
+    return rows.only("id", "name", "presence", "site__name")
 
 
 def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from apps.accounts.policy import AnyUser
+from apps.core.clock import read_now
 from apps.dashboard.formats import describe_key
 from apps.dashboard.selectors.tests import Headline
 from apps.metrics.catalogue import METRICS, parse_key
@@ -54,7 +55,9 @@ class FindingGroup:
 def list_begun_runs(user: AnyUser) -> QuerySet[Run]:
     """Runs that began or should have, newest first."""
     waiting = [Run.State.SCHEDULED, Run.State.LEASED]
-    return list_runs(user).exclude(state__in=waiting).order_by("-start_at")
+    # The planned ones, of which there are many, lie before the first row of this range.
+    begun = list_runs(user).filter(start_at__lte=read_now()).exclude(state__in=waiting)
+    return begun.order_by("-start_at")
 
 
 def describe_runs(runs: Iterable[Run]) -> list[RunRow]:

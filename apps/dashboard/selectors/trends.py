@@ -3,24 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
 from django.core.cache import cache
-from django.db.models import FloatField, QuerySet, Sum
+from django.db.models import FloatField, Model, QuerySet, Sum
 from django.db.models.fields.json import KT
-from django.db.models.functions import Cast, TruncMinute
+from django.db.models.functions import Cast
 
 from apps.accounts.policy import AnyUser, Permission, find_scope
 from apps.clients.selectors import list_clients
 from apps.core.buckets import choose_step_seconds
 from apps.core.clock import read_now
+from apps.ingest.models import RejectedRecord
 from apps.metrics.models import IngestBatch
 from apps.tests.models import Result
 from apps.tests.selectors import list_results
 
-CACHE_SECONDS = 5
+CACHE_SECONDS = 10
 MAXIMUM_RESULTS = 20_000
 BUCKETS = 60
 ROUND_TRIP_KEY = "net.rtt.median"
@@ -28,6 +29,7 @@ LOSS_KEY = "net.packet.loss.ratio"
 ALL_RUN_IDS = 2**128
 
 Column = list[float | None]
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,29 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Records taken in a minute, oldest first, and how many were refused in all."""
+    """Records stored in a minute, and whether any was refused in the hour."""
 
-    stored: list[int]
-    rejected: int
+    stored: int
+    has_refused: bool
 
 
 def read_trend(user: AnyUser, span: timedelta) -> Trend:
-    """The trend of the last `span`; kept for a few seconds for all users of the same scope."""
-    name = f"trend:{hash(find_scope(user, Permission.VIEW))}:{span.total_seconds():g}"
-    known: Trend | None = cache.get(name)
-    if known is None:
-        known = compute_trend(user, end=read_now(), span=span)
-        cache.set(name, known, CACHE_SECONDS)
-    return known
+    """The trend of the last `span`; kept for some seconds for all users of the same scope."""
+    trend = find_trend(user, span)
+    if trend is None:
+        trend = compute_trend(user, end=read_now(), span=span)
+        cache.set(name_trend(user, span), trend, CACHE_SECONDS)
+    return trend
+
+
+def find_trend(user: AnyUser, span: timedelta) -> Trend | None:
+    """The trend if it is at hand; a page that must not wait does without."""
+    trend: Trend | None = cache.get(name_trend(user, span))
+    return trend
+
+
+def name_trend(user: AnyUser, span: timedelta) -> str:
+    return f"trend:{hash(find_scope(user, Permission.VIEW))}:{span.total_seconds():g}"
 
 
 def compute_trend(user: AnyUser, *, end: datetime, span: timedelta) -> Trend:
@@ -134,21 +145,19 @@ def take_mean(column: "np.ndarray[Any, Any]") -> float | None:
     return float(known.mean()) if known.size else None
 
 
-def read_intake(user: AnyUser, span: timedelta) -> Intake:
-    """What the clients that `user` sees delivered, minute by minute."""
+def read_intake(user: AnyUser) -> Intake:
+    """What the clients that `user` sees delivered in the last whole minute."""
     end = read_now().replace(second=0, microsecond=0)
-    start = end - span
-    rows = IngestBatch.objects.filter(received_at__gte=start, received_at__lt=end)
-    if not find_scope(user, Permission.VIEW).is_everything:
-        rows = rows.filter(client_id__in=list_clients(user).order_by().values("id"))
-    minutes = (
-        rows.annotate(minute=TruncMinute("received_at"))
-        .values("minute")
-        .annotate(stored_sum=Sum("stored"), rejected_sum=Sum("rejected"))
-    )
-    found = {row["minute"]: row for row in minutes}
-    moments = [start + timedelta(minutes=place) for place in range(int(span.total_seconds() // 60))]
+    batches = narrow_to_clients(user, IngestBatch.objects.all())
+    minute = batches.filter(received_at__gte=end - timedelta(minutes=1), received_at__lt=end)
+    refused = narrow_to_clients(user, RejectedRecord.objects.all())
     return Intake(
-        stored=[found[moment]["stored_sum"] if moment in found else 0 for moment in moments],
-        rejected=sum(row["rejected_sum"] for row in found.values()),
+        stored=minute.aggregate(sum=Sum("stored"))["sum"] or 0,
+        has_refused=refused.filter(received_at__gte=end - timedelta(hours=1)).exists(),
     )
+
+
+def narrow_to_clients(user: AnyUser, rows: QuerySet[Row]) -> QuerySet[Row]:
+    if find_scope(user, Permission.VIEW).is_everything:
+        return rows
+    return rows.filter(client_id__in=list_clients(user).order_by().values("id"))

@@ -13,7 +13,7 @@ from apps.accounts.policy import Permission
 from apps.core.errors import Conflict
 from apps.dashboard.views.access import PageRequest, page
 from apps.tests import services
-from apps.tests.selectors import get_test_to_change
+from apps.tests.selectors import get_test_to_change, get_test_to_delete
 
 
 @require_POST
@@ -61,7 +61,7 @@ def stop_runs(request: PageRequest, test_id: UUID) -> HttpResponse:
 @require_POST
 @page(Permission.OPERATE)
 def delete_test(request: PageRequest, test_id: UUID) -> HttpResponse:
-    test = get_test_to_change(request.user, test_id)
+    test = get_test_to_delete(request.user, test_id)
     services.delete_test(test=test)
     messages.success(request, _("%(test)s is deleted.") % {"test": test.name})
     return redirect("dashboard:tests")

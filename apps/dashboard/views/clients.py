@@ -1,3 +1,4 @@
+from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -35,6 +36,7 @@ COLUMNS = {
     "enrolled": "enrolled_at",
 }
 RUNS_SHOWN = 15
+RUNS_SPAN = timedelta(days=1)
 
 
 @require_GET
@@ -87,11 +89,13 @@ def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
 @page(Permission.VIEW)
 def show_client_tests(request: PageRequest, client_id: UUID) -> HttpResponse:
     client = get_client(request.user, client_id)
-    runs = list_begun_runs(request.user).filter(assignment__client=client)[:RUNS_SHOWN]
+    runs = list_begun_runs(request.user).filter(
+        assignment__client=client, start_at__gte=read_now() - RUNS_SPAN
+    )
     context = {
         **describe_head(request, client, "tests"),
         "assignments": list_client_assignments(request.user, client),
-        "runs": describe_runs(runs),
+        "runs": describe_runs(runs[:RUNS_SHOWN]),
     }
     return render_part(request, context, "client_tests")
 

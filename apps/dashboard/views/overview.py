@@ -8,12 +8,14 @@ from apps.accounts.policy import Permission
 from apps.dashboard.charts import RANGES
 from apps.dashboard.selectors.overview import build_combs, list_concerns, list_happenings
 from apps.dashboard.selectors.search import search_everything
-from apps.dashboard.selectors.trends import read_trend
-from apps.dashboard.tiles import build_tiles
+from apps.dashboard.selectors.trends import find_trend, read_trend
+from apps.dashboard.tiles import TILE_SPAN, build_tiles
 from apps.dashboard.topics import OVERVIEW
 from apps.dashboard.views.access import PageRequest, page
 
 DEFAULT_RANGE = "1h"
+# A page with many cells is costly to make and to swap, so it is renewed less often.
+ANNOUNCE_MS, ANNOUNCE_MS_PER_CELL = 2000, 4
 RANGE_NAMES = ("1h", "6h", "24h")
 
 
@@ -26,9 +28,15 @@ def read_overview_range(request: PageRequest) -> str:
 @page(Permission.VIEW)
 def show_overview(request: PageRequest) -> HttpResponse:
     """The whole page, or to htmx the parts of it that change."""
+    # The first byte does not wait for the trend; the page fetches it right afterwards.
+    read = read_trend if request.htmx else find_trend
+    trend = read(request.user, TILE_SPAN)
+    combs = build_combs(request.user)
     context = {
-        "tiles": build_tiles(request.user),
-        "combs": build_combs(request.user),
+        "tiles": build_tiles(request.user, trend),
+        "is_trend_due": trend is None,
+        "combs": combs,
+        "announce_ms": ANNOUNCE_MS + ANNOUNCE_MS_PER_CELL * sum(len(c.cells) for c in combs),
         "concerns": list_concerns(request.user),
         "happenings": list_happenings(request.user),
         "range": read_overview_range(request),

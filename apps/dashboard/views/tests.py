@@ -67,7 +67,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     topics = [name_topic("test", test.id)]
     if chosen is not None:
         topics.append(name_topic("assignment", chosen.id))
-    runs = list_begun_runs(request.user).filter(assignment__test=test)[:RUNS_SHOWN]
+    runs = list_begun_runs(request.user).filter(assignment=chosen)[:RUNS_SHOWN]
     kind = KINDS[test.kind]
     context = {
         "row": describe_tests(request.user, [test])[0],

@@ -27,6 +27,7 @@ from apps.tests.models import Test
 from apps.tests.selectors import (
     get_test,
     get_test_to_change,
+    get_test_to_delete,
     list_assignments,
     list_runs,
     list_tests,
@@ -114,7 +115,7 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         return self.answer(test.id)
 
     def destroy(self, request: Request, id: UUID) -> Response:
-        services.delete_test(test=get_test_to_change(request.user, id))
+        services.delete_test(test=get_test_to_delete(request.user, id))
         return Response(status=204)
 
     @extend_schema(

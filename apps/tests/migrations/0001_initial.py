@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(verbose_name="created")),
                 ("removed_at", models.DateTimeField(blank=True, null=True, verbose_name="removed")),
                 ("planned_until", models.DateTimeField(null=True)),
+                ("planned_at", models.DateTimeField(null=True)),
                 (
                     "last_run_at",
                     models.DateTimeField(blank=True, null=True, verbose_name="last run"),

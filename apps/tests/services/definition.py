@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from apps.accounts.actors import read_actor
 from apps.accounts.services import record_audit
@@ -15,12 +14,13 @@ from apps.clients.models import Client
 from apps.clients.services import wake_schedules
 from apps.core.bus import publish
 from apps.core.clock import read_now
-from apps.core.errors import Conflict, FieldError, Invalid
+from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.metrics.services import know_source
 from apps.tests.algorithms.targets import normalise_target
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Run, Target, Test
 from apps.tests.published import ScheduleChanged, TestChanged
+from apps.tests.services.planning import plan_test
 
 NAME_LENGTH = 100
 DURATION_LIMITS_SECONDS = (1.0, 86_400.0)
@@ -54,10 +54,23 @@ def create_test(definition: TestDefinition, *, clients: Iterable[Client] = ()) -
     refuse_taken_name(checked.name)
     test = Test(created_at=read_now(), created_by=read_actor().user)
     apply_definition(test, checked)
-    record_audit(action="create", target=test, after=describe_test(test))
+    test.save(force_insert=True)
     assign_clients(test=test, clients=clients)
+    record_audit(action="create", target=test, after=describe_test(test))
     publish(TestChanged(test.id))
     return test
+
+
+def lock_test(test: Test) -> Test:
+    """The test as it is stored right now, locked; every change begins here.
+
+    Locks are taken in the order test, clients, audit, so that two changes never wait in a circle.
+    Raises: NotFound when it was deleted meanwhile.
+    """
+    locked = Test.objects.select_for_update(no_key=True).filter(id=test.id).first()
+    if locked is None:
+        raise NotFound("test_unknown", "There is no such test any more.")
+    return locked
 
 
 @transaction.atomic
@@ -67,12 +80,14 @@ def change_test(test: Test, definition: TestDefinition) -> Test:
     Raises: Invalid naming each wrong field and its limit, Conflict for a name that is taken.
     """
     checked = check_definition(definition)
-    refuse_taken_name(checked.name, except_id=test.id)
-    before = describe_test(test)
-    apply_definition(test, checked)
-    restart_schedule(test)
-    record_audit(action="change", target=test, before=before, after=describe_test(test))
-    return test
+    locked = lock_test(test)
+    refuse_taken_name(checked.name, except_id=locked.id)
+    before = describe_test(locked)
+    apply_definition(locked, checked)
+    locked.save()
+    restart_schedule(locked)
+    record_audit(action="change", target=locked, before=before, after=describe_test(locked))
+    return locked
 
 
 def check_definition(definition: TestDefinition) -> TestDefinition:
@@ -167,7 +182,6 @@ def apply_definition(test: Test, checked: TestDefinition) -> None:
     test.every_seconds = checked.every_seconds if is_every else None
     test.slip_seconds = checked.slip_seconds if is_every else 0.0
     test.start_at = checked.start_at or read_now()
-    test.save()
 
 
 def describe_test(test: Test) -> dict[str, Any]:
@@ -189,6 +203,7 @@ def describe_test(test: Test) -> dict[str, Any]:
 @transaction.atomic
 def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
     """Make exactly `clients` run the test; whoever is taken away keeps its history."""
+    test = lock_test(test)
     wanted = {client.id: client for client in clients}
     existing = {row.client_id: row for row in test.assignments.all()}
     now = read_now()
@@ -200,19 +215,29 @@ def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
             take_back_runs([row.id], "assignment removed")
     for client_id, client in wanted.items():
         row = existing.get(client_id) or Assignment(test=test, client=client, created_at=now)
+        if row.removed_at is not None:
+            forget_cancelled_runs(row)
         row.removed_at = None
         row.planned_until = None
         row.save()
         if row.source_id is None:
             row.source_id = know_source(client_id, "assignment", str(row.id))
             row.save(update_fields=["source"])
+    plan_test(test)
+    wake([*existing, *wanted])
     after = sorted(str(client_id) for client_id in wanted)
     if before != after:
         record_audit(
             action="assign", target=test, before={"clients": before}, after={"clients": after}
         )
-    wake([*existing, *wanted])
     publish(TestChanged(test.id))
+
+
+def forget_cancelled_runs(row: Assignment) -> None:
+    """Make room for the same slots again, which were cancelled when the client was taken away."""
+    row.runs.filter(
+        state=Run.State.CANCELLED, is_on_demand=False, result=None, start_at__gt=read_now()
+    ).delete()
 
 
 def wake(client_ids: Iterable[UUID]) -> None:
@@ -232,46 +257,46 @@ def take_back_runs(assignment_ids: Iterable[UUID], reason: str) -> None:
 
 
 def restart_schedule(test: Test) -> None:
-    """Plan anew under the next revision, whose slots have ids of their own."""
+    """Plan the locked test anew under the next revision, whose slots have ids of their own."""
     assignments = list(test.assignments.filter(removed_at=None))
     take_back_runs([row.id for row in assignments], "schedule changed")
-    Test.objects.filter(id=test.id).update(schedule_revision=F("schedule_revision") + 1)
-    test.refresh_from_db(fields=["schedule_revision"])
+    test.schedule_revision += 1
+    test.save(update_fields=["schedule_revision"])
     test.assignments.update(planned_until=None)
+    plan_test(test)
     wake(row.client_id for row in assignments)
     publish(TestChanged(test.id))
 
 
-@transaction.atomic
 def pause_test(*, test: Test) -> None:
     """Plan no more runs until it is resumed; a run that is running goes on to its end."""
-    if test.is_paused:
-        return
-    test.is_paused = True
-    test.save(update_fields=["is_paused"])
-    record_audit(action="pause", target=test)
-    restart_schedule(test)
+    set_paused(test, is_paused=True)
+
+
+def resume_test(*, test: Test) -> None:
+    set_paused(test, is_paused=False)
 
 
 @transaction.atomic
-def resume_test(*, test: Test) -> None:
-    if not test.is_paused:
-        return
-    test.is_paused = False
-    test.save(update_fields=["is_paused"])
-    record_audit(action="resume", target=test)
-    restart_schedule(test)
+def set_paused(test: Test, *, is_paused: bool) -> None:
+    locked = lock_test(test)
+    if locked.is_paused != is_paused:
+        locked.is_paused = is_paused
+        locked.save(update_fields=["is_paused"])
+        restart_schedule(locked)
+        record_audit(action="pause" if is_paused else "resume", target=locked)
+    test.refresh_from_db()
 
 
 @transaction.atomic
 def delete_test(*, test: Test) -> None:
     """Remove the test with its runs and everything measured by it."""
-    record_audit(action="delete", target=test, before=describe_test(test))
-    assignments = list(test.assignments.select_related("source"))
+    locked = lock_test(test)
+    assignments = list(locked.assignments.select_related("source"))
     wake(row.client_id for row in assignments)
+    record_audit(action="delete", target=locked, before=describe_test(locked))
     sources = [row.source for row in assignments if row.source is not None]
-    test_id = test.id
-    test.delete()
+    locked.delete()
     for source in sources:
         source.delete()
-    publish(TestChanged(test_id))
+    publish(TestChanged(test.id))

@@ -6,14 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
 
 from apps.clients.models import Client
 from apps.core.clock import format_moment, read_now, to_milliseconds
 from apps.tests.models import Assignment, Run
-from apps.tests.services.planning import describe_schedule
+from apps.tests.services.planning import ON_DEMAND_PATIENCE, describe_schedule
 
-# For as long after its planned start an on-demand run may still be taken up.
-ON_DEMAND_PATIENCE = timedelta(seconds=120)
 CANCELLED_FOR = timedelta(minutes=10)
 RUNS_PER_LEASE = 2000
 
@@ -78,13 +77,17 @@ def describe_run(run: Run) -> dict[str, Any]:
 def grant_lease(*, client: Client, horizon_seconds: float) -> Lease:
     """The client's assignments and the runs it is to start inside the horizon, now leased to it."""
     now = read_now()
+    # Read before the rest: what changes from here on is for the next lease, under a newer number.
+    revision = Client.objects.values_list("schedule_revision", flat=True).get(id=client.id)
     horizon_end = now + timedelta(seconds=min(horizon_seconds, settings.SWARM_HORIZON_SECONDS))
     runs = list_leasable_runs(client, now, horizon_end)
     new = [run.id for run in runs if run.state == Run.State.SCHEDULED]
     Run.objects.filter(id__in=new, state=Run.State.SCHEDULED).update(
         state=Run.State.LEASED, leased_at=now
     )
+    running = Run.objects.filter(assignment__client=client, state=Run.State.RUNNING)
     needed = {run.assignment_id for run in runs}
+    needed |= set(running.values_list("assignment_id", flat=True))
     assignments = [
         row
         for row in Assignment.objects.filter(client=client, removed_at=None)
@@ -100,7 +103,6 @@ def grant_lease(*, client: Client, horizon_seconds: float) -> Lease:
         result=None,
     ).only("id")
     horizon_end = limit_horizon(horizon_end, now, assignments, runs)
-    revision = Client.objects.values_list("schedule_revision", flat=True).get(id=client.id)
     return Lease(now, horizon_end, revision, assignments, runs, list(cancelled))
 
 
@@ -124,6 +126,13 @@ def list_leasable_runs(client: Client, now: datetime, horizon_end: datetime) -> 
         state__in=Run.OPEN_STATES,
         start_at__lt=horizon_end,
     )
-    planned = open_runs.filter(is_on_demand=False, end_at__gt=now)
+    planned = open_runs.filter(is_on_demand=False, end_at__gt=now).filter(
+        # A run of an earlier schedule is left only while it is running.
+        Q(state=Run.State.RUNNING)
+        | Q(
+            assignment__test__is_paused=False,
+            schedule_revision=F("assignment__test__schedule_revision"),
+        )
+    )
     asked_for = open_runs.filter(is_on_demand=True, start_at__gt=now - ON_DEMAND_PATIENCE)
     return [*asked_for.order_by("start_at"), *planned.order_by("start_at")[:RUNS_PER_LEASE]]

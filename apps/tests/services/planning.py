@@ -14,6 +14,12 @@ from apps.tests.models import Assignment, Run, Test
 from apps.tests.published import RunFinished
 
 MISSED_GRACE = timedelta(seconds=90)
+# For as long after its planned start an on-demand run may still be taken up.
+ON_DEMAND_PATIENCE = timedelta(seconds=120)
+# A moment that passed while its test was being saved is still meant.
+ONCE_PATIENCE = timedelta(seconds=60)
+# A plan from further ahead was made by a clock that has been put right since.
+CLOCK_TOLERANCE = timedelta(minutes=1)
 LEAST_RUNS_AHEAD = 2
 NEVER = 2**63
 ASSIGNMENTS_PER_TRANSACTION = 500
@@ -47,10 +53,25 @@ def plan_runs(*, now: datetime | None = None) -> int:
             due = claim_due_assignments(moment, horizon, after_id)
             if not due:
                 return made
-            runs = [run for row in due for run in plan_assignment(row, moment, horizon)]
-            made += insert_new_runs(runs)
-            Assignment.objects.bulk_update(due, ["planned_until"])
+            made += plan_locked(due, moment, horizon)
         after_id = due[-1].id
+
+
+def plan_test(test: Test) -> int:
+    """How many runs were made. Plans a changed test in its transaction, before agents are told."""
+    rows = test.assignments.filter(removed_at=None).select_for_update(of=("self",), no_key=True)
+    if test.is_paused:
+        return 0
+    due = list(rows.order_by("id"))
+    for row in due:
+        row.test = test
+    return plan_locked(due, read_now(), timedelta(seconds=settings.SWARM_HORIZON_SECONDS))
+
+
+def plan_locked(due: list[Assignment], now: datetime, horizon: timedelta) -> int:
+    made = insert_new_runs([run for row in due for run in plan_assignment(row, now, horizon)])
+    Assignment.objects.bulk_update(due, ["planned_until", "planned_at"])
+    return made
 
 
 def insert_new_runs(runs: list[Run]) -> int:
@@ -71,10 +92,12 @@ def claim_due_assignments(
         .filter(
             Q(planned_until=None)
             | Q(planned_until__lt=now + horizon / 2)
+            | Q(planned_at__gt=now + CLOCK_TOLERANCE)
             | (is_rare(horizon) & ~Exists(select_second_run(now)))
         )
         .select_related("test")
-        .select_for_update(of=("self",), skip_locked=True)
+        # The test as well: pausing or changing it waits for this plan, and then takes it back.
+        .select_for_update(of=("self", "test"), skip_locked=True, no_key=True)
         .order_by("id")
     )
     if after_id is not None:
@@ -105,11 +128,14 @@ def select_second_run(now: datetime) -> QuerySet[Run]:
 def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Run]:
     """The assignment's coming runs; notes on the row how far it is planned now."""
     schedule = describe_schedule(row)
+    is_of_right_clock = row.planned_at is None or row.planned_at <= now + CLOCK_TOLERANCE
+    start = max(now, row.planned_until or now) if is_of_right_clock else now
+    row.planned_at = now
     if schedule.kind == "once":
         row.planned_until = datetime.max.replace(tzinfo=now.tzinfo)
-        # A moment that passed while the test was being saved is still meant.
-        return [build_run(row, slot) for slot in iterate_slots(schedule, from_ms=0, until_ms=NEVER)]
-    start = max(now, row.planned_until or now)
+        earliest = to_milliseconds(now - ONCE_PATIENCE)
+        once = iterate_slots(schedule, from_ms=earliest, until_ms=NEVER)
+        return [build_run(row, slot) for slot in once]
     # A test that begins later has its two runs ahead as well.
     enough = timedelta(milliseconds=schedule.every_ms * (LEAST_RUNS_AHEAD + 1) + schedule.slip_ms)
     far = max(now + horizon, max(now, row.test.start_at) + enough)
@@ -139,6 +165,7 @@ def close_overdue_runs(*, now: datetime | None = None) -> int:
     with transaction.atomic():
         overdue = list(
             Run.objects.filter(state__in=Run.OPEN_STATES, end_at__lt=moment - MISSED_GRACE)
+            .exclude(is_on_demand=True, end_at__gte=moment - MISSED_GRACE - ON_DEMAND_PATIENCE)
             .select_related("assignment")
             .select_for_update(of=("self",), skip_locked=True)[:OVERDUE_PER_TICK]
         )

@@ -143,19 +143,26 @@ def note_last_result(run: Run, result: NewResult) -> None:
             )
 
 
+@transaction.atomic
 def mark_running(*, client_id: UUID, run_ids: Iterable[UUID], at: datetime) -> None:
-    """Note the runs whose first sample came in."""
-    waiting = Run.objects.filter(
-        id__in=list(run_ids),
-        assignment__client_id=client_id,
-        state__in=[Run.State.SCHEDULED, Run.State.LEASED, Run.State.MISSED],
-        result=None,
-    ).select_related("assignment")
-    with transaction.atomic():
-        for run in waiting:
-            run.state = Run.State.RUNNING
-            run.started_at = at
-            run.reason = ""
-            run.save(update_fields=["state", "started_at", "reason"])
-            assignment = run.assignment
-            publish(RunStarted(run.id, assignment.id, assignment.test_id, assignment.client_id))
+    """Note the runs whose first sample came in; one that has ended meanwhile stays ended."""
+    waiting = (
+        Run.objects.filter(
+            id__in=list(run_ids),
+            assignment__client_id=client_id,
+            state__in=[Run.State.SCHEDULED, Run.State.LEASED, Run.State.MISSED],
+            result=None,
+        )
+        .select_related("assignment")
+        .select_for_update(of=("self",))
+        .order_by("id")
+    )
+    for run in waiting:
+        run.state = Run.State.RUNNING
+        run.started_at = at
+        # An agent that derived the run by itself holds it as one that leased it does.
+        run.leased_at = run.leased_at or at
+        run.reason = ""
+        run.save(update_fields=["state", "started_at", "leased_at", "reason"])
+        assignment = run.assignment
+        publish(RunStarted(run.id, assignment.id, assignment.test_id, assignment.client_id))

@@ -42,8 +42,8 @@ def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run
         for row in assignments
     ]
     Run.objects.bulk_create(runs)
-    record_audit(action="run_now", target=test, after={"runs": [str(run.id) for run in runs]})
     wake(row.client_id for row in assignments)
+    record_audit(action="run_now", target=test, after={"runs": [str(run.id) for run in runs]})
     return runs
 
 
@@ -65,6 +65,6 @@ def stop_runs(*, test: Test) -> int:
         publish(describe_end(run))
     Run.objects.bulk_update(runs, ["state", "reason", "finished_at"])
     if runs:
-        record_audit(action="stop", target=test, after={"runs": [str(run.id) for run in runs]})
         wake(run.assignment.client_id for run in runs)
+        record_audit(action="stop", target=test, after={"runs": [str(run.id) for run in runs]})
     return len(runs)

@@ -132,7 +132,7 @@ def build_parts(
     )
     probes = build_probes(clock=clock, resolver=resolver)
     executor = RunExecutor(probes, recorder, server_time, pass_point=pass_point)
-    started = storage.spool.list_started_runs(now_ms=server_time.now_ms())
+    started = storage.spool.list_started_runs()
     scheduler = Scheduler(executor, server_time, started=started)
     orders = Orders(line.client, scheduler, state)
     heartbeat = Heartbeat(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 
 from streamswarm_agent.runtime.clock import ServerTime, wait_for_event
 from streamswarm_agent.runtime.executor import RunExecutor
@@ -22,15 +23,17 @@ class Scheduler:
         executor: RunExecutor,
         server_time: ServerTime,
         *,
-        started: set[str] | None = None,
+        started: Mapping[str, int] | None = None,
     ) -> None:
-        """`started`: the runs that an earlier process has begun, which must not begin again."""
+        """`started`: the runs an earlier process has begun, which must not begin again.
+
+        Each has its latest start in milliseconds, after which it need not be remembered.
+        """
         self._executor = executor
         self._server_time = server_time
         self._lease: Lease | None = None
         self._changed = asyncio.Event()
-        now_ms = server_time.now_ms()
-        self._latest_start_ms = dict.fromkeys(started or (), now_ms)
+        self._latest_start_ms = dict(started or {})
 
     def accept(self, lease: Lease) -> None:
         """Follow this lease from now on, stopping what it cancels or no longer lists."""

@@ -100,12 +100,16 @@ class Spool:
         rows = self._connection.execute("SELECT journal FROM runs WHERE journal IS NOT NULL")
         return [StartedRun(**json.loads(journal)) for (journal,) in rows]
 
-    def list_started_runs(self, *, now_ms: int) -> set[str]:
-        """The runs that must not start again; forgets those whose time passed an hour ago."""
+    def list_started_runs(self) -> dict[str, int]:
+        """The runs that must not start again, each with its latest start in milliseconds.
+
+        Forgets those an hour older than the newest: the host's clock may not be right yet.
+        """
         self._connection.execute(
-            "DELETE FROM runs WHERE journal IS NULL AND latest_start_ms < ?", (now_ms - 3_600_000,)
+            "DELETE FROM runs WHERE journal IS NULL"
+            " AND latest_start_ms < (SELECT max(latest_start_ms) FROM runs) - 3600000"
         )
-        return {run_id for (run_id,) in self._connection.execute("SELECT id FROM runs")}
+        return dict(self._connection.execute("SELECT id, latest_start_ms FROM runs").fetchall())
 
     def read_fact(self, name: FactName) -> str | None:
         """The value last added for a fact."""

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from streamswarm_agent.errors import AgentError, CallFailed, CallRefused
 from streamswarm_agent.transport.backoff import Backoff
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 _KEEPALIVE_SECONDS = 20.0
 _LARGEST_MESSAGE_BYTES = 4096
+_KEY_REFUSED = 4401
+_PROVEN_SECONDS = 60.0
 
 
 async def listen_for_nudges(
@@ -37,6 +39,8 @@ async def listen_for_nudges(
         except InvalidStatus as refusal:
             status = refusal.response.status_code
             error = CallRefused(status, "socket_refused", f"the socket was refused: {status}")
+        except ConnectionClosed as failure:
+            error = _explain_close(failure)
         except (OSError, TimeoutError, WebSocketException) as failure:
             error = CallFailed(f"socket: {failure or type(failure).__name__}")
         delay_seconds = backoff.next_delay_seconds(error)
@@ -63,11 +67,22 @@ async def _listen_once(
         max_size=_LARGEST_MESSAGE_BYTES,
     ) as socket:
         logger.info("socket_open")
-        async for message in socket:
-            # Only a word proves a live server: one that accepts and closes must not be hammered.
-            backoff.reset()
-            if word := _read_nudge(message):
-                on_nudge(word)
+        opened_at = asyncio.get_running_loop().time()
+        try:
+            async for message in socket:
+                if word := _read_nudge(message):
+                    on_nudge(word)
+        finally:
+            # Only a socket that lasted proves a server that wants us: one that accepts and closes,
+            # whatever it says, must not be hammered.
+            if asyncio.get_running_loop().time() - opened_at > _PROVEN_SECONDS:
+                backoff.reset()
+
+
+def _explain_close(failure: ConnectionClosed) -> AgentError:
+    if failure.rcvd is not None and failure.rcvd.code == _KEY_REFUSED:
+        return CallRefused(401, "key_refused", "the server refused the key")
+    return CallFailed(f"socket: {failure}")
 
 
 def _read_nudge(message: str | bytes) -> str | None:
