@@ -74,8 +74,6 @@ class BufferedDoor:
         self._calls += 1
         try:
             await self._pass_on(scope, receive, send)
-        except TimeoutError:
-            await send_refusal(send, 408, TOO_SLOW)
         finally:
             self._calls -= 1
 
@@ -85,8 +83,12 @@ class BufferedDoor:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        async with asyncio.timeout(BODY_SECONDS):
-            body = await self._read_body(receive)
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await self._read_body(receive)
+        except TimeoutError:
+            await send_refusal(send, 408, TOO_SLOW)
+            return
         environ: dict[str, Any] = dict(build_environ(scope, io.BytesIO(body)))  # type: ignore[arg-type]  # a2wsgi types its own stream
         loop = asyncio.get_running_loop()
         answer = await loop.run_in_executor(self._pool, self._answer, environ)

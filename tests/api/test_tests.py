@@ -11,7 +11,7 @@ from apps.tests.services import plan_runs
 from tests.api.counting import count_queries
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
-from tests.factories.tests import make_assignment, make_result, make_run, make_test
+from tests.factories.tests import forget_plans, make_assignment, make_result, make_run, make_test
 
 pytestmark = pytest.mark.django_db
 
@@ -210,6 +210,7 @@ def test_a_run_without_a_result_has_none(operator):
 def test_runs_are_filtered(operator):
     assignment = make_assignment(make_client())
     other = make_assignment(make_client("other"), "Other")
+    forget_plans()
     make_run(assignment, state=Run.State.FINISHED)
     make_run(assignment, state=Run.State.MISSED)
     make_run(other, state=Run.State.FAILED)
@@ -262,6 +263,7 @@ def test_a_longer_list_takes_no_more_queries(operator, path):
 
 def test_no_row_stands_on_two_pages(operator):
     assignment = make_assignment(make_client())
+    forget_plans()
     moment = read_now()
     made = {str(make_run(assignment, start_at=moment).id) for _ in range(9)}
     found = []

@@ -213,3 +213,10 @@ def test_a_key_that_is_nearly_right_is_unknown(change):
     with pytest.raises(NotAuthenticated) as caught:
         identify_key(change(key))
     assert caught.value.code == "key_unknown"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_hosts_of_one_name_that_enrol_at_once_get_a_name_each():
+    secret = make_enrolment(max_uses=8)
+    names = run_together(8, lambda _number: enrol(secret, name="host").client.name)
+    assert sorted(names) == ["host", *[f"host-{n}" for n in range(2, 9)]]

@@ -60,3 +60,9 @@ def make_result(assignment, **fields):
             **fields,
         }
     )
+
+
+def forget_plans():
+    """As if no planner had run yet; making a test plans it at once."""
+    Run.objects.all().delete()
+    Assignment.objects.update(planned_until=None, planned_at=None)

@@ -161,10 +161,12 @@ def create_tests(admin: ApiUser, host: AgentHost, server: Embedded) -> None:
 
 
 def run_rounds(installation: Installation, victims: Sequence[Victim], rounds: int) -> list[Round]:
-    """Kills every victim so many times, in random order, and waits for recovery each time."""
-    order = [victim for victim in victims for _ in range(rounds)]
-    random.shuffle(order)
-    return [run_round(installation, victim) for victim in order]
+    """Kills every victim so many times, each time all of them in another order."""
+    return [
+        run_round(installation, victim)
+        for _ in range(rounds)
+        for victim in random.sample(victims, len(victims))
+    ]
 
 
 def run_round(installation: Installation, victim: Victim) -> Round:

@@ -8,7 +8,7 @@ import time_machine
 
 from apps.core.clock import format_moment, read_now, to_milliseconds
 from apps.core.errors import Conflict
-from apps.tests.models import Run
+from apps.tests.models import Assignment, Run
 from apps.tests.services import (
     assign_clients,
     change_test,
@@ -19,7 +19,7 @@ from apps.tests.services import (
     stop_runs,
 )
 from tests.factories.clients import make_client
-from tests.factories.tests import define, make_assignment, make_run, make_test
+from tests.factories.tests import define, forget_plans, make_assignment, make_run, make_test
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +93,7 @@ def test_a_horizon_is_never_longer_than_the_servers(probe, settings):
 
 def test_runs_that_are_over_are_not_leased(probe):
     assignment = make_assignment(probe)
+    forget_plans()
     past = read_now() - timedelta(minutes=5)
     make_run(assignment, start_at=past, end_at=past + timedelta(seconds=10))
     make_run(assignment, state=Run.State.FINISHED)
@@ -179,3 +180,29 @@ def test_an_agent_gets_nothing_of_another_client(probe):
     plan_runs()
     document = lease(probe)
     assert (document["assignments"], document["runs"], document["cancelled"]) == ([], [], [])
+
+
+def test_a_run_that_is_running_keeps_its_definition_while_its_test_is_paused(probe):
+    assignment = make_assignment(probe)
+    make_run(assignment, state=Run.State.RUNNING)
+    pause_test(test=assignment.test)
+    (row,) = lease(probe)["assignments"]
+    assert (row["id"], row["is_self_derivable"]) == (str(assignment.id), False)
+
+
+def test_a_client_that_is_given_back_gets_the_same_slots_again(probe):
+    assignment = make_assignment(probe)
+    before = {run["id"] for run in lease(probe)["runs"]}
+    assign_clients(test=assignment.test, clients=[])
+    assert lease(probe)["runs"] == []
+    assign_clients(test=assignment.test, clients=[probe])
+    after = lease(probe)
+    assert {run["id"] for run in after["runs"]} == before
+    assert after["cancelled"] == []
+
+
+def test_a_lease_says_no_more_than_the_planner_knows(probe):
+    assignment = make_assignment(probe)
+    planned_until = read_now() + timedelta(seconds=30)
+    Assignment.objects.filter(id=assignment.id).update(planned_until=planned_until)
+    assert lease(probe)["horizon_end"] == format_moment(planned_until)

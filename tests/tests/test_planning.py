@@ -10,9 +10,9 @@ from apps.core.clock import read_now, to_milliseconds
 from apps.tests.algorithms.slots import compute_start_ms
 from apps.tests.models import Assignment, Run
 from apps.tests.services import close_overdue_runs, plan_runs
-from apps.tests.services.planning import MISSED_GRACE, describe_schedule
+from apps.tests.services.planning import MISSED_GRACE, ON_DEMAND_PATIENCE, describe_schedule
 from tests.factories.clients import make_client
-from tests.factories.tests import make_assignment, make_run, make_test
+from tests.factories.tests import forget_plans, make_assignment, make_run, make_test
 from tests.factories.threads import run_together
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def test_planning_twice_makes_the_runs_once():
     make_assignment(make_client())
+    forget_plans()
     assert plan_runs() > 2
     runs = list(Run.objects.order_by("id").values_list("id", "start_at"))
     assert plan_runs() == 0
@@ -40,6 +41,7 @@ def test_planners_at_the_same_moment_make_each_run_once():
     now = read_now()
     clients = [make_client(f"probe-{n}") for n in range(20)]
     make_test("Loopback", *clients)
+    forget_plans()
     made = run_together(4, lambda _number: plan_runs(now=now))
     assert sum(made) == Run.objects.count()
     for assignment in Assignment.objects.all():
@@ -91,6 +93,7 @@ def test_a_run_once_is_planned_once_even_if_its_moment_just_passed():
     assignment = make_assignment(
         make_client(), schedule_kind="once", every_seconds=None, start_at=start_at
     )
+    forget_plans()
     assert plan_runs() == 1
     assert assignment.runs.get().start_at == start_at.replace(
         microsecond=start_at.microsecond // 1000 * 1000
@@ -101,6 +104,7 @@ def test_a_run_once_is_planned_once_even_if_its_moment_just_passed():
 def test_a_run_once_far_ahead_is_planned_too():
     start_at = read_now() + timedelta(days=30)
     make_assignment(make_client(), schedule_kind="once", every_seconds=None, start_at=start_at)
+    forget_plans()
     assert plan_runs() == 1
 
 
@@ -153,3 +157,29 @@ def test_a_planner_that_slept_for_days_plans_only_what_is_ahead():
         plan_runs()
     new = Run.objects.order_by("start_at")[count:]
     assert all(run.start_at >= later - timedelta(seconds=1) for run in new)
+
+
+def test_a_run_once_that_is_long_past_is_not_planned():
+    start_at = read_now() - timedelta(minutes=5)
+    make_assignment(make_client(), schedule_kind="once", every_seconds=None, start_at=start_at)
+    assert not Run.objects.exists()
+
+
+def test_a_plan_made_by_a_clock_that_ran_ahead_is_made_anew():
+    make_assignment(make_client())
+    forget_plans()
+    now = read_now()
+    plan_runs(now=now + timedelta(days=1))
+    assert plan_runs(now=now) > 2
+    assert Run.objects.filter(start_at__lt=now + timedelta(minutes=5)).exists()
+
+
+def test_a_run_asked_for_has_its_patience_before_it_is_missed():
+    run = make_run(make_assignment(make_client()), is_on_demand=True)
+    late = run.end_at + MISSED_GRACE + ON_DEMAND_PATIENCE
+    close_overdue_runs(now=late)
+    run.refresh_from_db()
+    assert run.state == "scheduled"
+    close_overdue_runs(now=late + timedelta(seconds=1))
+    run.refresh_from_db()
+    assert run.state == "missed"

@@ -12,7 +12,7 @@ from apps.tests.models import Assignment, Result, Run
 from apps.tests.services import assign_clients, close_overdue_runs, plan_runs
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
-from tests.factories.tests import make_assignment, make_run
+from tests.factories.tests import forget_plans, make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,9 @@ def key(probe):
 
 @pytest.fixture
 def assignment(probe):
-    return make_assignment(probe)
+    row = make_assignment(probe)
+    forget_plans()
+    return row
 
 
 def derived(assignment, slot=5, revision=1, **fields):
@@ -82,6 +84,7 @@ def test_a_run_the_agent_derived_by_itself_is_made(client, key, assignment):
 
 
 def test_a_run_planned_here_and_derived_there_is_the_same_run(client, key, assignment):
+    assignment.refresh_from_db()
     plan_runs()
     planned = Run.objects.order_by("start_at").first()
     count = Run.objects.count()
@@ -119,6 +122,7 @@ def test_a_run_that_was_neither_planned_nor_rightly_derived_is_refused(
 
 def test_results_for_anothers_run_or_assignment_are_refused(client, key):
     foreign = make_assignment(make_client("other"), "Other")
+    forget_plans()
     run = make_run(foreign)
     records = [wire.result(foreign.id, run=run.id), derived(foreign)]
     answer = wire.send(client, key, *records)

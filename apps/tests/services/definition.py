@@ -210,9 +210,10 @@ def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
     before = sorted(str(key) for key, row in existing.items() if row.removed_at is None)
     for client_id, row in existing.items():
         if client_id not in wanted and row.removed_at is None:
+            # Runs before their assignment, as a result that comes in locks them.
+            take_back_runs([row.id], "assignment removed")
             row.removed_at = now
             row.save(update_fields=["removed_at"])
-            take_back_runs([row.id], "assignment removed")
     for client_id, client in wanted.items():
         row = existing.get(client_id) or Assignment(test=test, client=client, created_at=now)
         if row.removed_at is not None:
