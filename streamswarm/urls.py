@@ -9,6 +9,8 @@ from apps.metrics.api.urls import urlpatterns as metrics_patterns
 from apps.operations.views import show_health, show_readiness
 from apps.tests.api.urls import router as tests_router
 
+handler500 = "apps.core.http.answer_crash"
+
 urlpatterns = [
     path("healthz", show_health, name="healthz"),
     path("readyz", show_readiness, name="readyz"),

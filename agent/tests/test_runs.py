@@ -273,10 +273,29 @@ async def test_a_run_starts_at_its_time_and_once(kept, scheduler, executor, now_
 
 
 async def test_a_run_that_an_earlier_process_began_does_not_begin_again(kept, executor, now_ms):
-    scheduler = Scheduler(executor, kept.server_time, started={"a": 1_000})
+    scheduler = Scheduler(executor, kept.server_time, started={"a": now_ms})
     scheduler.accept(make_lease(now_ms, runs=[{"id": "a", "start_ms": now_ms}]))
     scheduler.start_due_runs()
     assert executor.running == {}
+
+
+async def test_it_does_not_begin_again_when_the_clock_was_wrong_at_the_start(
+    kept, executor, now_ms
+):
+    kept.clock.step_wall(-10 * DAY_MS / 1000)
+    scheduler = Scheduler(executor, kept.server_time, started={"a": now_ms})
+    scheduler.start_due_runs()
+    kept.clock.step_wall(10 * DAY_MS / 1000)
+    scheduler.accept(make_lease(now_ms, runs=[{"id": "a", "start_ms": now_ms}]))
+    scheduler.start_due_runs()
+    assert executor.running == {}
+
+
+async def test_a_run_whose_time_is_long_past_is_remembered_no_longer(kept, executor, now_ms):
+    started = {"old": now_ms - DAY_MS - 1, "new": now_ms - DAY_MS}
+    scheduler = Scheduler(executor, kept.server_time, started=started)
+    scheduler.start_due_runs()
+    assert scheduler._latest_start_ms == {"new": now_ms - DAY_MS}
 
 
 async def test_a_cancelled_run_stops_and_says_so(kept, scheduler, executor, probe, now_ms):

@@ -1,6 +1,7 @@
 import os
 import sqlite3
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,14 +152,39 @@ def test_a_run_that_never_finished_is_known_after_a_restart_until_its_result_is_
     again.finish_run(STARTED.run, make_result())
     assert again.list_interrupted_runs() == []
     assert again.has_waiting_results()
-    assert set(again.list_started_runs()) == {STARTED.run}
+    assert again.list_started_runs() == {STARTED.run: 10_000_000}
     again.close()
 
 
-def test_finished_runs_are_forgotten_an_hour_after_they_could_start(spool):
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("newest_ms", "is_known"), [(HOUR_MS + 1000, True), (HOUR_MS + 1001, False)]
+)
+def test_a_finished_run_is_forgotten_when_a_newer_one_could_start_an_hour_later(
+    spool, newest_ms, is_known
+):
     spool.begin_run(STARTED, latest_start_ms=1000)
     spool.finish_run(STARTED.run, make_result())
-    assert spool.list_started_runs(now_ms=3_601_001) == set()
+    spool.begin_run(replace(STARTED, run="run-2"), latest_start_ms=newest_ms)
+    known = {STARTED.run: 1000} if is_known else {}
+    assert spool.list_started_runs() == known | {"run-2": newest_ms}
+    assert spool.list_started_runs() == known | {"run-2": newest_ms}
+
+
+def test_a_finished_run_is_known_however_long_the_host_was_off(spool, path):
+    spool.begin_run(STARTED, latest_start_ms=1000)
+    spool.finish_run(STARTED.run, make_result())
+    again = reopen(spool, path)
+    assert again.list_started_runs() == {STARTED.run: 1000}
+    again.close()
+
+
+def test_a_run_without_a_result_is_never_forgotten(spool):
+    spool.begin_run(STARTED, latest_start_ms=1000)
+    spool.begin_run(replace(STARTED, run="run-2"), latest_start_ms=100 * HOUR_MS)
+    assert set(spool.list_started_runs()) == {STARTED.run, "run-2"}
 
 
 def test_the_last_value_of_a_fact_is_known_across_restarts_and_on_a_full_disk(spool, path):

@@ -1,5 +1,6 @@
 """How errors, pages of lists and field problems look over HTTP, for every API."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.views.defaults import server_error
 from rest_framework import exceptions
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
@@ -108,19 +110,38 @@ class ErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError | InterfaceError):
-            logger.error("database_fault", reason=str(error))
-            error = explain_fault(error)
-        if not isinstance(error, StreamSwarmError):
-            return None
-        if request.path.startswith("/api/"):
-            response: HttpResponse = JsonResponse(describe_error(error), status=error.http_status)
-        else:
-            response = render_error_page(request, error)
-        for name, value in read_headers(error).items():
-            response[name] = value
-        return response
+            return answer_fault(request, error)
+        if isinstance(error, StreamSwarmError):
+            return answer_error(request, error, page_request=request)
+        return None
 
 
-def render_error_page(request: HttpRequest, error: StreamSwarmError) -> HttpResponse:
+def answer_crash(request: HttpRequest) -> HttpResponse:
+    """The answer to what no view caught, such as a database that was away before the view."""
+    error = sys.exception()
+    if isinstance(error, OperationalError | InterfaceError):
+        return answer_fault(request, error)
+    return server_error(request)
+
+
+def answer_fault(request: HttpRequest, error: OperationalError | InterfaceError) -> HttpResponse:
+    logger.error("database_fault", reason=str(error))
+    # A page made without its request asks the database for nobody's name or theme.
+    return answer_error(request, explain_fault(error), page_request=None)
+
+
+def answer_error(
+    request: HttpRequest, error: StreamSwarmError, *, page_request: HttpRequest | None
+) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        response: HttpResponse = JsonResponse(describe_error(error), status=error.http_status)
+    else:
+        response = render_error_page(page_request, error)
+    for name, value in read_headers(error).items():
+        response[name] = value
+    return response
+
+
+def render_error_page(request: HttpRequest | None, error: StreamSwarmError) -> HttpResponse:
     context = {"status": error.http_status, "detail": error.detail}
     return render(request, "errors/error.html", context, status=error.http_status)

@@ -7,7 +7,10 @@ const host = /** @type {HTMLElement} */ (document.getElementById("documentation"
 const isOwn = (/** @type {string} */ url) =>
   new URL(url, window.location.href).host === window.location.host;
 const setAttribute = HTMLImageElement.prototype.setAttribute;
-HTMLImageElement.prototype.setAttribute = function setOwnAttribute(name, value) {
+HTMLImageElement.prototype.setAttribute = function setOwn(
+  /** @type {string} */ name,
+  /** @type {string} */ value,
+) {
   if (name !== "src" || isOwn(value)) setAttribute.call(this, name, value);
 };
 Object.defineProperty(HTMLImageElement.prototype, "src", {
@@ -23,3 +26,5 @@ window.Redoc.init(
   { theme: { typography: { fontFamily, headings: { fontFamily } } }, nativeScrollbars: true },
   host,
 );
+
+export {};

@@ -18,3 +18,5 @@ SwaggerUi({
     return request;
   },
 });
+
+export {};

@@ -37,3 +37,5 @@ form?.addEventListener("input", (event) => {
 });
 showSchedule();
 countChosen();
+
+export {};

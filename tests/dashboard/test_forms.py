@@ -104,6 +104,22 @@ def test_a_wrong_field_names_its_limit_and_all_that_was_typed_stays(page, change
         assert not typed[name] or f'value="{typed[name]}"' in text
 
 
+def test_all_that_is_out_of_its_limits_is_named_at_once(page):
+    wrong = {
+        "target": "not a host",
+        "duration_seconds": "0.5",
+        "ping-interval_seconds": "0",
+        "ping-dscp": "64",
+    }
+    assert set(errors_of(page.post("/tests/new/", {**PING, **wrong}))) == set(wrong)
+
+
+def test_a_text_parameter_has_limits_too(page):
+    wanted = {**PING, "kind": "http", "target": "https://example.com/"}
+    answer = page.post("/tests/new/", {**wanted, "http-expected_status": "fine"})
+    assert "does not match" in errors_of(answer)["http-expected_status"]
+
+
 def test_nan_is_no_number(page):
     answer = page.post("/tests/new/", {**PING, "every_seconds": "nan"})
     assert "number" in errors_of(answer)["every_seconds"]

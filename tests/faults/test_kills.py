@@ -1,18 +1,24 @@
 """kill -9 of every process at random moments: nothing is lost, nothing doubled, all comes back."""
 
 import signal
+import tempfile
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from streamswarm_agent.runtime.crash import CrashPoint
+from tests.faults.oracle import compare
 from tests.faults.rounds import VICTIMS, run_installation, run_rounds, settle
+from tests.flows.agents import enrol_host
+from tests.flows.relay import run_relay
 from tests.servers.postgresql import MISSING, find_binaries
 from tests.servers.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 CRASH_SECONDS = 30
+UNANSWERED = 10
 DIED = "the agent died while the run was under way"
 
 
@@ -27,6 +33,12 @@ def installation(request):
         yield running
 
 
+@pytest.fixture
+def host_folder():
+    with tempfile.TemporaryDirectory(prefix="swarm-hosts-") as folder:
+        yield Path(folder) / "host"
+
+
 def crash_at(installation, point):
     """The agent dies at the point, and is started again as by a service manager."""
     host = installation.host
@@ -39,6 +51,7 @@ def crash_at(installation, point):
 
 @pytest.mark.parametrize("point", get_args(CrashPoint))
 def test_an_agent_that_dies_at_a_crash_point_loses_and_doubles_nothing(installation, point):
+    duplicates = installation.database.count_duplicates()
     crash_at(installation, point)
     measured = len(installation.host.read_ledger())
     wait_until(
@@ -49,8 +62,38 @@ def test_an_agent_that_dies_at_a_crash_point_loses_and_doubles_nothing(installat
     verdict = settle(installation)
     assert verdict.is_exactly_once, verdict
     installation.host.start()
+    if point == "after_answer":
+        assert installation.database.count_duplicates() > duplicates
     if point == "mid_probe":
         assert DIED in {run["reason"] for run in installation.admin.list_runs(state="failed")}
+
+
+def test_answers_lost_on_the_way_double_nothing(installation, host_folder):
+    """The server has committed and its answer never arrives, as when it dies in between."""
+    server, database = installation.server, installation.database
+    token = installation.admin.issue_enrolment_token()
+    with run_relay(int(server.environment["SWARM_PORT"])) as relay:
+        host = enrol_host(host_folder, relay.url, token, "far-host")
+        host.start()
+        try:
+            relay.is_losing_answers = True
+            wait_until(
+                lambda: len(database.list_measurements(host.client_id)) >= UNANSWERED,
+                seconds=CRASH_SECONDS,
+                what="frames whose answers are lost",
+            )
+            relay.is_losing_answers = False
+            duplicates = database.count_duplicates()
+            wait_until(
+                lambda: database.count_duplicates() >= duplicates + UNANSWERED,
+                seconds=CRASH_SECONDS,
+                what="frames that come in again",
+            )
+            assert host.stop() == 0
+        finally:
+            host.end()
+    verdict = compare(host.read_ledger(), database.list_measurements(host.client_id))
+    assert verdict.is_exactly_once, verdict
 
 
 def test_killed_processes_lose_and_double_nothing_and_come_back(installation, rounds):

@@ -7,7 +7,7 @@ from apps.core.clock import read_now
 from apps.metrics.models import Fact, Frame, IngestBatch, Latest, Layout, Source
 from apps.tests.models import Result
 from tests.factories import wire
-from tests.factories.clients import make_client, make_key
+from tests.factories.clients import INVENTORY, make_client, make_enrolment, make_key
 from tests.factories.tests import make_assignment, make_run
 from tests.factories.threads import run_together
 
@@ -71,3 +71,23 @@ def test_new_layouts_and_sources_of_many_clients_are_made_once_each():
 
     assert {answer.status_code for answer in run_together(12, send)} == {200}
     assert (Layout.objects.count(), Source.objects.count(), Frame.objects.count()) == (1, 12, 12)
+
+
+def test_hosts_of_one_name_that_enrol_at_once_are_all_let_in_and_their_keys_work():
+    secrets = [make_enrolment(name=f"token-{n}") for n in range(8)]
+
+    def enrol(number):
+        body = {
+            "token": secrets[number],
+            "name": "edge",
+            "agent_version": "1",
+            "inventory": INVENTORY,
+        }
+        return Browser().post("/api/v1/agent/enrol", body, content_type="application/json")
+
+    answers = run_together(8, enrol)
+    assert {answer.status_code for answer in answers} == {201}
+    names = {answer.json()["name"] for answer in answers}
+    assert names == {"edge", *[f"edge-{n}" for n in range(2, 9)]}
+    for answer in answers:
+        assert wire.send(Browser(), answer.json()["key"], wire.frame(id="a"))["stored"] == ["a"]

@@ -180,12 +180,22 @@ def test_an_inventory_is_wanted_only_when_its_hash_differs(client, probe, key):
         ({"boot_id": "x" * 65}, "boot_id"),
         ({"boot_id": "\x00"}, "body.boot_id"),
         ({"clock_offset_seconds": 1e300}, "clock_offset_seconds"),
+        ({"clock_offset_seconds": -1.1e11}, "clock_offset_seconds"),
+        ({"clock_error_seconds": 1.1e11}, "clock_error_seconds"),
     ],
 )
 def test_a_wrong_heartbeat_names_its_field(client, key, change, field):
     answer = wire.post(client, "heartbeat", heartbeat(**change), key)
     assert answer.status_code == 400
     assert answer.json()["data"]["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("offset_seconds", [1.8e9, -1e11, 1e11])
+def test_a_host_whose_clock_was_never_set_is_heard_and_shown(client, probe, key, offset_seconds):
+    body = heartbeat(clock_offset_seconds=offset_seconds)
+    assert wire.post(client, "heartbeat", body, key).status_code == 200
+    stored = Client.objects.get(id=probe.id)
+    assert (stored.presence, stored.clock_offset_seconds) == ("online", offset_seconds)
 
 
 def test_a_heartbeat_notes_the_runs_that_run(client, probe, key):

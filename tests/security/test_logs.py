@@ -27,11 +27,12 @@ def log(request):
     handler = logging.StreamHandler(written)
     handler.setFormatter(described["()"](**settings))
     root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
+    level, others = root.level, root.handlers
+    # Alone: pytest's own capture cannot carry half a surrogate pair between processes.
+    root.handlers = [handler]
     root.setLevel(logging.DEBUG)
     yield written
-    root.removeHandler(handler)
+    root.handlers = others
     root.setLevel(level)
 
 

@@ -17,8 +17,8 @@ from apps.tests.services import (
     pause_test,
     plan_runs,
     record_result,
-    resume_test,
     results,
+    resume_test,
     run_now,
 )
 from apps.tests.services.results import NewResult

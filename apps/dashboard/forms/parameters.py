@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
 from django.utils.translation import gettext as _
 
 from apps.tests.kinds import Kind
@@ -26,7 +25,10 @@ def build_fields(kind: Kind) -> dict[str, forms.Field]:
 
 
 def build_field(rule: Rule, *, is_required: bool) -> forms.Field:
-    """The field of one parameter; left empty, an optional one takes its default."""
+    """The field of one parameter; left empty, an optional one takes its default.
+
+    It only reads the value: the service judges limits, together with those of all other fields.
+    """
     options: dict[str, Any] = {
         "label": rule.get("title", ""),
         "required": is_required,
@@ -42,27 +44,18 @@ def build_field(rule: Rule, *, is_required: bool) -> forms.Field:
     elif rule["type"] in {"number", "integer"}:
         field = build_number_field(rule, options)
     else:
-        field = build_text_field(rule, options)
+        field = forms.CharField(**options)
     field.widget.attrs["data-unit"] = rule.get("x-unit", "")
     return field
 
 
 def build_number_field(rule: Rule, options: dict[str, Any]) -> forms.Field:
-    limits: dict[str, Any] = {"min_value": rule.get("minimum"), "max_value": rule.get("maximum")}
-    if rule["type"] == "integer":
-        return forms.IntegerField(**limits, **options)
-    field = forms.FloatField(**limits, **options)
-    field.widget.attrs["step"] = "any"
-    return field
-
-
-def build_text_field(rule: Rule, options: dict[str, Any]) -> forms.Field:
-    field = forms.CharField(
-        min_length=rule.get("minLength"), max_length=rule.get("maxLength"), **options
-    )
-    if "pattern" in rule:
-        message = _("Must match %(pattern)s") % {"pattern": rule["pattern"]}
-        field.validators.append(RegexValidator(rule["pattern"], message))
+    is_whole = rule["type"] == "integer"
+    field: forms.Field = forms.IntegerField(**options) if is_whole else forms.FloatField(**options)
+    field.widget.attrs["step"] = "1" if is_whole else "any"
+    for attribute, name in (("min", "minimum"), ("max", "maximum")):
+        if name in rule:
+            field.widget.attrs[attribute] = rule[name]
     return field
 
 

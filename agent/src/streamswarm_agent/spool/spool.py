@@ -300,7 +300,7 @@ class Spool:
 def _take_fitting(rows: Iterable[tuple[object, ...]], size_bytes: int) -> list[SpooledRecord]:
     taken: list[SpooledRecord] = []
     for row in rows:
-        record = SpooledRecord(*row)  # type: ignore[arg-type]
+        record = SpooledRecord(*row)  # type: ignore[arg-type]  # sqlite3 types no columns
         size_bytes -= record.bytes
         if size_bytes < 0 and taken:
             break

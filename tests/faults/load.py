@@ -1,0 +1,91 @@
+"""kill -9 of web server and database under load, so that every kill hits uploads on their way.
+
+The simulated clients write down what the server said it stored, and nothing else: what is in that
+ledger was acknowledged.
+"""
+
+import random
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.faults.oracle import Database
+from tests.faults.postgresql import KillableCluster, run_killable_cluster
+from tests.faults.rounds import DatabaseKind
+from tests.flows.api_user import become_admin
+from tests.flows.simulation import Simulation, simulate
+from tests.servers.stack import Stack, run_stack
+from tests.servers.waiting import wait_until
+
+CLIENTS = 20
+FRAMES_PER_SECOND = 4
+SECONDS_OF_A_ROUND = 3.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 1.5
+START_SECONDS = 60.0
+
+Strike = Callable[[], None]
+
+
+@contextmanager
+def run_server(kind: DatabaseKind) -> Iterator[tuple[Stack, list[Strike]]]:
+    """A server, and what can befall it: each strike kills and starts again."""
+    with ExitStack() as cleanup:
+        cluster = None
+        if kind == "postgresql":
+            cluster = cleanup.enter_context(run_killable_cluster())
+        stack = cleanup.enter_context(
+            run_stack(kind, postgresql=cluster.cluster if cluster else None)
+        )
+        strikes = [lambda: strike_web(stack)]
+        if cluster is not None:
+            strikes.append(lambda: strike_cluster(cluster))
+        yield stack, strikes
+
+
+def strike_web(stack: Stack) -> None:
+    stack.children["web"].process.send_signal(signal.SIGKILL)
+    stack.restart("web")
+
+
+def strike_cluster(cluster: KillableCluster) -> None:
+    cluster.kill9()
+    cluster.start()
+
+
+def strike_at_random(strikes: Sequence[Strike], rounds: int) -> None:
+    for _ in range(rounds):
+        for strike in strikes:
+            pause = random.uniform(SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)  # noqa: S311 - a moment, no secret
+            threading.Event().wait(pause)
+            strike()
+
+
+def strike_under_load(kind: DatabaseKind, rounds: int) -> Simulation:
+    """The simulation that went on while everything was killed so many times."""
+    with (
+        run_server(kind) as (stack, strikes),
+        tempfile.TemporaryDirectory() as folder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        admin = become_admin(stack)
+        running = pool.submit(
+            simulate,
+            stack,
+            admin,
+            Path(folder) / "ledger",
+            clients=CLIENTS,
+            rate_per_second=FRAMES_PER_SECOND,
+            duration_seconds=rounds * len(strikes) * SECONDS_OF_A_ROUND,
+        )
+        database = Database.of(stack.environment)
+        wait_until(
+            lambda: any(True for _ in database.list_frames()) or running.done(),
+            seconds=START_SECONDS,
+            what="a first frame",
+        )
+        strike_at_random(strikes, rounds)
+        return running.result()
