@@ -11,6 +11,7 @@ from streamswarm.door import CALLS_PER_THREAD, BufferedDoor
 
 LIMIT_BYTES = 100
 WAIT_SECONDS = 30
+REFUSAL_SECONDS = 5
 
 
 class HeldApplication:
@@ -111,7 +112,8 @@ async def test_calls_beyond_a_few_for_each_thread_are_told_to_come_back(applicat
     for _ in range(threads):
         await wait_until_entered(application)
     beyond = Call(piece(b"out"))
-    await beyond.start(door)
+    async with asyncio.timeout(REFUSAL_SECONDS):
+        await beyond.start(door)
     assert (beyond.status, int(beyond.headers[b"retry-after"]) > 0) == (503, True)
     assert json.loads(beyond.body)["code"] == "overloaded"
     assert not beyond.messages.empty(), "its body must not be read"
@@ -145,7 +147,8 @@ async def test_calls_whose_bodies_do_not_come_count_as_calls(application):
     tasks = [call.start(door) for call in silent]
     await asyncio.sleep(0)
     beyond = Call(piece(b"out"))
-    await beyond.start(door)
+    async with asyncio.timeout(REFUSAL_SECONDS):
+        await beyond.start(door)
     assert beyond.status == 503
     application.may_answer.set()
     for call in silent:

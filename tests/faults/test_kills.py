@@ -18,7 +18,7 @@ from tests.servers.waiting import wait_until
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 CRASH_SECONDS = 30
-UNANSWERED = 10
+UNANSWERED = 5
 DIED = "the agent died while the run was under way"
 
 

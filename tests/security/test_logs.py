@@ -19,21 +19,25 @@ TOKEN = "Bearer " + "0123456789abcdef" * 4
 
 
 @pytest.fixture(params=[False, True], ids=["text", "JSON"])
-def log(request):
-    """What the server would have written so far."""
-    written = io.StringIO()
+def handler(request):
     described = describe_logging(level="DEBUG", is_json=request.param)["formatters"]["structured"]
     settings = {name: value for name, value in described.items() if name != "()"}
-    handler = logging.StreamHandler(written)
+    handler = logging.StreamHandler(io.StringIO())
     handler.setFormatter(described["()"](**settings))
+    return handler
+
+
+@pytest.fixture
+def log(handler):
+    """What the server would have written so far."""
     root = logging.getLogger()
-    level, others = root.level, root.handlers
-    # Alone: pytest's own capture cannot carry half a surrogate pair between processes.
-    root.handlers = [handler]
+    level = root.level
+    root.addHandler(handler)
     root.setLevel(logging.DEBUG)
-    yield written
-    root.handlers = others
+    yield handler.stream
+    root.removeHandler(handler)
     root.setLevel(level)
+
 
 
 @pytest.mark.parametrize(
@@ -66,10 +70,13 @@ def test_keys_are_hidden_in_messages_and_tracebacks_of_libraries(log):
 
 
 @pytest.mark.parametrize("text", [FORGED, *hostile.TEXTS], ids=lambda text: ascii(text)[:30])
-def test_hostile_text_makes_one_line_that_a_terminal_shows_as_it_is(log, text):
-    structlog.get_logger("test").warning("enrolled", name=text)
-    logging.getLogger("library").warning("enrolled %s", text)
-    written = log.getvalue()
+def test_hostile_text_makes_one_line_that_a_terminal_shows_as_it_is(handler, text):
+    # A logger of its own: pytest's capture cannot carry half a surrogate pair to its report.
+    logger = logging.Logger("library")
+    logger.addHandler(handler)
+    structlog.wrap_logger(logger).warning("enrolled", name=text)
+    logger.warning("enrolled %s", text)
+    written = handler.stream.getvalue()
     assert len(written.splitlines()) == 2
     assert "\u202e" not in written
     assert "\x1b" not in written
