@@ -16,13 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES: dict[str, str] = {
     "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
     "tabler.min.css.map": "@tabler/core/dist/css/tabler.min.css.map",
-    "tabler.min.js": "@tabler/core/dist/js/tabler.min.js",
-    "tabler.min.js.map": "@tabler/core/dist/js/tabler.min.js.map",
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
-    "htmx-ws.min.js": "htmx-ext-ws/dist/ws.min.js",
-    "alpine-csp.min.js": "@alpinejs/csp/dist/cdn.min.js",
     "uPlot.esm.js": "uplot/dist/uPlot.esm.js",
-    "uPlot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
     "uPlot.min.css": "uplot/dist/uPlot.min.css",
 }
 

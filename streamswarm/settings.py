@@ -58,9 +58,6 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_structlog",
     "django_htmx",
-    "django_tables2",
-    "crispy_forms",
-    "crispy_bootstrap5",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -264,8 +261,6 @@ SPECTACULAR_SETTINGS = {
         {"name": "agent", "description": "The calls of agents (docs/wire.md)."},
     ],
 }
-CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
-CRISPY_TEMPLATE_PACK = "bootstrap5"
 UNFOLD = {"SITE_TITLE": "StreamSwarm", "SITE_HEADER": "StreamSwarm", "SITE_URL": "/"}
 
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)

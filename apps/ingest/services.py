@@ -92,7 +92,9 @@ def store_records(intake: Intake, records: list[Record], rejected: list[Rejectio
         if run_id is not None:
             run_ids.add(run_id)
     store_frames(intake, frames, run_ids)
-    # Results close runs that the frames before them have opened.
+    # Results close runs that the frames before them have opened. Inventory, which locks the client,
+    # comes last, because changes of tests lock runs before clients.
+    others.sort(key=lambda record: record.kind == "inventory")
     for record in others:
         store_other(intake, record, rejected)
 

@@ -39,7 +39,6 @@ def log(handler):
     root.setLevel(level)
 
 
-
 @pytest.mark.parametrize(
     "fields",
     [
@@ -72,7 +71,7 @@ def test_keys_are_hidden_in_messages_and_tracebacks_of_libraries(log):
 @pytest.mark.parametrize("text", [FORGED, *hostile.TEXTS], ids=lambda text: ascii(text)[:30])
 def test_hostile_text_makes_one_line_that_a_terminal_shows_as_it_is(handler, text):
     # A logger of its own: pytest's capture cannot carry half a surrogate pair to its report.
-    logger = logging.Logger("library")
+    logger = logging.Logger("library")  # noqa: LOG001 - that is the point
     logger.addHandler(handler)
     structlog.wrap_logger(logger).warning("enrolled", name=text)
     logger.warning("enrolled %s", text)

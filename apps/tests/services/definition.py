@@ -158,7 +158,8 @@ def check_times(definition: TestDefinition) -> list[FieldError]:
 def check_between(name: str, value: float, lowest: float, highest: float) -> list[FieldError]:
     if lowest <= value <= highest:
         return []
-    return [FieldError(name, "out_of_range", f"must be from {lowest:g} to {highest:g} seconds")]
+    limits = f"{lowest:,.12g} to {highest:,.12g}"
+    return [FieldError(name, "out_of_range", f"must be from {limits} seconds")]
 
 
 def refuse_taken_name(name: str, except_id: UUID | None = None) -> None:

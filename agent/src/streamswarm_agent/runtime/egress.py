@@ -102,7 +102,8 @@ def _unwrap(address: Address) -> Iterator[Address]:
     """The address and what it leads to: loopback for `0.0.0.0`, the IPv4 address it carries."""
     yield address
     if address.is_unspecified:
-        yield ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")  # noqa: PLR2004 - the two IP versions
+        is_ipv4 = isinstance(address, ipaddress.IPv4Address)
+        yield ipaddress.ip_address("127.0.0.1" if is_ipv4 else "::1")
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             yield address.ipv4_mapped
