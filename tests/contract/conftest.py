@@ -5,6 +5,7 @@ import pytest
 import time_machine
 
 from apps.core.clock import read_now
+from apps.metrics.services import know_source
 from apps.metrics.writers import ensure_partitions
 from apps.tests.models import Assignment
 from streamswarm_agent.runtime import parts as agent_parts
@@ -71,15 +72,10 @@ def make_assignment_of(probe, document):
         parameters=document["parameters"],
         duration_seconds=float(document["duration_seconds"]),
     )
-    assignment = Assignment(id=UUID(document["id"]), test=test, client=probe, created_at=read_now())
-    assignment.save()
-    return give_source(assignment)
-
-
-def give_source(assignment):
-    """The assignment with the source its samples belong to."""
-    from apps.metrics.services import know_source
-
-    assignment.source_id = know_source(assignment.client_id, "assignment", str(assignment.id))
-    assignment.save(update_fields=["source"])
-    return assignment
+    return Assignment.objects.create(
+        id=UUID(document["id"]),
+        test=test,
+        client=probe,
+        created_at=read_now(),
+        source_id=know_source(probe.id, "assignment", document["id"]),
+    )

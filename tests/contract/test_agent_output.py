@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 
 from apps.metrics.models import Fact, Frame
 from apps.tests.models import Result, Run
-from apps.tests.services import run_now
+from apps.tests.services import pause_test, run_now
 from streamswarm_agent import __version__
 from streamswarm_agent.collectors import build_collectors
 from streamswarm_agent.collectors.inventory import collect_inventory
@@ -65,13 +65,14 @@ async def carry_out_orders(agent):
 
 
 def test_enrolment_with_this_hosts_inventory(door, inventory):
+    secret = make_enrolment()
+
     async def enrol():
         http = httpx.AsyncClient(base_url=ADDRESS, transport=door)
         return await ServerClient(http).enrol(
-            token=make_secret, name="edge", agent_version=__version__, inventory=inventory
+            token=secret, name="edge", agent_version=__version__, inventory=inventory
         )
 
-    make_secret = make_enrolment()
     enrolment = async_to_sync(enrol)()
     assert enrolment.name == "edge"
     assert door.list_violations() == []
@@ -236,8 +237,6 @@ def test_an_interrupted_run_is_told_as_aborted(agent, door, probe):
 
 
 def test_a_paused_test_is_forgotten_by_the_agent(agent, door, probe):
-    from apps.tests.services import pause_test
-
     assignment = make_assignment(probe, schedule_kind="continuous", duration_seconds=60.0)
 
     async def fetch():

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.faults.oracle import Database
@@ -21,6 +22,10 @@ from tests.flows.simulation import Simulation, simulate
 from tests.servers.stack import Stack, run_stack
 from tests.servers.waiting import wait_until
 
+STRUCK_UNDER_LOAD: dict[DatabaseKind, tuple[str, ...]] = {
+    "sqlite": ("web",),
+    "postgresql": ("web", "postgresql"),
+}
 CLIENTS = 20
 FRAMES_PER_SECOND = 4
 SECONDS_OF_A_ROUND = 3.0
@@ -34,16 +39,13 @@ Strike = Callable[[], None]
 def run_server(kind: DatabaseKind) -> Iterator[tuple[Stack, list[Strike]]]:
     """A server, and what can befall it: each strike kills and starts again."""
     with ExitStack() as cleanup:
-        cluster = None
-        if kind == "postgresql":
-            cluster = cleanup.enter_context(run_killable_cluster())
-        stack = cleanup.enter_context(
-            run_stack(kind, postgresql=cluster.cluster if cluster else None)
-        )
-        strikes = [lambda: strike_web(stack)]
-        if cluster is not None:
-            strikes.append(lambda: strike_cluster(cluster))
-        yield stack, strikes
+        if kind == "sqlite":
+            stack = cleanup.enter_context(run_stack(kind))
+            yield stack, [partial(strike_web, stack)]
+            return
+        cluster = cleanup.enter_context(run_killable_cluster())
+        stack = cleanup.enter_context(run_stack(kind, postgresql=cluster.cluster))
+        yield stack, [partial(strike_web, stack), partial(strike_cluster, cluster)]
 
 
 def strike_web(stack: Stack) -> None:

@@ -158,7 +158,7 @@ def check_times(definition: TestDefinition) -> list[FieldError]:
 def check_between(name: str, value: float, lowest: float, highest: float) -> list[FieldError]:
     if lowest <= value <= highest:
         return []
-    limits = f"{lowest:,.12g} to {highest:,.12g}"
+    limits = f"{lowest:.12g} to {highest:.12g}"
     return [FieldError(name, "out_of_range", f"must be from {limits} seconds")]
 
 
