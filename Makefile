@@ -6,7 +6,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup setup-test run test check lint types imports migrations bench lab faults fuzz e2e docs lock
+.PHONY: help setup setup-test run test check lint types imports conventions migrations bench lab faults fuzz e2e docs lock
 
 help: ## Show what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,7 +23,7 @@ run: setup ## Start everything on this machine; Ctrl-C stops it
 test: setup-test ## Run every test, on SQLite and on PostgreSQL (ARGS="-k word" selects)
 	@exec $(BIN)/python scripts/run_tests.py $(ARGS)
 
-check: lint types imports migrations ## Everything that judges the code without running it
+check: lint types imports conventions migrations ## Everything that judges the code without running it
 
 lint: setup-test ## Style of Python and templates
 	$(BIN)/ruff check
@@ -37,6 +37,9 @@ types: setup-test ## Types of the server and of the agent
 imports: setup-test ## The rule who may import whom
 	$(BIN)/lint-imports
 	cd agent && PYTHONPATH=src ../$(BIN)/lint-imports --config pyproject.toml
+
+conventions: setup-test ## Sizes, names, documentation: the rules no other tool knows
+	$(BIN)/python -m pytest -q tests/test_conventions.py
 
 migrations: setup-test ## Models and migrations agree; Django's own checks
 	$(BIN)/python manage.py makemigrations --check --dry-run
