@@ -171,6 +171,12 @@ VARIABLES: tuple[Variable, ...] = (
         "How often agents sample their host.",
     ),
     Variable(
+        "SWARM_ADMIN_TWO_FACTOR",
+        "0",
+        parse_flag,
+        "Administrators must set up a second factor before anything else.",
+    ),
+    Variable(
         "DATABASE_URL",
         "",
         parse_url_of("postgresql", "postgres", "sqlite"),

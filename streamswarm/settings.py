@@ -24,6 +24,10 @@ SWARM_HORIZON_SECONDS = ENVIRONMENT.number("SWARM_HORIZON_SECONDS")
 SWARM_HOST_INTERVAL_SECONDS = ENVIRONMENT.number("SWARM_HOST_INTERVAL_SECONDS")
 DEFAULT_TEST_DURATION_SECONDS = ENVIRONMENT.number("DEFAULT_TEST_DURATION")
 DEFAULT_TEST_INTERVAL_SECONDS = ENVIRONMENT.number("DEFAULT_TEST_INTERVAL")
+# What the environment gives the settings of apps.configuration until somebody changes them there.
+SWARM_SEEDS = {
+    "admin_two_factor_required": ENVIRONMENT.flag("SWARM_ADMIN_TWO_FACTOR"),
+}
 PERIODIC_WORK = schedules.PERIODIC_WORK
 WIRE_DIR = BASE_DIR / "agent" / "wire" / "v1"
 
@@ -63,6 +67,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "apps.core",
+    "apps.configuration",
     "apps.accounts",
     "apps.clients",
     "apps.metrics",

@@ -91,6 +91,38 @@ class SetupCode(models.Model):
         return "setup code"
 
 
+class Invitation(models.Model):
+    """A mailed, hashed, expiring, single-use way in, with the roles that wait behind it."""
+
+    email = models.EmailField(_("e-mail address"))
+    digest = models.CharField(max_length=64, unique=True)
+    # The roles as {"name", "effect", "site_slug", "tag_slug"}, made when it is accepted.
+    roles: "models.JSONField[list[dict[str, str]], list[dict[str, str]]]" = models.JSONField(
+        _("roles"), default=list
+    )
+    invited_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, related_name="invitations"
+    )
+    created_at = models.DateTimeField(_("created"))
+    expires_at = models.DateTimeField(_("expires"))
+    sent_at = models.DateTimeField(_("mailed"), null=True, blank=True)
+    # Why the mail could not be sent; empty when it was, or when none was asked for.
+    mail_fault = models.CharField(max_length=255, blank=True)
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+    accepted_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.email
+
+
 class AuditHead(models.Model):
     """The end of the audit chain: one row, locked while an entry is added."""
 
@@ -113,7 +145,8 @@ class AuditEntry(models.Model):
         SYSTEM = "system", _("Server")
 
     at = models.DateTimeField(_("time"), db_index=True)
-    actor = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, db_constraint=False)
+    # The row of a deleted user's deeds stays as it was sealed: nothing here is ever changed.
+    actor = models.ForeignKey(User, on_delete=models.DO_NOTHING, null=True, db_constraint=False)
     actor_label = models.CharField(_("who"), max_length=200)
     via = models.CharField(_("through"), max_length=8, choices=Via.choices)
     address = models.CharField(_("from"), max_length=64, blank=True)

@@ -35,10 +35,18 @@ class Site(models.Model):
 
 
 class Tag(models.Model):
-    """A word by which clients are selected; its slug never changes because scopes name it."""
+    """A word by which clients are selected; its slug never changes because scopes name it.
+
+    Tags form trees: who selects "europe" also selects the clients tagged "vienna" below it.
+    """
 
     slug = models.SlugField(_("short name"), unique=True)
     name = models.CharField(_("name"), max_length=100)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+    )
+    # Everything above it, kept by the services so that a filter is one join.
+    lineage = models.ManyToManyField("self", symmetrical=False, related_name="descendants")
 
     class Meta:
         verbose_name = _("tag")
@@ -76,6 +84,10 @@ class Client(models.Model):
     agent_version = models.CharField(_("agent version"), max_length=32, blank=True)
     boot_id = models.CharField(max_length=64, blank=True)
     boot_counter = models.PositiveBigIntegerField(default=0)
+    # The boots seen before, newest first: one that comes back means two agents share a key.
+    earlier_boots: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
+    clone_suspected_at = models.DateTimeField(_("clone suspected"), null=True, blank=True)
+    clone_detail = models.CharField(_("why a clone"), max_length=255, blank=True)
     spool_depth = models.PositiveBigIntegerField(_("spool depth"), default=0)
     spool_dropped = models.PositiveBigIntegerField(_("records dropped by the spool"), default=0)
     clock_offset_seconds = models.FloatField(_("clock offset"), null=True, blank=True)
@@ -166,3 +178,38 @@ class Key(models.Model):
 
     def __str__(self) -> str:
         return self.prefix
+
+
+class MaintenanceWindow(models.Model):
+    """A time, once or again and again, in which clients are worked on."""
+
+    class Effect(models.TextChoices):
+        MUTE = "mute", _("Measure, but raise no alerts")
+        PAUSE = "pause", _("Start no runs and raise no alerts")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    effect = models.CharField(
+        _("effect"), max_length=8, choices=Effect.choices, default=Effect.PAUSE
+    )
+    starts_at = models.DateTimeField(_("first start"))
+    duration_seconds = models.PositiveIntegerField(_("duration"))
+    # The zone in which the rule repeats: 22:00 stays 22:00 when the clocks change.
+    time_zone = models.CharField(_("time zone"), max_length=64)
+    recurrence = models.CharField(_("recurrence (RFC 5545 RRULE)"), max_length=500, blank=True)
+    # Which clients, as `algorithms.selector.Selector` writes itself.
+    selector: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
+        _("clients"), default=dict
+    )
+    created_at = models.DateTimeField(_("created"))
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("maintenance window")
+        verbose_name_plural = _("maintenance windows")
+        ordering: ClassVar = ["-starts_at"]
+
+    def __str__(self) -> str:
+        return self.name

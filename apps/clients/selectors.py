@@ -15,6 +15,7 @@ from apps.accounts.policy import (
     narrow,
     require,
 )
+from apps.clients.algorithms.selector import Selector
 from apps.clients.models import Client, EnrolmentToken, Site, Tag
 from apps.core.errors import FieldError, Invalid, NotFound, Refused
 
@@ -22,20 +23,50 @@ from apps.core.errors import FieldError, Invalid, NotFound, Refused
 def build_client_filter(place: Place, *, path: str = "") -> Q:
     """The condition that a client is in `place`; `path` leads to the client (`client__`).
 
-    The tag is matched by a subquery, because a join would make a row of every tag.
+    The tag, or one below it, is matched by a subquery: a join would make a row of every tag.
     """
     condition = Q()
     if place.site_slug:
         condition &= Q(**{f"{path}site__slug": place.site_slug})
     if place.tag_slug:
-        tagged = Client.tags.through.objects.filter(tag__slug=place.tag_slug).values("client_id")
-        condition &= Q(**{f"{path}id__in" if not path else f"{path.rstrip('_')}_id__in": tagged})
+        condition &= build_tag_filter(place.tag_slug, path=path)
     return condition
+
+
+def build_tag_filter(tag_slug: str, *, path: str = "") -> Q:
+    """The condition that a client carries the tag or one below it in the tree."""
+    carried = Client.tags.through.objects.filter(tag__in=list_below(tag_slug)).values("client_id")
+    return Q(**{f"{path.rstrip('_')}_id__in" if path else "id__in": carried})
+
+
+def list_below(tag_slug: str) -> QuerySet[Tag, Any]:
+    """The ids of the tag and of all below it."""
+    return Tag.objects.filter(Q(slug=tag_slug) | Q(lineage__slug=tag_slug)).values("id")
+
+
+def build_selector_filter(selector: Selector, *, path: str = "") -> Q:
+    """The condition that a client is one of the selector's; `path` leads to the client."""
+    if selector.is_everything:
+        return Q()
+    by_place = Q()
+    if selector.sites:
+        by_place &= Q(**{f"{path}site__slug__in": selector.sites})
+    for tag_slug in selector.tags:
+        by_place &= build_tag_filter(tag_slug, path=path)
+    if not selector.client_ids:
+        return by_place
+    by_name = Q(**{f"{path.rstrip('_')}_id__in" if path else "id__in": selector.client_ids})
+    return by_name | by_place if by_place else by_name
+
+
+def list_selected(user: AnyUser, selector: Selector, permission: Permission) -> QuerySet[Client]:
+    """The clients of the selector on which `user` holds `permission`."""
+    return list_clients(user, permission).filter(build_selector_filter(selector))
 
 
 def list_clients(user: AnyUser, permission: Permission = Permission.VIEW) -> QuerySet[Client]:
     """The clients on which `user` holds `permission`, with site and tags."""
-    rows = Client.objects.select_related("site").prefetch_related("tags")
+    rows = Client.objects.select_related("site").prefetch_related("tags__lineage")
     return narrow(rows, find_scope(user, permission), build_filter=build_client_filter)
 
 
@@ -70,7 +101,12 @@ def pick_clients(
 
 def covers_client(scope: Scope, client: Client) -> bool:
     site_slug = client.site.slug if client.site else ""
-    return scope.covers(site_slug, [tag.slug for tag in client.tags.all()])
+    return scope.covers(site_slug, list_tag_slugs(client.tags.all()))
+
+
+def list_tag_slugs(tags: Iterable[Tag]) -> list[str]:
+    """The slugs of the tags and of everything above them."""
+    return sorted({one.slug for tag in tags for one in (tag, *tag.lineage.all())})
 
 
 def count_presence(user: AnyUser) -> dict[str, int]:
@@ -86,7 +122,7 @@ def require_place(user: AnyUser, site: Site | None, tags: Iterable[Tag]) -> None
     Otherwise somebody could push a client out of the hands of those it belongs to.
     """
     scope = require(user, Permission.OPERATE)
-    if not scope.covers(site.slug if site else "", [tag.slug for tag in tags]):
+    if not scope.covers(site.slug if site else "", list_tag_slugs(tags)):
         raise Refused("refused", "Your role does not reach clients with that site and those tags.")
 
 
@@ -140,7 +176,8 @@ def build_token_filter(place: Place) -> Q:
         condition &= Q(site__slug=place.site_slug)
     if place.tag_slug:
         through = EnrolmentToken.tags.through
-        tagged = through.objects.filter(tag__slug=place.tag_slug).values("enrolmenttoken_id")
+        below = list_below(place.tag_slug)
+        tagged = through.objects.filter(tag__in=below).values("enrolmenttoken_id")
         condition &= Q(id__in=tagged)
     return condition
 

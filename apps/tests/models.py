@@ -29,7 +29,13 @@ class Test(models.Model):
     class ScheduleKind(models.TextChoices):
         ONCE = "once", _("Once")
         EVERY = "every", _("Every N seconds")
+        CRON = "cron", _("By a cron expression")
         CONTINUOUS = "continuous", _("Continuously")
+
+    class SelectionKind(models.TextChoices):
+        CLIENTS = "clients", _("These clients")
+        ALL = "all", _("All clients that match")
+        ANY = "any", _("Any N clients that match")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=100, unique=True)
@@ -47,10 +53,23 @@ class Test(models.Model):
         _("schedule"), max_length=16, choices=ScheduleKind.choices, default=ScheduleKind.EVERY
     )
     every_seconds = models.FloatField(_("every"), null=True, blank=True)
+    cron_expression = models.CharField(_("cron expression"), max_length=100, blank=True)
+    time_zone = models.CharField(_("time zone of the cron expression"), max_length=64, blank=True)
     slip_seconds = models.FloatField(_("random offset"), default=0)
     start_at = models.DateTimeField(_("first start"))
     # Names the slots: a changed schedule never reuses the ids of runs planned before.
     schedule_revision = models.PositiveIntegerField(default=1)
+
+    selection_kind = models.CharField(
+        _("run by"), max_length=8, choices=SelectionKind.choices, default=SelectionKind.CLIENTS
+    )
+    # Which clients match, as `clients.algorithms.selector.Selector` writes itself.
+    selector: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
+        _("clients that match"), default=dict, blank=True
+    )
+    wanted_clients = models.PositiveIntegerField(_("clients wanted"), null=True, blank=True)
+    # Why fewer clients run it than it asks for; empty when all is well.
+    selection_note = models.CharField(max_length=255, blank=True)
 
     is_paused = models.BooleanField(_("paused"), default=False)
     created_at = models.DateTimeField(_("created"))
@@ -112,6 +131,7 @@ class Run(models.Model):
         FAILED = "failed", _("Failed")
         MISSED = "missed", _("Missed")
         NONSTART = "nonstart", _("Not started")
+        PAUSED = "paused", _("Paused by maintenance")
         CANCELLED = "cancelled", _("Cancelled")
 
     OPEN_STATES: ClassVar = (State.SCHEDULED, State.LEASED, State.RUNNING)
@@ -179,3 +199,43 @@ class Result(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.outcome}"
+
+
+class Quota(models.Model):
+    """The most that one user may ask for, or one client be asked for; empty means unlimited.
+
+    The row with neither user nor client of each scope is the limit of everybody without a row.
+    """
+
+    class Scope(models.TextChoices):
+        USER = "user", _("User")
+        CLIENT = "client", _("Client")
+
+    scope = models.CharField(_("limit of a"), max_length=8, choices=Scope.choices)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True
+    )
+    client = models.OneToOneField(
+        Client, on_delete=models.CASCADE, null=True, blank=True, related_name="quota"
+    )
+    tests = models.PositiveIntegerField(_("tests"), null=True, blank=True)
+    packets_per_second = models.FloatField(_("packets per second"), null=True, blank=True)
+    megabits_per_second = models.FloatField(_("Mbit/s"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("quota")
+        verbose_name_plural = _("quotas")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(scope="user", client=None) | models.Q(scope="client", user=None),
+                name="quota_of_one_scope",
+            ),
+            models.UniqueConstraint(
+                fields=["scope"],
+                condition=models.Q(user=None, client=None),
+                name="quota_default_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_scope_display()} {self.user or self.client or 'default'}"

@@ -1,0 +1,1 @@
+"""Changing server settings."""
