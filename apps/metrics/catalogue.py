@@ -1,16 +1,17 @@
 """Every metric an agent may send, read from the file that both sides share.
 
 `agent/wire/v1/metrics.json` is the one source: the agent ships it, the server reads it here.
+Plug-ins add theirs by contracts of the same form.
 """
 
-import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-METRICS_FILE = Path(__file__).resolve().parents[2] / "agent" / "wire" / "v1" / "metrics.json"
+from apps.metrics.contracts import load_contracts, read_own_metrics
 
 ABSENT_CODES = MappingProxyType(
     {
@@ -43,8 +44,7 @@ class Metric:
     attributes: tuple[str, ...]
 
 
-def load_catalogue(path: Path = METRICS_FILE) -> dict[str, Metric]:
-    rows = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+def build_catalogue(rows: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
     return {
         row["name"]: Metric(
             **{**row, "absent": tuple(row["absent"]), "attributes": tuple(row["attributes"])}
@@ -53,7 +53,11 @@ def load_catalogue(path: Path = METRICS_FILE) -> dict[str, Metric]:
     }
 
 
-METRICS = MappingProxyType(load_catalogue())
+METRICS = MappingProxyType(
+    build_catalogue(
+        [*read_own_metrics(), *(row for one in load_contracts().values() for row in one.metrics)]
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The agent of this machine: another program, known by its command line and its identity file."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,9 @@ def build_agent_environment(site: Site) -> Mapping[str, str]:
         for name, value in site.environment.items()
         if not name.startswith(SERVER_PREFIXES)
     }
-    return {**inherited, "PYTHONPATH": str(site.root / "agent" / "src")}
+    # What was on the path already may hold plug-ins.
+    path = [str(site.root / "agent" / "src"), inherited.get("PYTHONPATH", "")]
+    return {**inherited, "PYTHONPATH": os.pathsep.join(part for part in path if part)}
 
 
 def correct_server_address(site: Site) -> None:

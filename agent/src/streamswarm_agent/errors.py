@@ -21,6 +21,10 @@ class ParametersRefused(ProbeFailed):
     """The parameters of a test break its kind's schema; the text names the field and the limit."""
 
 
+class PluginRefused(AgentError):
+    """Another package's addition breaks a rule; the text says which, and it is left out."""
+
+
 class StateUnusable(AgentError):
     """The state directory cannot be used: not writable, locked by another agent, or damaged."""
 

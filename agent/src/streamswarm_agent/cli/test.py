@@ -114,7 +114,7 @@ async def run_probe(
 
 def _describe_sample(kind: str, sample: Sample) -> str:
     parts = []
-    for name in _LEADING_METRICS.get(kind, ()):
+    for name in _LEADING_METRICS.get(kind, tuple({**sample.values, **sample.absent})):
         value = sample.values.get(name)
         code = sample.absent.get(name, "N")
         shown = _ABSENT.get(code, code) if value is None else format_quantity(name, value)

@@ -1,18 +1,49 @@
 """The kinds of test that this agent can run."""
 
+import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
+from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
+from streamswarm_agent.wire.kinds import list_kinds
+from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
+from streamswarm_agent.wire.plugins import PROBES as ADDED_PROBES
 
-PROBES: Mapping[str, Callable[[Clock, Resolver], Probe]] = {
+ProbeFactory = Callable[[Clock, Resolver], Probe]
+
+OWN_PROBES: Mapping[str, ProbeFactory] = {
     "ping": PingProbe,
     "tcp": TcpProbe,
     "http": HttpProbe,
     "dns": DnsProbe,
+}
+
+
+def accept_probe(name: str, factory: Any) -> ProbeFactory:
+    """The probe of a plug-in.
+
+    Raises: PluginRefused when it takes a name of ours, has no contract, or is no probe.
+    """
+    if name in OWN_PROBES:
+        raise PluginRefused(f"the agent has a probe {name!r} of its own")
+    if name not in list_kinds():
+        raise PluginRefused(f"no working entry point {name!r} in the group {CONTRACTS}")
+    if getattr(factory, "kind", None) != name:
+        raise PluginRefused(f"its `kind` must be {name!r}")
+    if not inspect.iscoroutinefunction(getattr(factory, "run", None)):
+        raise PluginRefused("it has no method `async def run(self, request, emit)`")
+    return factory  # type: ignore[no-any-return]  # what was checked is all that can be known
+
+
+PLUGINS = load_plugins(ADDED_PROBES, accept_probe)
+PROBES: Mapping[str, ProbeFactory] = {
+    **OWN_PROBES,
+    **{one.name: one.value for one in PLUGINS if one.value is not None},
 }
 
 

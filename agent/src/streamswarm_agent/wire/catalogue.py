@@ -1,10 +1,11 @@
-"""The metrics both sides know, from `metrics.json`."""
+"""The metrics both sides know, from `metrics.json` and the plug-ins' contracts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from streamswarm_agent.wire.files import load_wire_file
+from streamswarm_agent.wire.plugins import load_contracts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,8 @@ class Metric:
 
 @cache
 def load_metrics() -> Mapping[str, Metric]:
-    """Every metric of the catalogue by its name."""
+    """Every metric of the catalogue by its name; a plug-in cannot redefine one of ours."""
+    added = [row for one in load_contracts() if one.value for row in one.value.metrics]
     return {
         entry["name"]: Metric(
             name=entry["name"],
@@ -27,5 +29,5 @@ def load_metrics() -> Mapping[str, Metric]:
             description=entry["description"],
             attributes=tuple(entry["attributes"]),
         )
-        for entry in load_wire_file("metrics.json")["metrics"]
+        for entry in (*added, *load_wire_file("metrics.json")["metrics"])
     }

@@ -6,14 +6,29 @@ from typing import TYPE_CHECKING, Any
 
 from streamswarm_agent.errors import ParametersRefused
 from streamswarm_agent.wire.files import find_wire_directory, load_wire_file
+from streamswarm_agent.wire.plugins import load_contracts
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
 
-def list_kinds() -> tuple[str, ...]:
-    """The names of all kinds of test, sorted."""
+def list_own_kinds() -> tuple[str, ...]:
+    """The names of the kinds of test that come with the agent, sorted."""
     return tuple(sorted(path.stem for path in (find_wire_directory() / "kinds").glob("*.json")))
+
+
+@cache
+def list_kinds() -> tuple[str, ...]:
+    """The names of all kinds of test, those of plug-ins included, sorted."""
+    return tuple(sorted({*list_own_kinds(), *_list_added_kinds()}))
+
+
+def _list_added_kinds() -> Mapping[str, Mapping[str, Any]]:
+    return {
+        one.name: one.value.kind
+        for one in load_contracts()
+        if one.value is not None and one.value.kind is not None
+    }
 
 
 @cache
@@ -24,6 +39,8 @@ def load_kind(kind: str) -> Mapping[str, Any]:
     """
     if kind not in list_kinds():
         raise ParametersRefused(f"unknown kind of test {kind!r}; known: {', '.join(list_kinds())}")
+    if kind not in list_own_kinds():
+        return _list_added_kinds()[kind]
     schema: Mapping[str, Any] = load_wire_file(f"kinds/{kind}.json")
     return schema
 

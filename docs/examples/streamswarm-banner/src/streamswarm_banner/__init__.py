@@ -1,0 +1,1 @@
+"""How soon a server greets whoever connects."""
