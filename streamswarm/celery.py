@@ -6,6 +6,7 @@ import warnings
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamswarm.settings")
 
@@ -15,6 +16,8 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 application = Celery("streamswarm")
 application.config_from_object("django.conf:settings", namespace="CELERY")
 application.autodiscover_tasks()
+# A task's lines carry the id of the request that started it.
+application.steps["worker"].add(DjangoStructLogInitStep)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types

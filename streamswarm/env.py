@@ -3,18 +3,29 @@
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
-from zoneinfo import available_timezones
+
+from streamswarm.env_file import EnvFileError, read_env_file
+from streamswarm.parsing import (
+    Variable,
+    parse_flag,
+    parse_log_level,
+    parse_networks,
+    parse_seconds,
+    parse_text,
+    parse_time_zone,
+    parse_url_of,
+    parse_whole_number,
+    parse_words,
+)
+from streamswarm.seeds import SEED_VARIABLES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
-FALSE_WORDS = frozenset({"0", "false", "no", "off"})
 MINIMUM_SECRET_LENGTH = 32
 CREDENTIALS_PATTERN = re.compile(r"(?<=//).*@")
 
@@ -24,80 +35,6 @@ Value = TypeVar("Value")
 
 class WrongSettingError(ValueError):
     """An environment variable has a value that cannot be used; the message names both."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One environment variable: its default as text, and what turns text into a value."""
-
-    name: str
-    default: str
-    parse: Callable[[str], object]
-    meaning: str
-    seed_name: str = ""
-
-
-def parse_text(text: str) -> str:
-    return text
-
-
-def parse_flag(text: str) -> bool:
-    if text.lower() in TRUE_WORDS:
-        return True
-    if text.lower() in FALSE_WORDS:
-        return False
-    raise ValueError("must be 1 or 0 (or true/false, yes/no, on/off)")
-
-
-def parse_words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def parse_log_level(text: str) -> str:
-    if text.upper() not in LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
-    return text.upper()
-
-
-def parse_time_zone(text: str) -> str:
-    if text not in available_timezones():
-        raise ValueError("must be a time zone of the IANA list, such as Europe/Berlin")
-    return text
-
-
-def parse_whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            raise ValueError("must be a whole number") from None
-        if not minimum <= number <= maximum:
-            raise ValueError(f"must be from {minimum} to {maximum}")
-        return number
-
-    return parse
-
-
-def parse_seconds(minimum: float, maximum: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            raise ValueError("must be a number of seconds") from None
-        if not minimum <= number <= maximum:
-            raise ValueError(f"must be from {minimum:g} to {maximum:g} seconds")
-        return number
-
-    return parse
-
-
-def parse_url_of(*schemes: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text and urlsplit(text).scheme not in schemes:
-            raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-        return text
-
-    return parse
 
 
 VARIABLES: tuple[Variable, ...] = (
@@ -115,16 +52,24 @@ VARIABLES: tuple[Variable, ...] = (
         "SWARM_VAR_DIR", "var", parse_text, "Folder for the database, keys, logs and sockets."
     ),
     Variable(
+        "SWARM_ENV_FILE",
+        ".env",
+        parse_text,
+        "File of further settings, such as this one; what the environment says wins over it.",
+    ),
+    Variable(
         "SWARM_ADMIN_PASSWORD",
         "",
         parse_text,
         "Password of the first user, `admin`, on a headless first start.",
+        is_secret=True,
     ),
     Variable(
         "SWARM_SECRET_KEY",
         "",
         parse_text,
         "Signing key; made and kept in the var folder when empty.",
+        is_secret=True,
     ),
     Variable(
         "SWARM_BASE_URL",
@@ -137,6 +82,18 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         parse_words,
         "Host names the server answers to, besides loopback, SWARM_HOST and the base URL's.",
+    ),
+    Variable(
+        "SWARM_TRUSTED_PROXIES",
+        "",
+        parse_networks,
+        "Networks of the proxies whose X-Forwarded-For is believed; nobody's when empty.",
+    ),
+    Variable(
+        "SWARM_SESSION_IDLE_MINUTES",
+        "30",
+        parse_whole_number(1, 720),
+        "Minutes without a page view or action after which a session ends.",
     ),
     Variable(
         "SWARM_DEBUG",
@@ -153,6 +110,20 @@ VARIABLES: tuple[Variable, ...] = (
         "SWARM_LOG_JSON", "0", parse_flag, "One JSON object a log line instead of readable text."
     ),
     Variable(
+        "SWARM_LOG_FILE",
+        "",
+        parse_text,
+        "File of the log; log/streamswarm.log in the var folder under `manage.py up` when empty.",
+        "LOG_FILE",
+    ),
+    Variable(
+        "SWARM_LOG_MAX_MEGABYTES",
+        "10",
+        parse_whole_number(1, 10_000),
+        "Size at which `manage.py up` begins a new log file.",
+    ),
+    Variable("SWARM_LOG_KEEP", "5", parse_whole_number(1, 100), "Number of older log files kept."),
+    Variable(
         "SWARM_HEARTBEAT_SECONDS",
         "10",
         parse_seconds(2, 300),
@@ -163,12 +134,6 @@ VARIABLES: tuple[Variable, ...] = (
         "900",
         parse_seconds(60, 86400),
         "How far ahead runs are planned and leased.",
-    ),
-    Variable(
-        "SWARM_HOST_INTERVAL_SECONDS",
-        "10",
-        parse_seconds(1, 3600),
-        "How often agents sample their host.",
     ),
     Variable(
         "SWARM_ADMIN_TWO_FACTOR",
@@ -188,31 +153,24 @@ VARIABLES: tuple[Variable, ...] = (
         parse_url_of("redis", "rediss", "unix"),
         "Redis; the embedded one's socket in the var folder when empty.",
     ),
-    Variable(
-        "DEFAULT_TEST_DURATION",
-        "300",
-        parse_seconds(1, 86400),
-        "Duration offered for a new test, seconds.",
-    ),
-    Variable(
-        "DEFAULT_TEST_INTERVAL",
-        "5",
-        parse_seconds(0.2, 3600),
-        "Sample interval offered for a new test, seconds.",
-    ),
+    *SEED_VARIABLES,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The checked values by variable name."""
+    """The checked values by variable name, and under which name each was given, if it was."""
 
     values: Mapping[str, object]
+    given_names: Mapping[str, str]
 
     def text(self, name: str) -> str:
         return self._read(name, str)
 
     def words(self, name: str) -> tuple[str, ...]:
+        return self._read(name, tuple)
+
+    def pairs(self, name: str) -> tuple[tuple[str, str], ...]:
         return self._read(name, tuple)
 
     def flag(self, name: str) -> bool:
@@ -232,6 +190,12 @@ class Environment:
     def var_dir(self) -> Path:
         return (BASE_DIR / self.text("SWARM_VAR_DIR")).resolve()
 
+    @property
+    def log_file(self) -> Path | None:
+        """The file this process adds its lines to; None: what started it collects them."""
+        name = self.text("SWARM_LOG_FILE")
+        return BASE_DIR / name if name else None
+
 
 def read_environment(source: Mapping[str, str]) -> Environment:
     """The checked settings of `source`; a SWARM_ name wins over its seed name.
@@ -239,19 +203,45 @@ def read_environment(source: Mapping[str, str]) -> Environment:
     Raises: WrongSettingError naming the variable, its value and the rule it breaks.
     """
     values: dict[str, object] = {}
+    given_names: dict[str, str] = {}
     for variable in VARIABLES:
-        name = variable.name
-        if name not in source and variable.seed_name in source:
-            name = variable.seed_name
-        text = source.get(name, "").strip() or variable.default
+        name = choose_name(variable, source)
+        given = source.get(name, "")
+        text = given if variable.is_secret and given else given.strip() or variable.default
         try:
             values[variable.name] = variable.parse(text)
         except ValueError as error:
-            shown = CREDENTIALS_PATTERN.sub("[hidden]@", text)
+            shown = "[hidden]" if variable.is_secret else CREDENTIALS_PATTERN.sub("[hidden]@", text)
             raise WrongSettingError(f"{name}={shown!r}: {error}") from None
-    environment = Environment(values)
+        given_names[variable.name] = name if given.strip() else ""
+    environment = Environment(values, given_names)
     check_together(environment)
     return environment
+
+
+def choose_name(variable: Variable, source: Mapping[str, str]) -> str:
+    """The name under which `source` gives the variable; its own when it does not."""
+    is_older = variable.name not in source and variable.seed_name in source
+    return variable.seed_name if is_older else variable.name
+
+
+def read_sources(real: Mapping[str, str]) -> Environment:
+    """The checked settings of the environment and, below it, of the file it names.
+
+    Raises: WrongSettingError naming the variable, its value and the rule it breaks, or the line of
+    the file that cannot be read.
+    """
+    path = BASE_DIR / (real.get("SWARM_ENV_FILE", "").strip() or ".env")
+    try:
+        filed = read_env_file(path)
+    except EnvFileError as error:
+        raise WrongSettingError(str(error)) from None
+    for variable in VARIABLES:
+        names = {variable.name, variable.seed_name}
+        if names & real.keys():
+            for name in names:
+                filed.pop(name, None)
+    return read_environment({**filed, **real})
 
 
 def check_together(environment: Environment) -> None:

@@ -1,13 +1,28 @@
 """Structured logs: an event name plus fields, as text for people or JSON for machines."""
 
+import io
+import os
 import re
 from collections.abc import MutableMapping
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any
 
 import structlog
 
 # Agent keys, API tokens and one-time codes must never reach a log line.
-SECRET_PATTERN = re.compile(r"\b(Agent|Bearer)\s+[\w.\-]+|\b[0-9a-z]{8}\.[\w\-]{43}\b")
+# In this order: a header; an agent key; a JWT; 32 random bytes as base64, as in the links of
+# invitations; a setup code; an encrypted setting; a password inside an address.
+SECRET_PATTERN = re.compile(
+    r"\b(?:Agent|Bearer)\s+[\w.\-]+"
+    r"|\b[0-9a-z]{8}\.[\w\-]{43}\b"
+    r"|\beyJ[\w\-]+\.[\w\-]+\.[\w\-]+"
+    r"|(?<![\w\-])[\w\-]{43}(?![\w\-])"
+    r"|\b(?:[A-Z2-9]{4}-){3}[A-Z2-9]{4}\b"
+    r"|\bgAAAAA[\w\-]{50,}={0,2}"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+)
+SECRET_NAMES = frozenset({"password", "secret", "token", "authorization", "cookie", "api_key"})
 
 # Line feeds are left to the renderer of text; JSON escapes them all by itself.
 CONTROL_PATTERN = re.compile(
@@ -20,7 +35,9 @@ def hide_secrets(
 ) -> MutableMapping[str, Any]:
     """The event with everything that looks like a key replaced."""
     for name, value in event.items():
-        if isinstance(value, str | list | tuple | dict) and SECRET_PATTERN.search(str(value)):
+        if name.lower() in SECRET_NAMES and value:
+            event[name] = "[hidden]"
+        elif isinstance(value, str | list | tuple | dict) and SECRET_PATTERN.search(str(value)):
             event[name] = SECRET_PATTERN.sub("[hidden]", str(value))
     return event
 
@@ -33,6 +50,20 @@ def escape_controls(
         if isinstance(value, str):
             event[name] = CONTROL_PATTERN.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
     return event
+
+
+class SharedFileHandler(WatchedFileHandler):
+    """Appends each event by one write, to the file that has the name now."""
+
+    def _open(self) -> io.TextIOWrapper:
+        path = Path(self.baseFilename)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        raw: Any = io.FileIO(descriptor, "a")
+        # Unbuffered below: lines of two processes must not mix, however long they are.
+        return io.TextIOWrapper(
+            raw, encoding="utf-8", errors="backslashreplace", write_through=True
+        )
 
 
 SHARED_PROCESSORS: list[Any] = [
@@ -55,12 +86,26 @@ STRUCTLOG: dict[str, Any] = {
 }
 
 
-def describe_logging(*, level: str, is_json: bool) -> dict[str, Any]:
-    """The `logging.dictConfig` of every process of the server."""
+def describe_logging(*, level: str, is_json: bool, file: Path | None = None) -> dict[str, Any]:
+    """The `logging.dictConfig` of every process of the server.
+
+    `file` gets the lines as well, each appended by one write and never rotated here: several
+    processes may share it, and when another renames it they go on in a new one.
+    """
     text_renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
     renderers = (
         [structlog.processors.JSONRenderer()] if is_json else [escape_controls, text_renderer]
     )
+    handlers: dict[str, dict[str, Any]] = {
+        "stdout": {"class": "logging.StreamHandler", "formatter": "structured"}
+    }
+    if file is not None:
+        handlers["file"] = {
+            "class": "streamswarm.logs.SharedFileHandler",
+            "filename": str(file),
+            "encoding": "utf-8",
+            "formatter": "structured",
+        }
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -74,8 +119,8 @@ def describe_logging(*, level: str, is_json: bool) -> dict[str, Any]:
                 "foreign_pre_chain": SHARED_PROCESSORS,
             }
         },
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "formatter": "structured"}},
-        "root": {"handlers": ["stdout"], "level": level},
+        "handlers": handlers,
+        "root": {"handlers": list(handlers), "level": level},
         "loggers": {
             "django_structlog": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},

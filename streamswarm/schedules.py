@@ -12,8 +12,12 @@ class PeriodicWork:
 
 PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("plan runs", "apps.tests.tasks.plan_runs", 5),
+    PeriodicWork("choose clients", "apps.tests.tasks.choose_clients", 5),
     PeriodicWork("close overdue runs", "apps.tests.tasks.close_overdue_runs", 10),
     PeriodicWork("update presence", "apps.clients.tasks.update_presence", 2),
+    PeriodicWork("remove deleted clients", "apps.clients.tasks.remove_deleted_clients", 5),
     PeriodicWork("prepare storage", "apps.metrics.tasks.prepare_storage", 3600),
+    PeriodicWork("forget documents", "apps.metrics.tasks.forget_documents", 300),
+    PeriodicWork("publish audit head", "apps.accounts.tasks.publish_audit_head", 86_400),
     PeriodicWork("note liveness", "apps.operations.tasks.note_liveness", 10),
 )

@@ -1,6 +1,8 @@
 """Django's settings, all derived from the checked environment (env.py)."""
 
+import hashlib
 import os
+import tomllib
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -8,9 +10,10 @@ import structlog
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from apps.configuration.definitions import DEFINITIONS
 from streamswarm import env, logs, schedules
 
-ENVIRONMENT = env.read_environment(os.environ)
+ENVIRONMENT = env.read_sources(os.environ)
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = ENVIRONMENT.var_dir
@@ -21,14 +24,12 @@ REDIS_URL = env.locate_redis(ENVIRONMENT)
 SWARM_WEB_THREADS = int(ENVIRONMENT.number("SWARM_WEB_THREADS"))
 SWARM_HEARTBEAT_SECONDS = ENVIRONMENT.number("SWARM_HEARTBEAT_SECONDS")
 SWARM_HORIZON_SECONDS = ENVIRONMENT.number("SWARM_HORIZON_SECONDS")
-SWARM_HOST_INTERVAL_SECONDS = ENVIRONMENT.number("SWARM_HOST_INTERVAL_SECONDS")
-DEFAULT_TEST_DURATION_SECONDS = ENVIRONMENT.number("DEFAULT_TEST_DURATION")
-DEFAULT_TEST_INTERVAL_SECONDS = ENVIRONMENT.number("DEFAULT_TEST_INTERVAL")
 # What the environment gives the settings of apps.configuration until somebody changes them there.
-SWARM_SEEDS = {
-    "admin_two_factor_required": ENVIRONMENT.flag("SWARM_ADMIN_TWO_FACTOR"),
-}
+SWARM_SEEDS = {one.name: ENVIRONMENT.values[one.variable] for one in DEFINITIONS}
+SWARM_SEED_ORIGINS = {one.name: ENVIRONMENT.given_names[one.variable] for one in DEFINITIONS}
+SWARM_TRUSTED_PROXIES = ENVIRONMENT.words("SWARM_TRUSTED_PROXIES")
 PERIODIC_WORK = schedules.PERIODIC_WORK
+SERVER_VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 WIRE_DIR = BASE_DIR / "agent" / "wire" / "v1"
 
 ALLOWED_HOSTS = sorted(
@@ -56,6 +57,9 @@ INSTALLED_APPS = [
     "channels",
     "rest_framework",
     "knox",
+    "rest_framework_simplejwt",
+    "rest_framework_simplejwt.token_blacklist",
+    "axes",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -78,6 +82,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.request_ids.RequestIdMiddleware",
+    "apps.core.measuring.MeasuringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -87,6 +93,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.accounts.middleware.SessionLimitMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -95,10 +102,14 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "apps.accounts.middleware.ActorMiddleware",
     "apps.dashboard.middleware.PreferencesMiddleware",
+    "apps.accounts.middleware.SecondFactorMiddleware",
     "apps.core.http.ErrorMiddleware",
+    "apps.core.http.FieldSelection",
+    "axes.middleware.AxesMiddleware",
 ]
 
 AGENT_DOOR_MIDDLEWARE = [
+    "apps.core.measuring.MeasuringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
     "apps.core.http.ErrorMiddleware",
@@ -145,6 +156,7 @@ CHANNEL_LAYERS = {
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
@@ -155,6 +167,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.accounts.password_rules.MaximumLengthValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -164,7 +177,22 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
+# The lock-out (apps.accounts.services.lockout) counts failures, for every door alike.
+ACCOUNT_RATE_LIMITS = {"login_failed": None}
+MFA_ADAPTER = "apps.accounts.adapter.SealingFactorAdapter"
+MFA_FORMS = {"authenticate": "apps.accounts.forms.SecondFactorForm"}
+MFA_TOTP_ISSUER = "StreamSwarm"
+MFA_TOTP_TOLERANCE = 1
+# Our own middleware notes activity, at most once a minute.
 USERSESSIONS_TRACK_ACTIVITY = False
+
+AXES_HANDLER = "apps.accounts.lockout_handler.GrowingDelayHandler"
+AXES_LOCKOUT_CALLABLE = "apps.accounts.lockout_handler.answer_lockout"
+AXES_CLIENT_IP_CALLABLE = "apps.core.addresses.read_client_address"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_ENABLE_ADMIN = False
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_VERBOSE = False
 
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -220,6 +248,7 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "apps.accounts.api.authentication.BearerAuthentication",
+        "apps.accounts.api.authentication.JwtAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api.permissions.PolicyPermission"],
@@ -242,6 +271,11 @@ REST_KNOX = {
 KNOX_TOKEN_MODEL = "accounts.Token"  # noqa: S105 - the name of a model
 # Its own would leave an empty table behind, although the model is replaced by ours.
 MIGRATION_MODULES = {"knox": None}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=10),
+    "REFRESH_TOKEN_LIFETIME": timedelta(hours=12),
+    "SIGNING_KEY": hashlib.sha256(b"jwt:" + SECRET_KEY.encode()).hexdigest(),
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "StreamSwarm",
     "DESCRIPTION": "Clients, tests, runs and measured series of this server.",
@@ -255,6 +289,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.core.openapi.document_fields",
         "apps.core.openapi.document_errors",
     ],
     "TAGS": [
@@ -263,6 +298,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "runs", "description": "What was executed, and what it found."},
         {"name": "metrics", "description": "The catalogue of numbers, and the numbers over time."},
         {"name": "accounts", "description": "Users, API tokens and the audit."},
+        {"name": "operation", "description": "The server's own figures."},
         {"name": "agent", "description": "The calls of agents (docs/wire.md)."},
     ],
 }
@@ -289,7 +325,11 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# apps.core.request_ids has checked it, or made it.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
 structlog.configure(**logs.STRUCTLOG)
 LOGGING = logs.describe_logging(
-    level=ENVIRONMENT.text("SWARM_LOG_LEVEL"), is_json=ENVIRONMENT.flag("SWARM_LOG_JSON")
+    level=ENVIRONMENT.text("SWARM_LOG_LEVEL"),
+    is_json=ENVIRONMENT.flag("SWARM_LOG_JSON"),
+    file=ENVIRONMENT.log_file,
 )

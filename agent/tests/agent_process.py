@@ -62,14 +62,14 @@ class AgentProcess:
         self.state.write_identity(Identity(server_url, "client", "edge", KEY))
         self.ledger = directory / "ledger"
         self.log = directory / "log"
+        self.command = [sys.executable, "-m", "streamswarm_agent", "run"]
         self.process = None
 
     def start(self, **environment):
-        command = [sys.executable, "-m", "streamswarm_agent", "run"]
         options = ["--state-dir", str(self.state.path), "--ledger", str(self.ledger)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *options],
+                [*self.command, *options],
                 stderr=log,
                 env=os.environ | {"PYTHONPATH": str(SOURCES)} | environment,
             )

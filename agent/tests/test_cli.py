@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.tests.answering_server import LostAnswer, Refusal, Rejection
-from streamswarm_agent.cli.check import check_clock
+from streamswarm_agent.cli.check_line import check_clock
 from streamswarm_agent.cli.enrol import is_private_line
 from streamswarm_agent.cli.main import build_parser, main
 from streamswarm_agent.cli.quantities import format_quantity

@@ -93,10 +93,10 @@ def test_a_policy_that_is_not_understood_leaves_the_former_one():
     assert resolver.find_denial("10.1.2.3") is not None
 
 
-def test_the_hosts_own_list_is_read_from_file_and_environment(tmp_path):
+def test_the_hosts_own_list_is_read_from_its_file_and_the_settings(tmp_path):
     deny_file = tmp_path / "deny"
     deny_file.write_text("# cameras\n192.0.2.0/24  # all of them\n\n2001:db8::/32\n")
-    networks = read_local_denials(deny_file, {"SWARM_AGENT_DENY": "10.0.0.0/8, 127.0.0.1"})
+    networks = read_local_denials(deny_file, ["10.0.0.0/8", "127.0.0.1"])
     assert [str(network) for network in networks] == [
         "10.0.0.0/8",
         "127.0.0.1/32",
@@ -109,6 +109,6 @@ def test_an_entry_that_is_no_network_stops_the_agent_by_name(tmp_path):
     deny_file = tmp_path / "deny"
     deny_file.write_text("internal\n")
     with pytest.raises(StateUnusable, match=r"deny: .*internal"):
-        read_local_denials(deny_file, {})
-    with pytest.raises(StateUnusable, match="SWARM_AGENT_DENY"):
-        read_local_denials(tmp_path / "none", {"SWARM_AGENT_DENY": "a,b"})
+        read_local_denials(deny_file)
+    with pytest.raises(StateUnusable, match=r"policy\.denied_networks"):
+        read_local_denials(tmp_path / "none", ["a"])

@@ -33,13 +33,16 @@ class PacedProbe:
         return Outcome(True, "icmp_raw", {"net.rtt.mean": 0.01}, facts={"address": "192.0.2.1"})
 
 
-def make_lease(now_ms, *, horizon_ms=900_000, runs=(), cancelled=(), assignments=None, **changes):
+def make_lease(
+    now_ms, *, horizon_ms=900_000, runs=(), cancelled=(), assignments=None, pauses=(), **changes
+):
     document = read_example("leases_answer")
     assignment = document["assignments"][0] | changes
     document |= {
         "assignments": [assignment] if assignments is None else assignments,
         "runs": [{**document["runs"][0], **run} for run in runs],
         "cancelled": list(cancelled),
+        "pauses": [{"start_ms": start_ms, "end_ms": end_ms} for start_ms, end_ms in pauses],
     }
     lease = Lease.parse(document)
     return Lease(
@@ -49,6 +52,7 @@ def make_lease(now_ms, *, horizon_ms=900_000, runs=(), cancelled=(), assignments
         lease.assignments,
         lease.runs,
         lease.cancelled,
+        lease.pauses,
     )
 
 
@@ -117,6 +121,41 @@ def test_without_a_server_the_slots_after_the_horizon_are_derived_for_seven_days
     assert len(planned) >= 10
     end_ms = now_ms + 7 * DAY_MS
     assert plan_runs(lease, now_ms=end_ms + 60_000, until_ms=end_ms + 600_000) == []
+
+
+def test_no_run_is_derived_into_a_pause(now_ms):
+    begin_ms, end_ms = now_ms + DAY_MS, now_ms + DAY_MS + 600_000
+    free = make_lease(now_ms, horizon_ms=60_000)
+    paused = make_lease(now_ms, horizon_ms=60_000, pauses=[(begin_ms, end_ms)])
+    window = {"now_ms": begin_ms - 600_000, "until_ms": end_ms + 600_000}
+    starts = [item.run.start_ms for item in plan_runs(free, **window)]
+    kept = [item.run.start_ms for item in plan_runs(paused, **window)]
+    assert kept == [start for start in starts if not begin_ms <= start < end_ms]
+    assert len(starts) - len(kept) >= 9
+
+
+def test_a_leased_run_starts_in_a_pause_because_the_server_wants_it(now_ms):
+    runs = [{"id": "a", "start_ms": now_ms}]
+    lease = make_lease(now_ms, runs=runs, pauses=[(now_ms - 1000, now_ms + 1000)])
+    assert [item.run.id for item in plan_runs(lease, now_ms=now_ms, until_ms=now_ms + 1)] == ["a"]
+
+
+def test_a_lease_kept_by_an_earlier_version_has_no_pauses():
+    document = read_example("leases_answer")
+    del document["pauses"]
+    assert Lease.parse(document).pauses == ()
+
+
+def test_a_cron_schedule_is_derived_while_the_server_is_away(now_ms):
+    schedule = {
+        "kind": "cron", "revision": 1, "anchor_ms": 0, "every_ms": 0, "slip_ms": 0,
+        "expression": "*/10 * * * *", "time_zone": "Europe/Berlin",
+    }  # fmt: skip
+    lease = make_lease(now_ms, horizon_ms=60_000, schedule=schedule)
+    later_ms = now_ms + 2 * DAY_MS
+    planned = plan_runs(lease, now_ms=later_ms, until_ms=later_ms + 3_600_000)
+    assert len(planned) == 6
+    assert all(item.run.start_ms % 600_000 == 0 for item in planned)
 
 
 def test_inside_the_horizon_nothing_is_derived(now_ms):

@@ -7,7 +7,9 @@ import pytest
 from agent.tests.answering_server import Refusal, read_example
 from streamswarm_agent.collectors.base import CollectedFact, CollectedFrame, Collection
 from streamswarm_agent.errors import AgentError, CallRefused, StateUnusable
+from streamswarm_agent.runtime.budget import STEPS, Budget, Limits, ProcessUsage
 from streamswarm_agent.runtime.collecting import collect_for_ever
+from streamswarm_agent.runtime.configuration.resolution import Sources
 from streamswarm_agent.runtime.crash import arm_crash, pass_unharmed
 from streamswarm_agent.runtime.egress import PolicyResolver
 from streamswarm_agent.runtime.executor import RunExecutor
@@ -105,7 +107,7 @@ async def test_a_lease_outlives_the_agent(server, kept, client, orders):
     assert orders.schedule_revision == 7
     scheduler = Scheduler(RunExecutor({}, kept.recorder, kept.server_time), kept.server_time)
     Orders(client, scheduler, kept.state).resume()
-    assert len(scheduler._lease.assignments) == 1
+    assert len(scheduler._lease.assignments) == len(server.lease["assignments"])
 
 
 async def test_a_lease_is_written_again_only_for_something_new(server, kept, orders):
@@ -205,16 +207,31 @@ async def test_a_collector_that_breaks_is_read_again(kept, settings, caplog):
 
 
 async def test_the_agent_measures_itself(kept, uploader):
-    collector = SelfCollector(kept.spool, uploader, kept.server_time, psutil.Process())
-    (first,) = collector.collect().frames
-    assert first.absent == {"agent.cpu.utilization": "I", "agent.upload.duration": "T"}
+    budget = Budget(Limits(60e6, 0.01, 120e6, 0.25), ProcessUsage(), kept.clock.monotonic)
+    collector = SelfCollector(
+        kept.spool, uploader, kept.server_time, psutil.Process(), budget=budget, last_restart="then"
+    )
+    collection = collector.collect()
+    (first,) = collection.frames
+    assert first.absent == {
+        "agent.cpu.utilization": "I",
+        "agent.cpu.utilization.1m": "I",
+        "agent.upload.duration": "T",
+    }
+    assert {fact.key: fact.value for fact in collection.facts} == {
+        "agent.budget": "normal",
+        "agent.restart": "then",
+    }
+    assert first.values["agent.memory.limit"] == 60e6
+    assert first.values["agent.cpu.limit"] == 0.01
+    assert first.values["agent.budget.step"] == 0
     assert first.values["agent.memory.rss"] > 1e6
     uploader.last_duration_seconds = 0.5
     uploader.oldest_at = kept.server_time.now() - 30
     (second,) = collector.collect().frames
     assert second.values["agent.upload.duration"] == 0.5
     assert second.values["agent.spool.oldest_age"] == pytest.approx(30, abs=0.1)
-    assert second.absent == {}
+    assert second.absent == {"agent.cpu.utilization.1m": "I"}
 
 
 async def test_a_damaged_database_is_reported_once_it_shows(tmp_path):
@@ -245,3 +262,30 @@ def test_a_crash_point_that_does_not_exist_is_refused():
     assert arm_crash({}) is pass_unharmed
     with pytest.raises(AgentError, match="before_spool"):
         arm_crash({"SWARM_AGENT_CRASH_AT": "sometime"})
+
+
+async def test_a_step_of_saving_stretches_the_intervals(kept, settings):
+    kept.clock.last_sleep = 2
+    with pytest.raises(asyncio.CancelledError):
+        await collect_for_ever(
+            CountingCollector(), kept.recorder, settings, kept.clock, lambda: STEPS[1]
+        )
+    assert kept.clock.slept == [20, 20]
+
+
+async def test_a_step_of_saving_leaves_documents_out(kept, settings):
+    collector = CountingCollector()
+    collector.name = "processes"
+    kept.clock.last_sleep = 2
+    with pytest.raises(asyncio.CancelledError):
+        await collect_for_ever(collector, kept.recorder, settings, kept.clock, lambda: STEPS[-1])
+    assert collector.passes == 0
+    assert kept.clock.slept == [240, 240]
+
+
+async def test_the_owners_word_on_a_collector_counts_beside_the_servers(kept):
+    owner = Sources({}, None, ("collectors.host.interval_seconds=30",)).read()
+    settings = Settings(kept.state, PolicyResolver(), owner)
+    settings.config = Config(collectors={"host": CollectorSettings(7)})
+    await collect_times(2, CountingCollector(), kept, settings)
+    assert kept.clock.slept == [30, 30]

@@ -6,6 +6,7 @@ import pytest
 from agent.tests.answering_server import LostAnswer, Refusal, Rejection
 from streamswarm_agent.collectors.base import CollectedFrame, Collection
 from streamswarm_agent.errors import CallFailed, CallRefused
+from streamswarm_agent.runtime.uploader import Uploader
 from streamswarm_agent.wire.messages import RecordsAnswer
 
 
@@ -168,3 +169,13 @@ async def test_a_hundred_uploads_of_one_batch_store_it_once(server, kept, upload
     answers = await asyncio.gather(*(client.send_records(body) for _ in range(100)))
     assert all(isinstance(answer, RecordsAnswer) for answer in answers)
     assert sum(len(answer.stored) for answer in answers) == len(server.stored) == 5
+
+
+async def test_a_step_of_saving_makes_the_batches_smaller(server, kept, client, settings):
+    saving = Uploader(
+        kept.spool, kept.thread, client, settings=settings, clock=kept.clock, wake=kept.urgent,
+        read_batch_records=lambda: 2,
+    )  # fmt: skip
+    await measure(kept, 5)
+    await saving.flush()
+    assert server.batch_sizes() == [2, 2, 1]

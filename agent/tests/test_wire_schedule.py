@@ -70,6 +70,46 @@ def test_a_single_run_is_derived_once_and_a_schedule_of_a_later_version_never():
     assert list(derive_runs(make_assignment(kind="lunar"), **window)) == []
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        entry
+        for entry in json.loads((WIRE / "schedule_vectors.json").read_text())["schedules"]
+        if entry["schedule"]["kind"] == "cron"
+    ],
+    ids=lambda entry: entry["schedule"]["expression"],
+)
+def test_a_cron_schedule_is_derived_as_on_the_server(entry):
+    document = read_example("leases_answer")["assignments"][0] | {
+        "id": entry["assignment"],
+        "schedule": entry["schedule"],
+    }
+    window = {"from_ms": entry["from_ms"], "until_ms": entry["until_ms"]}
+    runs = derive_runs(Assignment.parse(document), **window)
+    found = [{"slot": run.slot, "start_ms": run.start_ms, "run_id": run.id} for run in runs]
+    assert found == entry["slots"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "time_zone"),
+    [
+        ("* * * *", "UTC"),
+        ("61 * * * *", "UTC"),
+        ("", "UTC"),
+        ("0 0 30 2 *", "UTC"),
+        ("* * * * *", "Mars/Olympus"),
+        ("* * * * *", "../../etc/passwd"),
+        ("* * * * *", ""),
+    ],
+)
+def test_a_cron_schedule_that_is_not_understood_is_left_to_the_server(expression, time_zone):
+    assignment = make_assignment(
+        kind="cron", every_ms=0, expression=expression, time_zone=time_zone
+    )
+    from_ms = assignment.schedule.anchor_ms
+    assert list(derive_runs(assignment, from_ms=from_ms, until_ms=from_ms + 86_400_000)) == []
+
+
 @given(st.uuids(), st.integers(1_000, 86_400_000))
 def test_the_phase_lies_inside_the_period(assignment_id, every_ms):
     schedule = make_assignment(every_ms=every_ms).schedule

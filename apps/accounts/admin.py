@@ -1,25 +1,41 @@
 """The admin's ground rules, used by every app: the policy decides, and every change is audited."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from axes.models import AccessAttempt
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.paginator import InfinitePaginator
 
-from apps.accounts.models import AuditEntry, AuditHead, Role, SetupCode, Token, User
+from apps.accounts.models import (
+    AuditCheck,
+    AuditEntry,
+    AuditHead,
+    Invitation,
+    PasswordLink,
+    Role,
+    SetupCode,
+    Token,
+    User,
+)
+from apps.accounts.places import find_unknown_places
 from apps.accounts.selectors import administers_everything
-from apps.accounts.services import record_audit
+from apps.accounts.services import keep_an_administrator, record_audit
 
 # Signing in happens on our own page, with its second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # documented
@@ -114,8 +130,23 @@ class ReadOnlyAdmin(AuditedAdmin):
         return False
 
 
+class RoleAdminForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """A role whose site and tag exist: a denial that names nothing would protect nothing."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for slug_field, places in (
+            ("site_slug", ({cleaned.get("site_slug", "")}, ())),
+            ("tag_slug", ((), {cleaned.get("tag_slug", "")})),
+        ):
+            for error in find_unknown_places(*places, field=slug_field):
+                self.add_error(slug_field, ValidationError(error.detail, code=error.code))
+        return cleaned
+
+
 class RoleInline(PolicyMixin, TabularInline):  # type: ignore[misc]  # unfold ships no types
     model = Role
+    form = RoleAdminForm
     extra = 0
 
 
@@ -138,6 +169,24 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc,type-arg]  
         (_("Preferences"), {"fields": ["time_zone", "language", "theme"]}),
     ]
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with guard_change(request):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with guard_change(request):
+            return super().delete_view(request, *args, **kwargs)
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        # "Delete selected" comes here too.
+        with guard_change(request):
+            return super().changelist_view(request, *args, **kwargs)
+
+
+def guard_change(request: HttpRequest) -> AbstractContextManager[None]:
+    """What is posted is undone when it would leave no administrator."""
+    return keep_an_administrator() if request.method == "POST" else nullcontext()
+
 
 @admin.register(Role)
 class RoleAdmin(ReadOnlyAdmin):
@@ -157,6 +206,28 @@ class TokenAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return administers_everything(request.user)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["email", "invited_by", "created_at", "expires_at", "accepted_at", "revoked_at"]
+    list_select_related = ["invited_by"]
+    search_fields = ["email"]
+    exclude = ["digest"]
+
+
+@admin.register(PasswordLink)
+class PasswordLinkAdmin(ReadOnlyAdmin):
+    list_display = ["user", "created_at", "expires_at", "used_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__username"]
+    exclude = ["digest"]
+
+
+@admin.register(AuditCheck)
+class AuditCheckAdmin(ReadOnlyAdmin):
+    list_display = ["at", "count", "last_entry_id", "fault"]
+    search_fields = ["fault"]
 
 
 @admin.register(AuditEntry)
@@ -181,7 +252,14 @@ class SetupCodeAdmin(ReadOnlyAdmin):
 
 
 # What the libraries registered by themselves follows the same rules.
-for registered in (Group, EmailAddress, Authenticator, UserSession):
+for registered in (
+    Group,
+    EmailAddress,
+    Authenticator,
+    UserSession,
+    OutstandingToken,
+    BlacklistedToken,
+):
     admin.site.unregister(registered)
 
 
@@ -212,3 +290,27 @@ class UserSessionAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     search_fields = ["user__username", "ip"]
     exclude = ["session_key"]
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnlyAdmin):
+    """Deleting one lifts a lock-out."""
+
+    list_display = ["username", "ip_address", "failures_since_start", "attempt_time"]
+    ordering = ["-attempt_time"]
+    search_fields = ["username", "ip_address"]
+    fields = ["username", "ip_address", "failures_since_start", "attempt_time"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return administers_everything(request.user)
+
+
+@admin.register(OutstandingToken)
+class OutstandingTokenAdmin(ReadOnlyAdmin):
+    """The refresh tokens of JSON Web Tokens; their text is nowhere."""
+
+    list_display = ["user", "created_at", "expires_at", "blacklistedtoken"]
+    list_select_related = ["user", "blacklistedtoken"]
+    ordering = ["-created_at"]
+    search_fields = ["user__username"]
+    fields = ["user", "created_at", "expires_at"]

@@ -123,6 +123,38 @@ class Invitation(models.Model):
         return self.email
 
 
+class PasswordLink(models.Model):
+    """A hashed, expiring, single-use link by which a user sets a new password."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="password_links")
+    digest = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(_("created"))
+    expires_at = models.DateTimeField(_("expires"))
+    used_at = models.DateTimeField(_("used"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("password link")
+        verbose_name_plural = _("password links")
+        ordering: ClassVar = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"password link of {self.user}"
+
+
+class AuditCheck(models.Model):
+    """What the newest verification of the audit chain found; one row."""
+
+    at = models.DateTimeField(_("time"))
+    count = models.PositiveBigIntegerField(_("entries"))
+    last_entry_id = models.PositiveBigIntegerField(_("up to entry"))
+    digest = models.CharField(max_length=64)
+    # What is wrong, in words; empty when every seal fits.
+    fault = models.CharField(_("fault"), max_length=255, blank=True)
+
+    def __str__(self) -> str:
+        return f"audit check of {self.at:%Y-%m-%d %H:%M}"
+
+
 class AuditHead(models.Model):
     """The end of the audit chain: one row, locked while an entry is added."""
 

@@ -106,6 +106,12 @@ def load_roles(user: User) -> list[Role]:
     return roles
 
 
+def forget_roles(user: User) -> None:
+    """After a change of its roles the object asks the database again."""
+    for name in ("_policy_roles", "_prefetched_objects_cache"):
+        user.__dict__.pop(name, None)
+
+
 def may(user: AnyUser, permission: Permission) -> bool:
     """Whether `user` holds `permission` anywhere at all."""
     return not find_scope(user, permission).is_empty

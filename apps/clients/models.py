@@ -88,6 +88,8 @@ class Client(models.Model):
     earlier_boots: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
     clone_suspected_at = models.DateTimeField(_("clone suspected"), null=True, blank=True)
     clone_detail = models.CharField(_("why a clone"), max_length=255, blank=True)
+    # Unix seconds of the newest heartbeats, oldest first: a strip on its page costs no table.
+    heartbeats: "models.JSONField[list[float], list[float]]" = models.JSONField(default=list)
     spool_depth = models.PositiveBigIntegerField(_("spool depth"), default=0)
     spool_dropped = models.PositiveBigIntegerField(_("records dropped by the spool"), default=0)
     clock_offset_seconds = models.FloatField(_("clock offset"), null=True, blank=True)
@@ -100,6 +102,8 @@ class Client(models.Model):
     inventory_at = models.DateTimeField(null=True, blank=True)
     # Rises with every change of what the agent should do; a heartbeat's answer carries it.
     schedule_revision = models.PositiveBigIntegerField(default=1)
+    # Set when somebody deletes it: gone for everybody, while its history is removed in pieces.
+    deleted_at = models.DateTimeField(_("deleted"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("client")
@@ -201,6 +205,8 @@ class MaintenanceWindow(models.Model):
     selector: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField(
         _("clients"), default=dict
     )
+    # Whatever was going on at that moment ended then, by hand; later occurrences are whole.
+    ended_at = models.DateTimeField(_("ended by hand"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"))
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True

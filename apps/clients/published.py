@@ -1,6 +1,7 @@
 """Events of this app for the apps above it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 
@@ -18,3 +19,18 @@ class ClientChanged:
     """A client was enrolled, renamed, moved, described anew, or deleted."""
 
     client_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatRecorded:
+    """An agent reported that it is there."""
+
+    client_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceChanged:
+    """A maintenance window was made, changed, ended or deleted."""
+
+    window_id: UUID

@@ -1,10 +1,14 @@
 """Clients as somebody may see them."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, Value, When
+from django.db.models.fields.json import KeyTransform
 
 from apps.accounts.policy import (
     AnyUser,
@@ -15,9 +19,88 @@ from apps.accounts.policy import (
     narrow,
     require,
 )
-from apps.clients.algorithms.selector import Selector
-from apps.clients.models import Client, EnrolmentToken, Site, Tag
+from apps.clients.algorithms.recurrence import Occurrence, Recurrence, list_occurrences
+from apps.clients.algorithms.selector import Selector, parse_selector
+from apps.clients.models import Client, EnrolmentToken, Key, MaintenanceWindow, Site, Tag
 from apps.core.errors import FieldError, Invalid, NotFound, Refused
+
+CAPABILITY_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientQuery:
+    """What a list of clients is narrowed by; empty members narrow nothing."""
+
+    text: str = ""
+    presence: str = ""
+    site: str = ""
+    tag: str = ""
+    version: str = ""
+    capability: str = ""
+    has_clone: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        return self == ClientQuery()
+
+
+def search_clients(
+    user: AnyUser, query: ClientQuery, permission: Permission = Permission.VIEW
+) -> QuerySet[Client]:
+    """The clients on which `user` holds `permission` and that `query` means.
+
+    The text is looked for in name, host name, address and system; a tag means those below it too.
+    """
+    rows = list_clients(user, permission)
+    if query.text:
+        rows = rows.filter(match_text(query.text))
+    if query.presence:
+        rows = rows.filter(presence=query.presence)
+    if query.site:
+        rows = rows.filter(site__slug=query.site)
+    if query.tag:
+        rows = rows.filter(build_tag_filter(query.tag))
+    if query.version:
+        rows = rows.filter(agent_version=query.version)
+    if query.capability:
+        rows = keep_capable(rows, query.capability)
+    if query.has_clone:
+        rows = rows.exclude(clone_suspected_at=None)
+    return rows
+
+
+def match_text(text: str) -> Q:
+    fields = ("name", "hostname", "last_address", "operating_system")
+    condition = Q()
+    for field in fields:
+        condition |= Q(**{f"{field}__icontains": text})
+    return condition
+
+
+def keep_capable(rows: QuerySet[Client], capability: str) -> QuerySet[Client]:
+    """Those of the clients whose inventory says that they have the capability."""
+    if not CAPABILITY_NAME.fullmatch(capability):
+        return rows.none()
+    named = KeyTransform(capability, KeyTransform("capabilities", "inventory"))
+    marked = rows.alias(has_capability=KeyTransform("is_available", named))
+    return marked.filter(has_capability=True)
+
+
+def list_versions(user: AnyUser) -> list[str]:
+    """The agent versions of the clients that `user` sees, each once."""
+    rows = list_clients(user).order_by("agent_version").exclude(agent_version="")
+    return list(rows.values_list("agent_version", flat=True).distinct())
+
+
+def get_key(client: Client, prefix: str) -> Key:
+    """The key of `client` with that prefix.
+
+    Raises: NotFound when it has none.
+    """
+    key = client.keys.filter(prefix=prefix).first()
+    if key is None:
+        raise NotFound("key_unknown", "This client has no such key.")
+    return key
 
 
 def build_client_filter(place: Place, *, path: str = "") -> Q:
@@ -65,8 +148,9 @@ def list_selected(user: AnyUser, selector: Selector, permission: Permission) -> 
 
 
 def list_clients(user: AnyUser, permission: Permission = Permission.VIEW) -> QuerySet[Client]:
-    """The clients on which `user` holds `permission`, with site and tags."""
-    rows = Client.objects.select_related("site").prefetch_related("tags__lineage")
+    """The clients on which `user` holds `permission`, with site and tags; none being deleted."""
+    rows = Client.objects.filter(deleted_at=None)
+    rows = rows.select_related("site").prefetch_related("tags__lineage")
     return narrow(rows, find_scope(user, permission), build_filter=build_client_filter)
 
 
@@ -139,6 +223,34 @@ def list_tags(user: AnyUser) -> QuerySet[Tag]:
     return narrow_places(Tag.objects.all(), user, "tag_slug", seen)
 
 
+def count_clients(user: AnyUser, name: str) -> dict[int, int]:
+    """How many clients of `user` each site has (`site_id`), or carry each tag (`tags`), by id."""
+    rows = list_clients(user).order_by().values(name).annotate(n=Count("id"))
+    return {row[name]: row["n"] for row in rows if row[name] is not None}
+
+
+def get_site(user: AnyUser, site_id: int) -> Site:
+    """One site.
+
+    Raises: NotFound when there is none that `user` may see.
+    """
+    site = list_sites(user).filter(id=site_id).first()
+    if site is None:
+        raise NotFound("site_unknown", "There is no such site.")
+    return site
+
+
+def get_tag(user: AnyUser, tag_id: int) -> Tag:
+    """One tag with its parent.
+
+    Raises: NotFound when there is none that `user` may see.
+    """
+    tag = list_tags(user).select_related("parent").filter(id=tag_id).first()
+    if tag is None:
+        raise NotFound("tag_unknown", "There is no such tag.")
+    return tag
+
+
 PlaceRow = TypeVar("PlaceRow", Site, Tag)
 
 
@@ -191,3 +303,169 @@ def get_enrolment_token(user: AnyUser, token_id: int) -> EnrolmentToken:
     if token is None:
         raise NotFound("token_unknown", "There is no such enrolment token.")
     return token
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """What a client is in the middle of: the window, its effect, and when this time is over."""
+
+    window_id: UUID
+    name: str
+    effect: str
+    until: datetime
+
+
+def read_recurrence(window: MaintenanceWindow) -> Recurrence:
+    """When the window comes, as the algorithms take it."""
+    return Recurrence(
+        starts_at=window.starts_at,
+        duration_seconds=window.duration_seconds,
+        time_zone=window.time_zone,
+        rule=window.recurrence,
+        ended_at=window.ended_at,
+    )
+
+
+def list_windows(
+    user: AnyUser, permission: Permission = Permission.VIEW
+) -> QuerySet[MaintenanceWindow]:
+    """The windows that touch a client on which `user` holds `permission`, and those `user` made."""
+    rows = MaintenanceWindow.objects.select_related("created_by")
+    scope = find_scope(user, permission)
+    if scope.is_everything:
+        return rows
+    if scope.is_empty:
+        return rows.none()
+    selectors = dict(MaintenanceWindow.objects.values_list("id", "selector"))
+    counts = count_selected(user, selectors, permission)
+    touching = [window_id for window_id, count in counts.items() if count]
+    return rows.filter(Q(id__in=touching) | Q(created_by=user))
+
+
+def get_window(
+    user: AnyUser, window_id: UUID | str, permission: Permission = Permission.VIEW
+) -> MaintenanceWindow:
+    """One maintenance window; to operate it, all of its clients must be in the user's hands.
+
+    Raises: NotFound when `user` cannot see it, Refused when it touches others' clients.
+    """
+    window = list_windows(user).filter(id=window_id).first()
+    if window is None:
+        raise NotFound("window_unknown", "There is no such maintenance window.")
+    if permission != Permission.VIEW:
+        require_selected(user, parse_selector(window.selector))
+    return window
+
+
+def require_selected(user: AnyUser, selector: Selector) -> None:
+    """Raises: Refused unless `user` operates every client that the selector means right now.
+
+    One that means every client, also those to come, is for who operates everything.
+    """
+    scope = require(user, Permission.OPERATE)
+    if scope.is_everything:
+        return
+    if selector.is_everything:
+        raise Refused("refused", "Only who operates every client may select all of them.")
+    mine = list_clients(user, Permission.OPERATE).order_by().values("id")
+    others = Client.objects.filter(build_selector_filter(selector), deleted_at=None)
+    if others.exclude(id__in=mine).exists():
+        raise Refused("refused", "Clients outside your role are selected as well.")
+
+
+def build_stored_filter(document: Mapping[str, Any]) -> Q:
+    """As `build_selector_filter`, of a stored selector; never empty."""
+    return build_selector_filter(parse_selector(document)) or Q(pk__isnull=False)
+
+
+def count_selected(
+    user: AnyUser,
+    selectors: Mapping[UUID, Mapping[str, Any]],
+    permission: Permission = Permission.VIEW,
+) -> dict[UUID, int]:
+    """How many clients of `user` each stored selector means, by its key; one query."""
+    names = {f"n{number}": key for number, key in enumerate(selectors)}
+    counts = list_clients(user, permission).order_by()
+    found = counts.aggregate(
+        **{
+            name: Count("id", filter=build_stored_filter(selectors[key]))
+            for name, key in names.items()
+        }
+    )
+    return {key: found[name] for name, key in names.items()}
+
+
+def describe_maintenance(client_ids: Sequence[UUID], at: datetime) -> dict[UUID, Maintenance]:
+    """The maintenance that those of the clients are in which are in any; two queries at most.
+
+    A pause counts before a mute, then the one that lasts longest.
+    """
+    moment = at + timedelta(microseconds=1)
+    current: list[tuple[MaintenanceWindow, Maintenance]] = []
+    for window in MaintenanceWindow.objects.order_by("starts_at", "id"):
+        times = list_occurrences(read_recurrence(window), start=at, end=moment)
+        if times:
+            until = max(one.end for one in times)
+            current.append((window, Maintenance(window.id, window.name, window.effect, until)))
+    # The weightiest last, so that it is what stays.
+    current.sort(key=lambda pair: (pair[1].effect == "pause", pair[1].until))
+    matched = match_windows(client_ids, [window for window, _state in current])
+    return {client_id: current[numbers[-1]][1] for client_id, numbers in matched.items() if numbers}
+
+
+def match_windows(
+    client_ids: Sequence[UUID], windows: Sequence[MaintenanceWindow]
+) -> dict[UUID, list[int]]:
+    """The places in `windows` of those that mean each client; one query, none without windows."""
+    if not windows or not client_ids:
+        return {}
+    marks = {
+        f"is_in_{number}": Case(
+            When(build_stored_filter(window.selector), then=Value(value=True)),
+            default=Value(value=False),
+        )
+        for number, window in enumerate(windows)
+    }
+    rows = Client.objects.filter(id__in=client_ids).values_list("id").annotate(**marks)
+    return {
+        client_id: [number for number, is_in in enumerate(marked) if is_in]
+        for client_id, *marked in rows
+    }
+
+
+def list_pauses(client: Client, *, start: datetime, end: datetime) -> list[Occurrence]:
+    """The times in [start, end) in which the client starts no runs, merged and in order."""
+    coming: list[tuple[MaintenanceWindow, list[Occurrence]]] = []
+    for window in MaintenanceWindow.objects.filter(effect=MaintenanceWindow.Effect.PAUSE):
+        found = list_occurrences(read_recurrence(window), start=start, end=end)
+        if found:
+            coming.append((window, found))
+    matched = match_windows([client.id], [window for window, _found in coming])
+    times = [time for number in matched.get(client.id, ()) for time in coming[number][1]]
+    merged: list[Occurrence] = []
+    for time in sorted(times, key=lambda one: one.start):
+        if merged and time.start <= merged[-1].end:
+            merged[-1] = Occurrence(merged[-1].start, max(merged[-1].end, time.end))
+        else:
+            merged.append(time)
+    return merged
+
+
+def list_operable(user: AnyUser, windows: Sequence[MaintenanceWindow]) -> set[UUID]:
+    """The ids of the windows all of whose clients are in the user's hands."""
+    scope = find_scope(user, Permission.OPERATE)
+    if scope.is_everything or scope.is_empty:
+        return {window.id for window in windows if not scope.is_empty}
+    named = {
+        window.id: window.selector
+        for window in windows
+        if not parse_selector(window.selector).is_everything
+    }
+    mine = count_selected(user, named, Permission.OPERATE)
+    everybody = {
+        f"n{number}": Count("id", filter=build_stored_filter(selector))
+        for number, selector in enumerate(named.values())
+    }
+    totals = Client.objects.filter(deleted_at=None).aggregate(**everybody)
+    pairs = zip(named, totals.values(), strict=True)
+    return {window_id for window_id, total in pairs if total == mine[window_id]}

@@ -6,3 +6,8 @@ from apps.clients import services
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def update_presence() -> None:
     services.update_presence()
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def remove_deleted_clients() -> None:
+    services.remove_deleted_clients()

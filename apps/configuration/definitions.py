@@ -8,6 +8,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 SettingKind = Literal["flag", "whole", "number", "text", "words", "secret", "choice"]
+TextForm = Literal["", "host", "address"]
+
+GROUPS: Mapping[str, str | Promise] = {
+    "mail": _("Mail"),
+    "thresholds": _("Thresholds"),
+    "measuring": _("Measuring"),
+    "alerts": _("Alerts"),
+    "sign-in": _("Signing in"),
+    "audit": _("Audit"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +34,176 @@ class Definition:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    # What each text must be: anything, a host's name or address, or an e-mail address.
+    form: TextForm = ""
 
 
 DEFINITIONS: tuple[Definition, ...] = (
+    Definition(
+        "smtp_server",
+        "mail",
+        "text",
+        "SWARM_SMTP_SERVER",
+        _("Mail server"),
+        _("Host name or address; empty switches mail off."),
+        form="host",
+    ),
+    Definition(
+        "smtp_port", "mail", "whole", "SWARM_SMTP_PORT", _("Port"), minimum=1, maximum=65535
+    ),
+    Definition(
+        "smtp_security",
+        "mail",
+        "choice",
+        "SWARM_SMTP_SECURITY",
+        _("Encryption"),
+        _("starttls is usual on port 587, tls on port 465; none sends everything in the clear."),
+        choices=("starttls", "tls", "none"),
+    ),
+    Definition(
+        "smtp_user",
+        "mail",
+        "text",
+        "SWARM_EMAIL_USER",
+        _("User name"),
+        _("Empty sends without signing in."),
+    ),
+    Definition(
+        "smtp_password",
+        "mail",
+        "secret",
+        "SWARM_EMAIL_PASSWORD",
+        _("Password"),
+        _("Stored encrypted and never shown again."),
+    ),
+    Definition(
+        "mail_sender",
+        "mail",
+        "text",
+        "SWARM_MAIL_FROM",
+        _("Sender"),
+        _("The address messages come from; empty takes the user name when it is an address."),
+        form="address",
+    ),
+    Definition(
+        "alert_recipients",
+        "alerts",
+        "words",
+        "SWARM_ALERT_RECIPIENTS",
+        _("Recipients"),
+        _("Addresses that get notices and, on request, the test message."),
+        form="address",
+    ),
+    Definition(
+        "alert_cooldown_minutes",
+        "alerts",
+        "number",
+        "SWARM_ALERT_COOLDOWN_MINUTES",
+        _("Quiet time"),
+        _("How long the same notice is not repeated."),
+        unit="min",
+        minimum=0,
+        maximum=10080,
+    ),
+    Definition(
+        "cpu_threshold_percent",
+        "thresholds",
+        "number",
+        "SWARM_CPU_THRESHOLD_PERCENT",
+        _("Processor"),
+        _("A client whose processor is busier is marked as high."),
+        unit="%",
+        minimum=1,
+        maximum=100,
+    ),
+    Definition(
+        "memory_threshold_percent",
+        "thresholds",
+        "number",
+        "SWARM_MEMORY_THRESHOLD_PERCENT",
+        _("Memory"),
+        _("A client that uses more of its memory is marked as high."),
+        unit="%",
+        minimum=1,
+        maximum=100,
+    ),
+    Definition(
+        "disk_threshold_percent",
+        "thresholds",
+        "number",
+        "SWARM_DISK_THRESHOLD_PERCENT",
+        _("File systems"),
+        _("A file system that is fuller is marked as high."),
+        unit="%",
+        minimum=1,
+        maximum=100,
+    ),
+    Definition(
+        "bandwidth_threshold_mbps",
+        "thresholds",
+        "number",
+        "SWARM_BANDWIDTH_THRESHOLD_MBPS",
+        _("Traffic of an interface"),
+        _("An interface that receives or sends more is marked as high."),
+        unit="Mbit/s",
+        minimum=0.001,
+        maximum=1_000_000,
+    ),
+    Definition(
+        "ping_timeout_seconds",
+        "measuring",
+        "number",
+        "SWARM_PING_TIMEOUT_SECONDS",
+        _("Wait for a ping's reply"),
+        _("What a new ping test waits when it says nothing else."),
+        unit="s",
+        minimum=0.01,
+        maximum=30,
+    ),
+    Definition(
+        "default_test_duration_seconds",
+        "measuring",
+        "number",
+        "SWARM_DEFAULT_TEST_DURATION",
+        _("Duration of a new test"),
+        _("What the form and the API offer."),
+        unit="s",
+        minimum=1,
+        maximum=86400,
+    ),
+    Definition(
+        "default_test_interval_seconds",
+        "measuring",
+        "number",
+        "SWARM_DEFAULT_TEST_INTERVAL",
+        _("Sample interval of a new test"),
+        _("What the form and the API offer."),
+        unit="s",
+        minimum=0.2,
+        maximum=3600,
+    ),
+    Definition(
+        "host_interval_seconds",
+        "measuring",
+        "number",
+        "SWARM_HOST_INTERVAL_SECONDS",
+        _("Host figures"),
+        _("How often agents sample processor, memory, disks and file systems."),
+        unit="s",
+        minimum=1,
+        maximum=3600,
+    ),
+    Definition(
+        "network_interval_seconds",
+        "measuring",
+        "number",
+        "SWARM_NETWORK_INTERVAL_SECONDS",
+        _("Interface figures"),
+        _("How often agents sample their network interfaces."),
+        unit="s",
+        minimum=1,
+        maximum=3600,
+    ),
     Definition(
         "admin_two_factor_required",
         "sign-in",
@@ -34,6 +211,29 @@ DEFINITIONS: tuple[Definition, ...] = (
         "SWARM_ADMIN_TWO_FACTOR",
         _("Administrators need a second factor"),
         _("An administrator without one is led to set it up before anything else."),
+    ),
+    Definition(
+        "session_idle_minutes",
+        "sign-in",
+        "whole",
+        "SWARM_SESSION_IDLE_MINUTES",
+        _("Idle time of a session"),
+        _("Without a page view or action for so long, a session ends."),
+        unit="min",
+        minimum=1,
+        maximum=720,
+    ),
+    Definition(
+        "audit_head_recipients",
+        "audit",
+        "words",
+        "SWARM_AUDIT_HEAD_RECIPIENTS",
+        _("Keepers of the audit's head"),
+        _(
+            "Addresses that get the seal of the newest audit entry once a day; "
+            "with it they can prove later that nothing was cut off."
+        ),
+        form="address",
     ),
 )
 

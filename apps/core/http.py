@@ -1,16 +1,17 @@
 """How errors, pages of lists and field problems look over HTTP, for every API."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
 from django.shortcuts import render
-from django.views.defaults import server_error
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
@@ -19,7 +20,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 from apps.core.database import explain_fault
-from apps.core.errors import StreamSwarmError, Unavailable
+from apps.core.errors import FieldError, Invalid, StreamSwarmError, Unavailable
+from apps.core.request_ids import read_request_id
 
 logger = structlog.get_logger(__name__)
 
@@ -43,8 +45,73 @@ class StableOrdering(OrderingFilter):
         return queryset.order_by(*(ordering or queryset.model._meta.ordering), "pk")  # noqa: SLF001 - documented API
 
 
+class FieldSelection:
+    """`?fields=name,site` on whatever the API reads: each row keeps only those members.
+
+    It works on the finished answer of any view, so no view needs to know of it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_template_response(
+        self, request: HttpRequest, response: HttpResponse
+    ) -> HttpResponse:
+        wanted = request.GET.get("fields")
+        is_read = request.method == "GET" and response.status_code == HTTPStatus.OK
+        if wanted is None or not is_read or not isinstance(response, Response):
+            return response
+        if isinstance(response.data, dict | list):
+            try:
+                response.data = select_fields(response.data, wanted, read_members(response))
+            except Invalid as error:
+                response.data = name_request(describe_error(error), read_request_id(request))
+                response.status_code = error.http_status
+        return response
+
+
+def read_members(response: Response) -> list[str]:
+    """What the rows of the answer may hold by the view's serializer; a view may have none."""
+    view = getattr(response, "renderer_context", {}).get("view")
+    get_serializer = getattr(view, "get_serializer", None)
+    return list(get_serializer().fields) if get_serializer else []
+
+
+def select_fields(document: Any, wanted: str, members: Sequence[str]) -> Any:
+    """The document of one object, of a list, or of a page of a list, with only the members wanted.
+
+    Raises: Invalid naming those that no row has, and all that there are.
+    """
+    is_page = isinstance(document, Mapping) and isinstance(document.get("results"), list)
+    rows = document["results"] if is_page else document
+    listed = rows if isinstance(rows, list) else [rows]
+    names = list(dict.fromkeys(name.strip() for name in wanted.split(",") if name.strip()))
+    allowed = list(dict.fromkeys([*members, *(key for row in listed[:1] for key in row)]))
+    check_names(names, allowed)
+    picked = [{name: row[name] for name in names if name in row} for row in listed]
+    if is_page:
+        return {**document, "results": picked}
+    return picked if isinstance(rows, list) else picked[0]
+
+
+def check_names(names: Sequence[str], allowed: Sequence[str]) -> None:
+    unknown = [name for name in names if allowed and name not in allowed]
+    if unknown or not names:
+        what = f"there is no {', '.join(unknown)}" if unknown else "names no field"
+        detail = f"{what}; the fields are {', '.join(allowed)}"
+        raise Invalid([FieldError("fields", "unknown", detail)])
+
+
 def describe_error(error: StreamSwarmError) -> dict[str, Any]:
     return {"code": error.code, "detail": error.detail, "data": error.data}
+
+
+def name_request(document: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """The refusal with the id under which the log has more of it."""
+    return {**document, "request_id": request_id} if request_id else document
 
 
 def read_headers(error: StreamSwarmError) -> dict[str, str]:
@@ -55,7 +122,14 @@ def read_headers(error: StreamSwarmError) -> dict[str, str]:
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response | None:
-    """The `{"code", "detail", "data"}` answer of every API view."""
+    """The `{"code", "detail", "data"}` answer of every API view, with the request's id."""
+    response = build_refusal(error, context)
+    if response is not None and isinstance(response.data, dict):
+        response.data = name_request(response.data, read_request_id(context.get("request")))
+    return response
+
+
+def build_refusal(error: Exception, context: Mapping[str, Any]) -> Response | None:
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database_fault", reason=str(error))
         error = explain_fault(error)
@@ -121,7 +195,8 @@ def answer_crash(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, OperationalError | InterfaceError):
         return answer_fault(request, error)
-    return server_error(request)
+    page = render_to_string("500.html", {"request_id": read_request_id(request)})
+    return HttpResponseServerError(page)
 
 
 def answer_fault(request: HttpRequest, error: OperationalError | InterfaceError) -> HttpResponse:
@@ -133,15 +208,19 @@ def answer_fault(request: HttpRequest, error: OperationalError | InterfaceError)
 def answer_error(
     request: HttpRequest, error: StreamSwarmError, *, page_request: HttpRequest | None
 ) -> HttpResponse:
+    request_id = read_request_id(request)
     if request.path.startswith("/api/"):
-        response: HttpResponse = JsonResponse(describe_error(error), status=error.http_status)
+        document = name_request(describe_error(error), request_id)
+        response: HttpResponse = JsonResponse(document, status=error.http_status)
     else:
-        response = render_error_page(page_request, error)
+        response = render_error_page(page_request, error, request_id)
     for name, value in read_headers(error).items():
         response[name] = value
     return response
 
 
-def render_error_page(request: HttpRequest | None, error: StreamSwarmError) -> HttpResponse:
-    context = {"status": error.http_status, "detail": error.detail}
+def render_error_page(
+    request: HttpRequest | None, error: StreamSwarmError, request_id: str
+) -> HttpResponse:
+    context = {"status": error.http_status, "detail": error.detail, "request_id": request_id}
     return render(request, "errors/error.html", context, status=error.http_status)

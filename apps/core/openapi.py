@@ -10,6 +10,10 @@ ERROR_SCHEMA: Document = {
     "properties": {
         "code": {"type": "string", "description": "What a program may act on."},
         "detail": {"type": "string", "description": "A sentence for people."},
+        "request_id": {
+            "type": "string",
+            "description": "Under which the server's log has more; also in `X-Request-ID`.",
+        },
         "data": {
             "type": "object",
             "description": "More, by code; of broken fields `errors`.",
@@ -39,6 +43,7 @@ EXAMPLES: dict[int, Document] = {
     404: {"code": "client_unknown", "detail": "There is no such client.", "data": {}},
     409: {"code": "name_taken", "detail": "Another test has it.", "data": {"field": "name"}},
     413: {"code": "too_large", "detail": "1200000 bytes exceed the limit ...", "data": {}},
+    429: {"code": "locked_out", "detail": "Too many failed attempts: ...", "data": {}},
     503: {"code": "database_unavailable", "detail": "Nothing was stored.", "data": {}},
     507: {"code": "storage_full", "detail": "Nothing was stored.", "data": {}},
 }
@@ -49,11 +54,13 @@ MEANINGS = {
     404: "There is no such thing, or none that you may see.",
     409: "It does not fit what there is.",
     413: "Too large; wait `Retry-After` seconds and send less.",
+    429: "Too many failed attempts; try again after `Retry-After` seconds.",
     503: "The database does not answer; send it again after `Retry-After` seconds.",
     507: "The disk is full; send it again after `Retry-After` seconds.",
 }
-RETRIED = frozenset({413, 503, 507})
+RETRIED = frozenset({413, 429, 503, 507})
 AGENT_DOOR = "/api/v1/agent/"
+GUESSED = frozenset({"/api/v1/jwt/", "/api/v1/users/me/password/"})
 
 
 def document_errors(result: Document, generator: Any, request: Any, public: Any) -> Document:
@@ -67,6 +74,48 @@ def document_errors(result: Document, generator: Any, request: Any, public: Any)
                 reference = {"$ref": f"#/components/responses/Error{status}"}
                 operation["responses"].setdefault(str(status), reference)
     return result
+
+
+def document_fields(result: Document, generator: Any, request: Any, public: Any) -> Document:
+    """The schema with `?fields=` on every operation that reads; a hook of drf-spectacular."""
+    schemas = result.get("components", {}).get("schemas", {})
+    for path, operations in result.get("paths", {}).items():
+        operation = operations.get("get")
+        if operation is None or path.startswith(AGENT_DOOR):
+            continue
+        names = list_selectable(operation, schemas)
+        if names:
+            operation.setdefault("parameters", []).append(describe_fields(names))
+    return result
+
+
+def list_selectable(operation: Document, schemas: Document) -> list[str]:
+    """The members of the answer's rows, or of the answer itself when it is one object."""
+    content = operation["responses"].get("200", {}).get("content", {})
+    schema = follow(content.get("application/json", {}).get("schema", {}), schemas)
+    results = schema.get("properties", {}).get("results")
+    rows = results if results is not None else schema
+    row = follow(rows.get("items", rows), schemas)
+    return sorted(row.get("properties", {}))
+
+
+def follow(schema: Document, schemas: Document) -> Document:
+    """The schema that a reference names, or the schema itself."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: Document = schemas.get(name, {}) if name else schema
+    return found
+
+
+def describe_fields(names: list[str]) -> Document:
+    return {
+        "in": "query",
+        "name": "fields",
+        "description": "Only these members of each row, separated by commas.",
+        "schema": {"type": "array", "items": {"type": "string", "enum": names}},
+        "style": "form",
+        "explode": False,
+        "example": names[:2],
+    }
 
 
 def describe_response(status: int) -> Document:
@@ -93,6 +142,7 @@ def choose_statuses(path: str, method: str, operation: Document) -> list[int]:
         404: "path" in places,
         409: not is_agent and method in {"post", "put", "patch", "delete"},
         413: is_agent and has_body,
+        429: path in GUESSED,
         503: is_agent and has_body,
         507: is_agent and has_body,
     }

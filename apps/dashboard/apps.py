@@ -8,6 +8,9 @@ class DashboardConfig(AppConfig):
     verbose_name = _("Dashboard")
 
     def ready(self) -> None:
+        from apps.accounts.places import register_places
         from apps.dashboard import live
+        from apps.dashboard.selectors.users import find_places
 
         live.connect()
+        register_places(find_places)

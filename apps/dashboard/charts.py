@@ -1,14 +1,16 @@
 """Which series a page draws, and how; static/js/chart.js draws it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.dashboard.formats import Style, find_style
+from apps.dashboard.formats import Style, find_style, format_quantity
+from apps.dashboard.thresholds import read_thresholds
 from apps.metrics.selectors import LatestValues
 from apps.tests.kinds import Kind
 
@@ -44,6 +46,8 @@ class Panel:
     lines: tuple[Line, ...]
     band: tuple[Line, Line] | None = None
     is_bars: bool = False
+    # Drawn as a dashed line, in the unit of the lines.
+    threshold: float | None = None
     # Draw 1 - value: the share of failures of a series of successes.
     is_complement: bool = False
 
@@ -55,7 +59,16 @@ class Panel:
             "band": [describe_line(line) for line in self.band or ()],
             "is_bars": self.is_bars,
             "is_complement": self.is_complement,
+            "threshold": self.threshold,
+            "threshold_text": describe_threshold(self),
         }
+
+
+def describe_threshold(panel: Panel) -> str:
+    if panel.threshold is None:
+        return ""
+    limit = format_quantity(panel.threshold, panel.style)
+    return gettext("high above %(limit)s") % {"limit": limit}
 
 
 def describe_line(line: Line) -> dict[str, str]:
@@ -179,7 +192,9 @@ def describe_client_panels(latest: Sequence[LatestValues]) -> list[Panel]:
             for subject in file_systems[:MAXIMUM_PANELS_OF_A_KIND]
         )
         panels.append(Panel(_("File systems"), Style.RATIO, lines))
-    return [*panels, *describe_subject_panels(latest, "disk", Style.BYTE_RATE)]
+    panels += describe_subject_panels(latest, "disk", Style.BYTE_RATE)
+    thresholds = read_thresholds()
+    return [replace(one, threshold=thresholds.get(one.lines[0].key)) for one in panels]
 
 
 def describe_subject_panels(latest: Iterable[LatestValues], kind: str, style: Style) -> list[Panel]:

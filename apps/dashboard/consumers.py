@@ -10,9 +10,12 @@ from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from apps.accounts.policy import AnyUser
+from apps.accounts.profile import require_second_factor
+from apps.accounts.services.sessions import is_over
 from apps.core.errors import Invalid, NotAuthenticated, StreamSwarmError
 from apps.dashboard.outbox import Outbox
 from apps.dashboard.topics import authorise
@@ -37,14 +40,16 @@ def authorise_session(session_key: str | None, topics: tuple[str, ...]) -> list[
 
     Raises: NotAuthenticated when nobody is signed in with it any more; else as `authorise`.
     """
-    return authorise(load_user(session_key), topics)
+    user = load_user(session_key)
+    require_second_factor(user)
+    return authorise(user, topics)
 
 
 def load_user(session_key: str | None) -> AnyUser:
     """The session's user, read anew: what this process remembers of it may be outdated."""
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return get_user(request)
+    return AnonymousUser() if is_over(request.session) else get_user(request)
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels ships no types

@@ -6,12 +6,12 @@ to its user. Values of frames go only to groups that joining was checked for.
 
 from typing import Any
 
-from apps.clients.published import ClientChanged, PresenceChanged
+from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceChanged
 from apps.core.bus import subscribe
 from apps.core.push import push
 from apps.dashboard.charts import CLIENT_KEYS
 from apps.dashboard.topics import OVERVIEW, name_group, name_topic
-from apps.metrics.published import FramesRecorded, RecordedFrame
+from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
 from apps.tests.published import RunFinished, RunStarted, TestChanged
 
 MESSAGE_TYPE = "live.message"
@@ -24,6 +24,8 @@ def connect() -> None:
     subscribe(RunFinished, hint_run)
     subscribe(PresenceChanged, hint_client)
     subscribe(ClientChanged, hint_client)
+    subscribe(HeartbeatRecorded, pass_heartbeat_on)
+    subscribe(DocumentRecorded, hint_document)
     subscribe(TestChanged, hint_test)
 
 
@@ -45,8 +47,25 @@ def hint_client(event: PresenceChanged | ClientChanged) -> None:
     hint(OVERVIEW, name_topic("client", event.client_id))
 
 
+def hint_document(event: DocumentRecorded) -> None:
+    hint(name_topic("client", event.client_id))
+
+
 def hint_test(event: TestChanged) -> None:
     hint(OVERVIEW, name_topic("test", event.test_id))
+
+
+def pass_heartbeat_on(event: HeartbeatRecorded) -> None:
+    """As a frame without figures: only the page that draws heartbeats takes notice."""
+    topic = name_topic("client", event.client_id)
+    frame = {
+        "topic": topic,
+        "source": "heartbeat",
+        "subject": "",
+        "at": event.at.timestamp(),
+        "values": {},
+    }
+    push(name_group(topic), {"type": MESSAGE_TYPE, "frames": [frame]})
 
 
 def pass_frames_on(event: FramesRecorded) -> None:

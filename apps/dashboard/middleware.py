@@ -6,18 +6,18 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from apps.accounts.models import User
 from apps.accounts.services import is_setup_open
 
 # Programs, files and set-up itself come through while nobody has an account yet.
 WITHOUT_SETUP = ("/api/", "/static/", "/healthz", "/readyz", "/setup/")
-WITHOUT_PREFERENCES = ("/api/", "/static/", "/healthz", "/readyz")
+WITHOUT_PREFERENCES = ("/api/v1/", "/api/schema/", "/static/", "/healthz", "/readyz")
 
 
 class PreferencesMiddleware:
-    """Leads to set-up while there is no user; shows times in the signed-in user's zone."""
+    """Leads to set-up while there is no user; speaks the user's language, in the user's zone."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -27,7 +27,8 @@ class PreferencesMiddleware:
             return HttpResponseRedirect(reverse("dashboard:setup"))
         if request.path.startswith(WITHOUT_PREFERENCES) or not isinstance(request.user, User):
             return self.get_response(request)
-        with timezone.override(find_zone(request.user)):
+        language = request.user.language or translation.get_language()
+        with timezone.override(find_zone(request.user)), translation.override(language):
             return self.get_response(request)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission, may
+from apps.accounts.selectors import administers_everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,15 @@ class Entry:
 ENTRIES: tuple[Entry, ...] = (
     Entry(_("Overview"), "layout-dashboard", "dashboard:overview", ""),
     Entry(_("Clients"), "server", "dashboard:clients", "clients"),
+    Entry(_("Sites and tags"), "map-pin", "dashboard:places", "places"),
     Entry(_("Tests"), "activity", "dashboard:tests", "tests"),
     Entry(_("Runs"), "history", "dashboard:runs", "runs"),
+    Entry(_("Maintenance"), "calendar", "dashboard:maintenance", "maintenance"),
+    Entry(_("Users"), "users", "dashboard:users", "users", Permission.ADMINISTER),
+    Entry(_("Audit"), "list-details", "dashboard:audit", "audit", Permission.ADMINISTER),
+    Entry(_("Quotas"), "chart-dots", "dashboard:quotas", "quotas", Permission.ADMINISTER),
     Entry(_("API"), "api", "swagger", "api"),
+    Entry(_("Settings"), "adjustments", "dashboard:settings", "settings", Permission.ADMINISTER),
     Entry(_("Administration"), "settings", "admin:index", "admin", Permission.ADMINISTER),
 )
 
@@ -76,4 +83,6 @@ def is_private_line(request: HttpRequest) -> bool:
 
 def _may(request: HttpRequest, permission: Permission) -> bool:
     user = getattr(request, "user", None)
+    if permission == Permission.ADMINISTER:
+        return user is not None and administers_everything(user)
     return user is not None and may(user, permission)

@@ -1,89 +1,26 @@
 """From bytes to checked records: bounded, and one bad record never harms its neighbours."""
 
 import json
-import math
 import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from apps.core.errors import FieldError, Invalid, TooLarge
+from apps.ingest.checks import RecordRefused, echo_id, shorten, too_deep
+from apps.ingest.structures import DATA_DECODERS, DATA_TYPES, Moment, Text64
 
 WIRE_LIMIT_BYTES = 1_000_000
 PLAIN_LIMIT_BYTES = 8_000_000
 RECORDS_LIMIT = 5_000
-DEPTH_LIMIT = 8
-TEXT_LIMIT = 4_096
 LONGEST_INTEGER = 400
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
-
-Moment = Annotated[datetime, Meta(tz=True)]
-AbsentCode = Literal["U", "P", "T", "N", "I"]
-Text16 = Annotated[str, Meta(min_length=1, max_length=16)]
-Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
-Text255 = Annotated[str, Meta(max_length=255)]
-Key = Annotated[str, Meta(min_length=1, max_length=255)]
-Sequence63 = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
-
-class SourceName(msgspec.Struct, frozen=True):
-    kind: Text16
-    subject: Text255 = ""
-
-
-class FrameData(msgspec.Struct, frozen=True):
-    source: SourceName
-    seq: Sequence63
-    layout: Text16
-    values: Annotated[list[float | None], Meta(max_length=256)]
-    absent: dict[Key, AbsentCode] = {}
-    run: UUID | None = None
-
-
-class FactData(msgspec.Struct, frozen=True):
-    source: SourceName
-    key: Key
-    value: Annotated[str, Meta(max_length=1024)]
-
-
-class ResultData(msgspec.Struct, frozen=True):
-    run: UUID
-    assignment: UUID
-    slot: Sequence63 | None
-    revision: Annotated[int, Meta(ge=0, le=2**31 - 1)]
-    started_at: Moment
-    finished_at: Moment
-    outcome: Literal["completed", "failed", "cancelled", "aborted"]
-    is_success: bool | None = None
-    reason: Annotated[str, Meta(max_length=1024)] = ""
-    method: Annotated[str, Meta(max_length=32)] = ""
-    values: Annotated[dict[Key, float], Meta(max_length=256)] = {}
-    absent: Annotated[dict[Key, AbsentCode], Meta(max_length=256)] = {}
-    facts: Annotated[dict[Key, Annotated[str, Meta(max_length=1024)]], Meta(max_length=64)] = {}
-    document: dict[str, Any] = {}
-
-
-class InterfaceData(msgspec.Struct, frozen=True):
-    name: Text64
-    mac_address: Annotated[str, Meta(max_length=32)] | None = None
-    addresses: Annotated[list[Text64], Meta(max_length=64)] = []
-    mtu_bytes: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
-    speed_bits_per_second: Sequence63 | None = None
-    is_up: bool = False
-
-
-class InventoryData(msgspec.Struct, frozen=True):
-    hostname: Annotated[str, Meta(max_length=253)] = ""
-    operating_system: Annotated[str, Meta(max_length=100)] = ""
-    operating_system_version: Annotated[str, Meta(max_length=100)] = ""
-    interfaces: Annotated[list[InterfaceData], Meta(max_length=256)] = []
-    capabilities: Annotated[dict[Text64, dict[str, Any]], Meta(max_length=64)] = {}
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -145,30 +82,6 @@ class DecodedBatch:
 
 BATCH_DECODER = msgspec.json.Decoder(Batch)
 ENVELOPE_DECODER = msgspec.json.Decoder(Envelope)
-DATA_DECODERS: Mapping[str, msgspec.json.Decoder[Any]] = {
-    "frame": msgspec.json.Decoder(FrameData),
-    "fact": msgspec.json.Decoder(FactData),
-    "result": msgspec.json.Decoder(ResultData),
-    "inventory": msgspec.json.Decoder(InventoryData),
-}
-DATA_TYPES: Mapping[str, type[msgspec.Struct]] = {
-    "frame": FrameData,
-    "fact": FactData,
-    "result": ResultData,
-    "inventory": InventoryData,
-}
-
-Data = TypeVar("Data", bound=msgspec.Struct)
-
-
-class RecordRefused(Exception):
-    """One record cannot be stored; its neighbours can."""
-
-    def __init__(self, code: str, field: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.field = field
-        self.detail = detail
 
 
 def read_body(stream: Any, *, length: int | None, is_gzip: bool) -> bytes:
@@ -358,61 +271,3 @@ def name_rule(detail: str) -> str:
         return "too_long" if "<=" in detail else "malformed"
     is_about_size = any(mark in detail for mark in (">=", "<=", "out of range"))
     return "out_of_range" if is_about_size else "malformed"
-
-
-def too_deep(field: str) -> RecordRefused:
-    return RecordRefused("too_deep", field, f"nests deeper than {DEPTH_LIMIT} levels")
-
-
-def check_tree(value: Any, field: str, depth: int = 1) -> None:
-    """Raises RecordRefused for text, numbers or nesting that cannot be stored in a document."""
-    if depth > DEPTH_LIMIT:
-        raise too_deep(field)
-    if isinstance(value, str):
-        check_text(value, field)
-    elif isinstance(value, float):
-        check_finite(value, field)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            check_text(name, field)
-            check_tree(item, f"{field}.{name}"[:255], depth + 1)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            check_tree(item, f"{field}[{index}]", depth + 1)
-
-
-def check_text(value: str, field: str) -> None:
-    if len(value) > TEXT_LIMIT:
-        raise RecordRefused("too_long", field, f"has more than {TEXT_LIMIT} characters")
-    if not value.isprintable() and has_unstorable(value):
-        raise RecordRefused("bad_text", field, "contains a NUL or half of a surrogate pair")
-
-
-def has_unstorable(value: str) -> bool:
-    return "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def check_finite(value: float, field: str) -> None:
-    if not math.isfinite(value):
-        raise RecordRefused("not_finite", field, "must be a finite number")
-
-
-def echo_id(value: str) -> str:
-    """The id by which the sender knows its record, as far as an answer can hold it."""
-    return value[:64].encode("utf-8", "replace").decode()
-
-
-def clean_text(value: str) -> str:
-    """The text without what a database or a log could not hold."""
-    return "".join(letter if letter.isprintable() else "?" for letter in value)
-
-
-SAMPLE_LENGTH = 500
-
-
-def shorten(item: Any) -> Any:
-    """The beginning of a refused record as printable text."""
-    try:
-        return clean_text(json.dumps(item, default=str))[:SAMPLE_LENGTH]
-    except RecursionError:
-        return "too deep to show"

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
-from apps.ingest.codec import DATA_TYPES, RECORDS_LIMIT
+from apps.ingest.codec import RECORDS_LIMIT
+from apps.ingest.structures import DATA_TYPES
 
 Schema = dict[str, Any]
 

@@ -9,15 +9,19 @@ from uuid import UUID
 from apps.clients.models import Client
 from apps.clients.services import apply_inventory
 from apps.core.errors import Invalid
-from apps.ingest import codec
-from apps.ingest.codec import FactData, FrameData, Record, RecordRefused, ResultData
+from apps.ingest import checks, codec
+from apps.ingest.checks import RecordRefused
+from apps.ingest.codec import Record
+from apps.ingest.structures import DocumentData, FactData, FrameData, ResultData
 from apps.metrics.catalogue import explain_refusal, parse_key
 from apps.metrics.services import (
     KnownLayout,
+    NewDocument,
     NewFrame,
     find_own_source,
     know_layout,
     know_source,
+    record_document,
     record_fact,
     record_frames,
 )
@@ -46,7 +50,7 @@ class Intake:
 
     def find_layout(self, layout_hash: str) -> KnownLayout:
         if layout_hash not in self.known_layouts:
-            codec.check_text(layout_hash, "data.layout")
+            checks.check_text(layout_hash, "data.layout")
             keys = self.layouts.get(layout_hash)
             self.known_layouts[layout_hash] = know_layout(layout_hash, keys)
         return self.known_layouts[layout_hash]
@@ -55,8 +59,8 @@ class Intake:
         """The source's number; an assignment's must be there already, and be this client's."""
         name = (kind, subject)
         if name not in self.known_sources:
-            codec.check_text(kind, "data.source.kind")
-            codec.check_text(subject, "data.source.subject")
+            checks.check_text(kind, "data.source.kind")
+            checks.check_text(subject, "data.source.subject")
             if kind == "assignment":
                 number = find_own_source(self.client_id, kind, subject)
                 if number is None:
@@ -106,7 +110,7 @@ def check_values(data: FrameData, layout: KnownLayout) -> None:
     missing = 0
     for index, value in enumerate(data.values):
         if value is not None:
-            codec.check_finite(value, f"data.values[{index}]")
+            checks.check_finite(value, f"data.values[{index}]")
             continue
         missing += 1
         if layout.keys[index] not in data.absent:
@@ -148,8 +152,8 @@ def store_frames(
 def receive_fact(intake: Intake, record: Record) -> bool:
     data: FactData = codec.decode_data(record)
     intake.check_moment(record.at, "at")
-    codec.check_text(data.key, "data.key")
-    codec.check_text(data.value, "data.value")
+    checks.check_text(data.key, "data.key")
+    checks.check_text(data.value, "data.value")
     source_id = intake.find_source(data.source.kind, data.source.subject)
     return record_fact(source_id=source_id, key=data.key, value=data.value, since=record.at)
 
@@ -160,13 +164,13 @@ def receive_result(intake: Intake, record: Record) -> bool:
         intake.check_moment(getattr(data, name), f"data.{name}")
     for key, value in data.values.items():
         check_key(key, "data.values")
-        codec.check_finite(value, f"data.values.{key}")
+        checks.check_finite(value, f"data.values.{key}")
     for key in data.absent:
         check_key(key, "data.absent")
-    codec.check_text(data.reason, "data.reason")
-    codec.check_text(data.method, "data.method")
-    codec.check_tree(dict(data.facts), "data.facts")
-    codec.check_tree(data.document, "data.document")
+    checks.check_text(data.reason, "data.reason")
+    checks.check_text(data.method, "data.method")
+    checks.check_tree(dict(data.facts), "data.facts")
+    checks.check_tree(data.document, "data.document")
     result = NewResult(
         run_id=data.run,
         assignment_id=data.assignment,
@@ -189,18 +193,39 @@ def receive_result(intake: Intake, record: Record) -> bool:
 def check_key(key: str, name: str) -> None:
     if parse_key(key) is None:
         code, reason = explain_refusal(key)
-        raise RecordRefused(code, name, f"{codec.clean_text(key)[:100]!r} {reason}")
+        raise RecordRefused(code, name, f"{checks.clean_text(key)[:100]!r} {reason}")
 
 
 def receive_inventory(intake: Intake, record: Record) -> bool:
     codec.decode_data(record)
     inventory = codec.decode_document(record)
-    codec.check_tree(inventory, "data")
+    checks.check_tree(inventory, "data")
     apply_inventory(client=Client.objects.get(id=intake.client_id), inventory=inventory)
     return True
 
 
+def receive_document(intake: Intake, record: Record) -> bool:
+    data: DocumentData = codec.decode_data(record)
+    intake.check_moment(record.at, "at")
+    if (data.source.kind, data.source.subject) != (record.kind, ""):
+        detail = f"must be the source {record.kind!r} without a subject"
+        raise RecordRefused("malformed", "data.source", detail)
+    checks.check_document(data.document, "data.document")
+    return record_document(
+        client_id=intake.client_id,
+        document=NewDocument(
+            source_id=intake.find_source(record.kind, ""),
+            kind=record.kind,
+            at=record.at,
+            body=data.document,
+        ),
+        received_at=intake.received_at,
+    )
+
+
 RECEIVERS = {
+    "processes": receive_document,
+    "connections": receive_document,
     "fact": receive_fact,
     "result": receive_result,
     "inventory": receive_inventory,

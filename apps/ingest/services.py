@@ -12,8 +12,9 @@ from django.db import IntegrityError, transaction
 from apps.core.clock import read_now
 from apps.core.database import translate_faults
 from apps.core.errors import Invalid, Unavailable
-from apps.ingest import codec
-from apps.ingest.codec import DecodedBatch, Record, RecordRefused, Rejection
+from apps.ingest import checks, codec
+from apps.ingest.checks import RecordRefused
+from apps.ingest.codec import DecodedBatch, Record, Rejection
 from apps.ingest.models import RejectedRecord
 from apps.ingest.receivers import (
     RECEIVERS,
@@ -103,7 +104,7 @@ def check_id(record: Record, seen: set[str]) -> None:
     if record.id in seen:
         raise RecordRefused("malformed", "id", f"{record.id!r} occurs twice in the batch")
     seen.add(record.id)
-    codec.check_text(record.id, "id")
+    checks.check_text(record.id, "id")
 
 
 def store_other(intake: Intake, record: Record, rejected: list[Rejection]) -> None:
@@ -117,7 +118,7 @@ def store_other(intake: Intake, record: Record, rejected: list[Rejection]) -> No
     intake.answer(record.id, is_new=is_new)
 
 
-FUTURE_KINDS = frozenset({"window", "packets", "connections", "processes", "event", "neighbour"})
+FUTURE_KINDS = frozenset({"window", "packets", "event", "neighbour"})
 
 
 def find_receiver(kind: str) -> Callable[[Intake, Record], bool]:
@@ -134,11 +135,11 @@ def describe_refusal(record: Record, error: RecordRefused | Invalid) -> Rejectio
         record.data if isinstance(record.data, dict) else codec.read_loosely(bytes(record.data))
     )
     return Rejection(
-        codec.echo_id(record.id),
+        checks.echo_id(record.id),
         refusal.code,
-        codec.clean_text(refusal.field)[:255],
-        codec.clean_text(refusal.detail)[:512],
-        codec.shorten(sample),
+        checks.clean_text(refusal.field)[:255],
+        checks.clean_text(refusal.detail)[:512],
+        checks.shorten(sample),
     )
 
 
@@ -162,7 +163,7 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
         RejectedRecord(
             client_id=intake.client_id,
             received_at=intake.received_at,
-            record_id=codec.clean_text(item.id),
+            record_id=checks.clean_text(item.id),
             code=item.code,
             field=item.field,
             detail=item.detail,

@@ -16,12 +16,15 @@ from rest_framework.views import APIView
 
 from apps.clients.models import Client
 from apps.clients.services import Heartbeat, enrol_client, record_heartbeat
+from apps.configuration.selectors import read_settings
+from apps.core.addresses import read_client_address
 from apps.core.clock import format_moment, read_now
 from apps.core.database import translate_faults
 from apps.core.errors import FieldError, Invalid, NotAuthenticated
-from apps.ingest import codec, openapi
+from apps.ingest import checks, codec, openapi, structures
 from apps.ingest.authentication import AgentAuthentication, AgentIdentity, IsAgent
 from apps.ingest.services import store_batch
+from apps.metrics.services import DOCUMENT_KINDS
 from apps.tests.services import grant_lease, mark_running
 
 Finite = Annotated[float, Meta(ge=-1e11, le=1e11)]
@@ -36,12 +39,12 @@ class EnrolBody(msgspec.Struct, frozen=True):
 
 class HeartbeatBody(msgspec.Struct, frozen=True):
     sent_at: Annotated[datetime, Meta(tz=True)]
-    boot_id: codec.Text64
-    boot_counter: codec.Sequence63
+    boot_id: structures.Text64
+    boot_counter: structures.Sequence63
     agent_version: Annotated[str, Meta(max_length=32)]
     inventory_hash: Annotated[str, Meta(max_length=16)] = ""
-    spool_depth: codec.Sequence63 = 0
-    spool_dropped: codec.Sequence63 = 0
+    spool_depth: structures.Sequence63 = 0
+    spool_dropped: structures.Sequence63 = 0
     running: Annotated[list[UUID], Meta(max_length=1000)] = []
     clock_offset_seconds: Finite | None = None
     clock_error_seconds: Finite | None = None
@@ -80,21 +83,21 @@ def read_body(request: Request) -> bytes:
     return body if isinstance(body, bytes) else b""
 
 
-def decode_body(request: Request, body_type: type[codec.Data]) -> codec.Data:
+def decode_body(request: Request, body_type: type[structures.Data]) -> structures.Data:
     """The request's body as `body_type`.
 
     Raises: Invalid naming the field and the limit it broke.
     """
     try:
         body = msgspec.json.decode(read_body(request), type=body_type)
-        codec.check_tree(msgspec.to_builtins(body), "body")
+        checks.check_tree(msgspec.to_builtins(body), "body")
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         field, detail = codec.explain(error)
         raise Invalid([FieldError(field, "malformed", detail)]) from error
     except RecursionError as error:
-        refusal = codec.too_deep("body")
+        refusal = checks.too_deep("body")
         raise Invalid([FieldError(refusal.field, refusal.code, refusal.detail)]) from error
-    except codec.RecordRefused as refusal:
+    except checks.RecordRefused as refusal:
         raise Invalid([FieldError(refusal.field, refusal.code, refusal.detail)]) from refusal
     return body
 
@@ -138,7 +141,7 @@ class EnrolView(AgentView):
                 name=name,
                 agent_version=body.agent_version,
                 inventory=body.inventory,
-                address=request.META.get("REMOTE_ADDR", ""),
+                address=read_client_address(request),
             )
         answer = {
             "client_id": str(issued.client.id),
@@ -151,7 +154,7 @@ class EnrolView(AgentView):
 
 def check_inventory(inventory: dict[str, Any]) -> None:
     try:
-        msgspec.convert(inventory, codec.InventoryData)
+        msgspec.convert(inventory, structures.InventoryData)
     except msgspec.ValidationError as error:
         field, detail = codec.explain(error)
         raise Invalid([FieldError(f"inventory.{field}", "malformed", detail)]) from error
@@ -180,7 +183,7 @@ class HeartbeatView(AgentView):
                     spool_dropped=body.spool_dropped,
                     clock_offset_seconds=body.clock_offset_seconds,
                     clock_error_seconds=body.clock_error_seconds,
-                    address=request.META.get("REMOTE_ADDR", ""),
+                    address=read_client_address(request),
                 ),
             )
             if body.running:
@@ -252,18 +255,26 @@ class ConfigView(AgentView):
 
 
 LEASE_SECONDS = 10
-COLLECTORS = ("host", "cpu", "filesystem", "disk", "interface", "agent")
+COLLECTORS = ("host", "cpu", "filesystem", "disk", "hardware", "agent")
+NETWORK_COLLECTORS = ("interface",)
+DOCUMENT_SECONDS = 60
 DENIED_NETWORKS = ("169.254.0.0/16", "fe80::/10")
 
 
 def describe_config() -> tuple[str, dict[str, Any]]:
     """The configuration of every agent and its ETag."""
-    interval_seconds = settings.SWARM_HOST_INTERVAL_SECONDS
-    collector = {"interval_seconds": interval_seconds, "is_enabled": True}
+    intervals = read_settings(["host_interval_seconds", "network_interval_seconds"])
+    collector = {"interval_seconds": intervals["host_interval_seconds"], "is_enabled": True}
+    network = {**collector, "interval_seconds": intervals["network_interval_seconds"]}
+    documents = {"interval_seconds": DOCUMENT_SECONDS, "is_enabled": True}
     document = {
         "heartbeat_seconds": settings.SWARM_HEARTBEAT_SECONDS,
         "lease_seconds": LEASE_SECONDS,
-        "collectors": dict.fromkeys(COLLECTORS, collector),
+        "collectors": {
+            **dict.fromkeys(COLLECTORS, collector),
+            **dict.fromkeys(NETWORK_COLLECTORS, network),
+            **dict.fromkeys(DOCUMENT_KINDS, documents),
+        },
         "upload": {"stream_seconds": 1, "idle_seconds": 10},
         "policy": {"denied_networks": list(DENIED_NETWORKS)},
     }

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.accounts.admin import ReadOnlyAdmin
-from apps.metrics.models import BatchMark, Fact, IngestBatch, Latest, Layout, Source
+from apps.metrics.models import BatchMark, Document, Fact, IngestBatch, Latest, Layout, Source
 
 
 @admin.register(Source)
@@ -32,6 +32,14 @@ class FactAdmin(ReadOnlyAdmin):
     list_display = ["source", "key", "value", "since"]
     list_select_related = ["source"]
     search_fields = ["source__client__name", "key", "value"]
+
+
+@admin.register(Document)
+class DocumentAdmin(ReadOnlyAdmin):
+    list_display = ["source", "at", "received_at"]
+    list_select_related = ["source__client"]
+    search_fields = ["source__client__name", "source__kind"]
+    ordering = ["-at"]
 
 
 @admin.register(IngestBatch)

@@ -1,5 +1,5 @@
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -102,6 +102,28 @@ class Fact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}={self.value}"
+
+
+class Document(models.Model):
+    """What a client's processes or connections were at one moment; kept for an hour."""
+
+    # The unique constraint's index leads with the source already.
+    source = models.ForeignKey(
+        Source, on_delete=models.CASCADE, related_name="documents", db_index=False
+    )
+    at = models.DateTimeField(_("time"), db_index=True)
+    received_at = models.DateTimeField(_("received"))
+    body: "models.JSONField[dict[str, Any], dict[str, Any]]" = models.JSONField()
+
+    class Meta:
+        verbose_name = _("document")
+        verbose_name_plural = _("documents")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "at"], name="document_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.at.isoformat()}"
 
 
 class IngestBatch(models.Model):

@@ -24,3 +24,12 @@ class FramesRecorded:
 
     client_id: UUID
     frames: tuple[RecordedFrame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecorded:
+    """A client's new document of a kind (processes, connections) was committed."""
+
+    client_id: UUID
+    kind: str
+    at: datetime

@@ -4,16 +4,18 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import Count, Exists, OuterRef
 
 from apps.core.bus import publish
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.catalogue import explain_refusal, parse_key
-from apps.metrics.models import BatchMark, Fact, IngestBatch, Layout, Source
-from apps.metrics.published import FramesRecorded, RecordedFrame
+from apps.metrics.models import BatchMark, Document, Fact, IngestBatch, Layout, Source
+from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
 from apps.metrics.writers import (
     FrameKey,
     FrameRow,
@@ -23,13 +25,21 @@ from apps.metrics.writers import (
     upsert_latest,
 )
 
-SOURCE_KINDS = frozenset({"host", "cpu", "interface", "filesystem", "disk", "agent", "assignment"})
+DOCUMENT_KINDS = ("processes", "connections")
+SOURCE_KINDS = frozenset(
+    {
+        "host", "cpu", "interface", "filesystem", "disk", "hardware", "agent", "assignment",
+        *DOCUMENT_KINDS,
+    }
+)  # fmt: skip
 MAXIMUM_SOURCES = 1024
 MAXIMUM_KEYS = 256
 HASH_LENGTH = 16
 CACHE_SECONDS = 600
 BATCH_LIFE = timedelta(days=8)
 BATCHES_PER_TRANSACTION = 1000
+DOCUMENT_LIFE = timedelta(hours=1)
+DOCUMENTS_PER_TRANSACTION = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,16 @@ class NewFrame:
     layout: KnownLayout
     values: tuple[float | None, ...]
     absent: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A checked document of one client."""
+
+    source_id: int
+    kind: str
+    at: datetime
+    body: dict[str, Any]
 
 
 def hash_layout(keys: Sequence[str]) -> str:
@@ -139,6 +159,42 @@ def check_source(client_id: UUID, kind: str) -> None:
         raise refuse("source", "out_of_range", f"a client has at most {MAXIMUM_SOURCES} sources")
 
 
+def know_sources(*, kind: str, subjects: Mapping[UUID, UUID]) -> dict[UUID, int]:
+    """The number of each source by its subject, made where it is new; a few queries in all.
+
+    `subjects` says whose client's source each subject names.
+    Raises: Invalid for an unknown kind, or naming a client that has 1,024 sources already.
+    """
+    if not subjects:
+        return {}
+    if kind not in SOURCE_KINDS:
+        raise refuse("source.kind", "malformed", f"{kind!r} is no kind of source")
+    rows = Source.objects.filter(
+        client_id__in=set(subjects.values()),
+        kind=kind,
+        subject__in=[str(subject) for subject in subjects],
+    ).order_by()
+    known = set(rows.values_list("subject", flat=True))
+    new = {subject: owner for subject, owner in subjects.items() if str(subject) not in known}
+    full = (
+        Source.objects.filter(client_id__in=set(new.values()))
+        .order_by()
+        .values("client__name")
+        .annotate(count=Count("id"))
+        .filter(count__gte=MAXIMUM_SOURCES)
+    )
+    for row in full[:1]:
+        detail = (
+            f"client {row['client__name']} has {MAXIMUM_SOURCES} sources, the most there may be"
+        )
+        raise refuse("source", "out_of_range", detail)
+    Source.objects.bulk_create(
+        [Source(client_id=owner, kind=kind, subject=str(name)) for name, owner in new.items()],
+        ignore_conflicts=True,
+    )
+    return {UUID(subject): number for subject, number in rows.values_list("subject", "id")}
+
+
 def record_frames(
     *, client_id: UUID, frames: Sequence[NewFrame], received_at: datetime
 ) -> set[FrameKey]:
@@ -197,6 +253,38 @@ def record_fact(*, source_id: int, key: str, value: str, since: datetime) -> boo
         source_id=source_id, key=key, since=since, defaults={"value": value}
     )
     return is_new
+
+
+def record_document(*, client_id: UUID, document: NewDocument, received_at: datetime) -> bool:
+    """Whether the document was new: a source has one at a time.
+
+    Runs in the caller's transaction.
+    """
+    _row, is_new = Document.objects.get_or_create(
+        source_id=document.source_id,
+        at=document.at,
+        defaults={"body": document.body, "received_at": received_at},
+    )
+    if is_new:
+        publish(DocumentRecorded(client_id, document.kind, document.at))
+    return is_new
+
+
+def forget_documents(now: datetime) -> int:
+    """How many documents over an hour old were forgotten; each source keeps its newest."""
+    forgotten = 0
+    while count := forget_some_documents(now - DOCUMENT_LIFE):
+        forgotten += count
+    return forgotten
+
+
+@transaction.atomic
+def forget_some_documents(before: datetime) -> int:
+    newer = Document.objects.filter(source=OuterRef("source"), at__gt=OuterRef("at"))
+    old = Document.objects.filter(Exists(newer), at__lt=before).order_by("at")
+    ids = list(old.values_list("id", flat=True)[:DOCUMENTS_PER_TRANSACTION])
+    Document.objects.filter(id__in=ids).delete()
+    return len(ids)
 
 
 def record_batch(batch: IngestBatch) -> None:

@@ -7,3 +7,8 @@ from apps.metrics import services
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def prepare_storage() -> None:
     services.prepare_storage(read_now())
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_documents() -> None:
+    services.forget_documents(read_now())

@@ -25,6 +25,7 @@ from apps.operations.supervisor.errors import CannotStartError
 from apps.operations.supervisor.log import Report
 from apps.operations.supervisor.programs import Site
 from apps.tests.services import create_starter_tests
+from apps.tests.services.starter import Devices
 
 TESTS_MARK = "starter_tests"
 
@@ -50,8 +51,16 @@ def close_connections_after(work: Callable[Parameters, Result]) -> Callable[Para
 
 
 class DjangoPreparation:
-    def __init__(self, site: Site, *, admin_password: str, report: Report) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        admin_password: str,
+        report: Report,
+        devices: Devices | None = None,
+    ) -> None:
         self._site = site
+        self._devices = devices
         self._admin_password = admin_password
         self._report = report
 
@@ -97,5 +106,7 @@ class DjangoPreparation:
     def _create_tests_once(self, client_id: UUID) -> None:
         mark = self._agent_folder / TESTS_MARK
         if not mark.exists():
-            create_starter_tests(client_id=client_id, web_url=self._site.address)
+            create_starter_tests(
+                client_id=client_id, web_url=self._site.address, devices=self._devices
+            )
             mark.touch()

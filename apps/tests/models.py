@@ -100,6 +100,8 @@ class Assignment(models.Model):
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True)
     planned_until = models.DateTimeField(null=True)
     planned_at = models.DateTimeField(null=True)
+    # When the planner must look at it again; one index makes a tick without work cheap.
+    plan_again_at = models.DateTimeField(null=True, db_index=True)
 
     last_run_at = models.DateTimeField(_("last run"), null=True, blank=True)
     last_run_state = models.CharField(max_length=16, blank=True)
@@ -239,3 +241,18 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_scope_display()} {self.user or self.client or 'default'}"
+
+
+class SelectionClock(models.Model):
+    """When the server last looked after who runs what; a gap says that it was away."""
+
+    ticked_at = models.DateTimeField()
+    # Until then presences are of the time before, and nothing is moved away from anybody.
+    settled_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("clock of the selection")
+        verbose_name_plural = _("clock of the selection")
+
+    def __str__(self) -> str:
+        return self.ticked_at.isoformat()

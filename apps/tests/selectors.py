@@ -1,15 +1,18 @@
 """Tests, runs and results as somebody may see them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
-from apps.accounts.policy import AnyUser, Permission, Place, find_scope, narrow
-from apps.clients.selectors import build_client_filter, list_clients
+from apps.accounts.policy import AnyUser, Permission, Place, Scope, find_scope, narrow
+from apps.clients.algorithms.selector import Selector, parse_selector
+from apps.clients.models import Tag
+from apps.clients.selectors import build_client_filter, build_tag_filter, list_clients
 from apps.core.errors import NotFound, Refused
-from apps.tests.models import Assignment, Result, Run, Test
+from apps.tests.models import Assignment, Quota, Result, Run, Test
 
 
 def filter_through(path: str) -> Callable[[Place], Q]:
@@ -64,11 +67,80 @@ def get_test_to_change(user: AnyUser, test_id: UUID | str) -> Test:
     Raises: NotFound when `user` cannot see it, Refused when others' clients run it too.
     """
     test = get_test(user, test_id)
-    mine = list_clients(user, Permission.OPERATE).order_by().values("id")
-    others = test.assignments.filter(removed_at=None).exclude(client_id__in=mine)
-    if find_scope(user, Permission.OPERATE).is_empty or others.exists():
+    if find_scope(user, Permission.OPERATE).is_empty or not holds_all_of(user, test):
         raise Refused("refused", "Your role does not allow you to change this test.")
     return test
+
+
+def holds_all_of(user: AnyUser, test: Test) -> bool:
+    """Whether `user` operates all that run the test, or all that its rule may ever choose."""
+    if test.selection_kind != Test.SelectionKind.CLIENTS:
+        return may_select(user, parse_selector(test.selector))
+    mine = list_clients(user, Permission.OPERATE).order_by().values("id")
+    return not test.assignments.filter(removed_at=None).exclude(client_id__in=mine).exists()
+
+
+def require_reach(user: AnyUser, *, selection_kind: str, selector: Mapping[str, Any]) -> None:
+    """Nothing, when `user` may have a test choose its clients so.
+
+    What is no selector at all is left to the service, which names what is wrong with it.
+    Raises: Refused when it may choose clients that `user` does not operate.
+    """
+    if selection_kind == Test.SelectionKind.CLIENTS:
+        return
+    try:
+        parsed = parse_selector(selector)
+    except (KeyError, ValueError):
+        return
+    if not may_select(user, parsed):
+        raise Refused(
+            "refused", "This selection reaches clients that your role does not let you operate."
+        )
+
+
+def may_select(user: AnyUser, selector: Selector) -> bool:
+    """Whether `user` operates every client that the selector means, today or later."""
+    scope = find_scope(user, Permission.OPERATE)
+    if scope.is_everything:
+        return True
+    if scope.is_empty or selector.is_everything:
+        return False
+    wanted = set(selector.client_ids)
+    mine = list_clients(user, Permission.OPERATE).order_by()
+    if wanted and mine.filter(id__in=wanted).count() != len(wanted):
+        return False
+    if not (selector.sites or selector.tags):
+        return True
+    above = Tag.objects.filter(descendants__slug__in=selector.tags).values_list("slug", flat=True)
+    tags = {*selector.tags, *above}
+    return all(covers_place(scope, site, tags) for site in selector.sites or ("",))
+
+
+def covers_place(scope: Scope, site_slug: str, tag_slugs: Collection[str]) -> bool:
+    """Whether the scope holds all clients of a site, or of all for none, with all those tags.
+
+    A client there may carry any other tag as well, so each denial that can meet it counts.
+    """
+    if any(site_slug in {"", place.site_slug} or not place.site_slug for place in scope.denied):
+        return False
+    return any(
+        place.site_slug in {"", site_slug} and (not place.tag_slug or place.tag_slug in tag_slugs)
+        for place in scope.allowed
+    )
+
+
+def keep_tests_at(
+    user: AnyUser, rows: QuerySet[Test], *, site_slug: str = "", tag_slug: str = ""
+) -> QuerySet[Test]:
+    """Those of the tests that a client which `user` sees runs at that site, with that tag."""
+    if not (site_slug or tag_slug):
+        return rows
+    there = list_assignments(user).filter(removed_at=None)
+    if site_slug:
+        there = there.filter(client__site__slug=site_slug)
+    if tag_slug:
+        there = there.filter(build_tag_filter(tag_slug, path="client__"))
+    return rows.filter(id__in=there.order_by().values("test_id"))
 
 
 def get_test_to_delete(user: AnyUser, test_id: UUID | str) -> Test:
@@ -109,3 +181,20 @@ def list_results(user: AnyUser) -> QuerySet[Result]:
 def owns_assignment(client_id: UUID, assignment_id: UUID) -> bool:
     """Whether the assignment is, or was, this client's."""
     return Assignment.objects.filter(id=assignment_id, client_id=client_id).exists()
+
+
+def list_quotas() -> QuerySet[Quota]:
+    """Every limit, those of everybody first; for those who administer everything."""
+    rows = Quota.objects.select_related("user", "client")
+    return rows.order_by("scope", "user__username", "client__name", "id")
+
+
+def get_quota(quota_id: int) -> Quota:
+    """One quota.
+
+    Raises: NotFound when there is none.
+    """
+    quota = list_quotas().filter(id=quota_id).first()
+    if quota is None:
+        raise NotFound("quota_unknown", "There is no such quota.")
+    return quota

@@ -2,6 +2,7 @@
 // What every page does: times that go on, the menu on small screens, search keys, copying.
 import "./live.js";
 import { formatAge } from "./format.js";
+import { makeRequestId } from "./requests.js";
 
 const root = document.documentElement;
 const clockOffset = Number(document.body.dataset.now) * 1000 - Date.now() || 0;
@@ -88,6 +89,9 @@ function moveThroughFound(event) {
 
 document.addEventListener("click", click);
 document.addEventListener("keydown", press);
+document.addEventListener("htmx:configRequest", (event) => {
+  if (event instanceof CustomEvent) event.detail.headers["X-Request-ID"] = makeRequestId();
+});
 document.addEventListener("htmx:afterSettle", tick);
 document.addEventListener("htmx:oobAfterSwap", tick);
 window.setInterval(tick, 1000);

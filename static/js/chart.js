@@ -3,8 +3,9 @@
 // the band if there is one. null breaks a line; undefined (no value at this moment) does not.
 import uPlot from "../vendor/uPlot.esm.js";
 import { formatQuantity, formatTick } from "./format.js";
+import { drawThreshold } from "./threshold.js";
 
-/** @typedef {{style: string, labels: string[], hasBand?: boolean, isBars?: boolean, band?: string, height?: number}} Drawing */
+/** @typedef {{style: string, labels: string[], hasBand?: boolean, isBars?: boolean, band?: string, height?: number, threshold?: number | null}} Drawing */
 /** @typedef {(number | null | undefined)[]} Column */
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
@@ -126,7 +127,8 @@ export function createChart(host, drawing, readSpan) {
     chart?.destroy();
     const size = { width: Math.max(host.clientWidth, 200), height };
     const data = /** @type {uPlot.AlignedData} */ (columns);
-    const hooks = { setCursor: [showNewest], setData: [showNewest], ready: [showNewest] };
+    const limit = [(/** @type {uPlot} */ made) => drawThreshold(made, drawing.threshold, readColour("--chart-bad"))];
+    const hooks = { setCursor: [showNewest], setData: [showNewest], ready: [showNewest], draw: limit };
     chart = new uPlot({ ...describe(drawing, readSpan), ...size, hooks }, data, host);
   };
   new ResizeObserver(() => chart?.setSize({ width: Math.max(host.clientWidth, 200), height })).observe(host);

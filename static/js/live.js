@@ -4,6 +4,7 @@
 //   "live:frame"    detail: {topic, source, subject, at, values}
 //   "live:refetch"  messages may have been missed: fetch series again
 // Without a socket the page polls by the same events.
+import "./activity.js";
 import { formatAge } from "./format.js";
 
 const SILENT_MS = 10_000;
@@ -54,6 +55,12 @@ function take(batch) {
   for (const frame of batch.frames ?? []) dispatch("live:frame", frame);
 }
 
+// Not a reload: that would send once more the form whose answer the page may be.
+function askToSignIn() {
+  const here = window.location.pathname + window.location.search;
+  window.location.assign(`/accounts/login/?next=${encodeURIComponent(here)}`);
+}
+
 function connect() {
   const url = new URL("/ws/live/", window.location.href);
   url.protocol = url.protocol.replace("http", "ws");
@@ -71,7 +78,9 @@ function connect() {
     const wasServed = sequence > 0;
     isOpen = false;
     // The server closes when rights are gone: the page itself then says what is left of them.
-    if (event.code === CLOSED.signedOut || (event.code === CLOSED.refused && wasServed)) {
+    if (event.code === CLOSED.signedOut) {
+      askToSignIn();
+    } else if (event.code === CLOSED.refused && wasServed) {
       window.location.reload();
     } else if (event.code !== CLOSED.malformed && event.code !== CLOSED.refused) {
       failures += 1;

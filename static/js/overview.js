@@ -1,6 +1,7 @@
 // @ts-check
 // The overview's chart: median and 95th percentile of round trips, packet loss below.
 import { createChart } from "./chart.js";
+import { describeJsonRequest } from "./requests.js";
 
 const RELOAD_MS = 10_000;
 const RETRY_MS = 5000;
@@ -48,7 +49,7 @@ async function keep() {
   const load = async () => {
     if (performance.now() - shownAt < RETRY_MS) return;
     shownAt = performance.now();
-    const response = await fetch(host.dataset.url ?? "", { headers: { Accept: "application/json" } });
+    const response = await fetch(host.dataset.url ?? "", { headers: describeJsonRequest() });
     if (response.ok) show(await response.json());
   };
   const attempt = () => load().catch(() => undefined);

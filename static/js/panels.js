@@ -1,6 +1,7 @@
 // @ts-check
 // The history of a client, a test or a run: one chart a panel, kept going by the socket.
 import { createChart } from "./chart.js";
+import { describeThreshold } from "./threshold.js";
 import { breakGaps, chooseGap, hasOwnBand, loadPanel } from "./series.js";
 
 const RANGE_SECONDS = { "15m": 900, "1h": 3600, "6h": 21_600, "24h": 86_400, "7d": 604_800 };
@@ -35,6 +36,7 @@ class PanelView {
     figure.className = `card panel${panel.is_bars ? " panel-bars" : ""}`;
     const title = document.createElement("figcaption");
     title.textContent = panel.title;
+    if (panel.threshold_text) title.append(describeThreshold(panel.threshold_text));
     this.body = document.createElement("div");
     this.body.className = "panel-body";
     this.note = document.createElement("p");
@@ -43,7 +45,7 @@ class PanelView {
     parent.append(figure);
     const labels = panel.lines.map((line) => line.label);
     const hasBand = panel.band.length > 0 || hasOwnBand(panel);
-    const drawing = { style: panel.style, labels, hasBand, isBars: panel.is_bars };
+    const drawing = { style: panel.style, labels, hasBand, isBars: panel.is_bars, threshold: panel.threshold };
     this.chart = createChart(this.body, drawing, readSpan);
   }
 

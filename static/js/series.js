@@ -1,8 +1,9 @@
 // @ts-check
 // Series of the API as columns of a chart.
+import { describeJsonRequest } from "./requests.js";
 
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
-/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean}} Panel */
+/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{step_seconds: number, at: number[], minimum: number[], mean: number[], maximum: number[]}} Series */
 /** @typedef {{url: string, client: string, test: string, points: number}} Place */
 /** @typedef {(number | null | undefined)[]} Column */
@@ -25,7 +26,7 @@ async function fetchSeries(place, line, span) {
     query.set("source_kind", line.source);
     query.set("subject", line.subject);
   }
-  const response = await fetch(`${place.url}?${query}`, { headers: { Accept: "application/json" } });
+  const response = await fetch(`${place.url}?${query}`, { headers: describeJsonRequest() });
   // What was never measured there is an empty chart, not a fault.
   if (response.status === 404) return EMPTY;
   if (!response.ok) throw new Error(`series ${response.status}`);

@@ -1,15 +1,22 @@
 // @ts-check
-// The test form: hides what the schedule does not need, narrows and counts the clients.
+// The test form: hides what schedule and selection do not need, narrows and counts the clients.
 
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("test-form"));
 
-function showSchedule() {
-  const kind = form?.querySelector("[name=schedule_kind]");
-  for (const part of form?.querySelectorAll("[data-schedule]") ?? []) {
+/** @param {"schedule" | "selection"} name */
+function showParts(name) {
+  const kind = form?.querySelector(`[name=${name}_kind]`);
+  for (const part of form?.querySelectorAll(`[data-${name}]`) ?? []) {
     if (part instanceof HTMLElement && kind instanceof HTMLSelectElement) {
-      part.hidden = part.dataset.schedule !== kind.value;
+      part.hidden = !(part.dataset[name] ?? "").split(" ").includes(kind.value);
     }
   }
+}
+
+function show() {
+  showParts("schedule");
+  showParts("selection");
+  countChosen();
 }
 
 function countChosen() {
@@ -28,14 +35,10 @@ function narrow(field) {
   }
 }
 
-form?.addEventListener("change", () => {
-  showSchedule();
-  countChosen();
-});
+form?.addEventListener("change", show);
 form?.addEventListener("input", (event) => {
   if (event.target instanceof HTMLInputElement && event.target.dataset.narrow) narrow(event.target);
 });
-showSchedule();
-countChosen();
+show();
 
 export {};

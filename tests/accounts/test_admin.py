@@ -8,7 +8,10 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.urls import reverse
 
-from apps.accounts.models import AuditEntry, AuditHead, Role, SetupCode, Token, User
+from apps.accounts.models import AuditCheck, AuditEntry, AuditHead, Role, SetupCode, Token, User
+from apps.accounts.services import Grant, invite, issue_password_link, verify_audit
+from apps.accounts.services.bearers import issue_pair
+from apps.accounts.services.lockout import note_failure
 from apps.clients.models import Client, EnrolmentToken, Site, Tag
 from apps.core.clock import read_now
 from apps.metrics.models import BatchMark, IngestBatch
@@ -29,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 # Their digests are seals, and there to be compared.
-SEALED = {AuditEntry, AuditHead}
+SEALED = {AuditEntry, AuditHead, AuditCheck}
 OWN_APPS = {"accounts", "clients", "metrics", "tests", "ingest"}
 # Django's admin takes no model with a composite primary key.
 NEVER_REGISTERED = {"metrics.Frame"}
@@ -56,14 +59,22 @@ def everything(client):
     hostile = wire.fact("<script>alert(1)</script>", "<img src=x onerror=alert(1)>")
     old = wire.frame(at="2000-01-01T00:00:00Z")
     inventory = wire.record("inventory", INVENTORY)
-    wire.send(client, make_key(probe), wire.frame(), hostile, old, inventory)
+    seen = {"rows": [{"name": "<script>alert(1)</script>"}]}
+    processes = {"source": {"kind": "processes", "subject": ""}, "document": seen}
+    processes = wire.record("processes", processes)
+    wire.send(client, make_key(probe), wire.frame(), hostile, old, inventory, processes)
     plan_runs()
     BatchMark.objects.create(batch=IngestBatch.objects.get(), consumer="test")
     SetupCode.objects.create(digest="0" * 64, created_at=read_now())
     call_command("sync_schedules", verbosity=0)
     ann = User.objects.get(username="ann")
+    invite(email="eve@example.org", grants=[Grant("viewer")], invited_by=ann)
+    issue_password_link(user=ann)
+    verify_audit()
     EmailAddress.objects.create(user=ann, email="ann@example.org")
     Authenticator.objects.create(user=ann, type="totp", data={"secret": "ORSXG5A"})
+    note_failure(username="ann", address="192.0.2.1")
+    issue_pair(user=ann)
     UserSession.objects.create(user=ann, ip="192.0.2.1", session_key="k" * 32, user_agent="x")
 
 
@@ -206,6 +217,7 @@ def user_form(user):
 
 
 def test_a_role_that_is_given_and_taken_leaves_entries(boss):
+    make_site()
     user = make_user("ann")
     row = {"name": "operator", "effect": "allow", "site_slug": "vienna", "tag_slug": ""}
     path = address(User, "change", user.pk)

@@ -3,13 +3,18 @@
 import re
 
 from apps.accounts.models import AuditEntry, Token
+from apps.accounts.services import Grant, invite
 from apps.clients.models import EnrolmentToken
-from tests.factories.accounts import make_token, make_user
+from apps.tests.models import Quota
+from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
 from tests.factories.tests import make_assignment, make_result
 
 # The first word that a route contains says what its id is of.
 PLACES = (
+    ("invitation", "invitation"),
+    ("quota", "quota"),
+    ("session", "session"),
     ("enrolment", "enrolment"),
     ("enrol/", "enrolment"),
     ("client", "client"),
@@ -34,6 +39,9 @@ def make_objects(site):
     make_enrolment(name=f"enrolment-{site}", site=make_site(site))
     owner = make_user(f"owner-{site}", "admin")
     secret = make_token(owner, "read")
+    invitation, _secret = invite(
+        email=f"{site}@example.org", grants=[Grant("viewer", site_slug=site)], invited_by=owner
+    )
     return {
         "client": probe.id,
         "test": result.run.assignment.test_id,
@@ -44,10 +52,13 @@ def make_objects(site):
         "token": Token.objects.get(user=owner).token_key,
         "enrolment": EnrolmentToken.objects.get(name=f"enrolment-{site}").id,
         "user": owner.id,
+        "invitation": invitation.id,
         "audit": AuditEntry.objects.first().id,
         "kind": "ping",
+        "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "key": make_key(probe),
         "secret": secret,
+        "session": make_session(owner).id,
     }
 
 

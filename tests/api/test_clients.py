@@ -3,7 +3,8 @@
 import pytest
 
 from apps.clients.models import Client, EnrolmentToken, Key, Site
-from apps.clients.services import identify_key
+from apps.clients.services import apply_inventory, create_tag, identify_key
+from apps.core.clock import read_now
 from tests.factories.accounts import make_user
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site, make_tag
 
@@ -11,6 +12,8 @@ pytestmark = pytest.mark.django_db
 
 CLIENTS = "/api/v1/clients/"
 JSON = "application/json"
+CAPABLE = {"icmp_raw": {"is_available": True}}
+INCAPABLE = {"icmp_datagram": {"is_available": False, "reason": "no", "remedy": "sudo"}}
 
 
 @pytest.fixture
@@ -38,22 +41,34 @@ def test_a_client_shows_its_place_and_its_inventory(operator):
     [
         ("", ["a", "b", "c"]),
         ("presence=online", ["a"]),
-        ("presence=online&presence=late", ["b"]),
+        ("presence=online&presence=late", ["a", "b"]),
         ("site=vienna", ["a", "b"]),
         ("tag=edge", ["b", "c"]),
         ("site=vienna&tag=edge", ["b"]),
         ("name=B", ["b"]),
         ("agent_version=2", ["c"]),
         ("ordering=-name", ["c", "b", "a"]),
-        ("ordering=agent_version", ["a", "b", "c"]),
+        ("ordering=-agent_version,name", ["c", "a", "b"]),
+        ("ordering=inventory", ["a", "b", "c"]),
+        ("q=192.0.2.7", ["c"]),
+        ("q=debian", ["a"]),
+        ("tag=above", ["b", "c"]),
+        ("capability=icmp_raw", ["a"]),
+        ("capability=icmp_datagram", []),
+        ("capability=__proto__", []),
+        ("is_clone_suspected=true", ["b"]),
         ("page_size=2&page=2", ["c"]),
         ("site=atlantis", []),
     ],
 )
 def test_clients_are_filtered_ordered_and_paged(operator, query, names):
-    make_client("a", site="vienna", presence="online")
-    make_client("b", site="vienna", tags=["edge"], presence="late")
-    make_client("c", tags=["edge"], agent_version="2")
+    create_tag(slug="edge", name="Edge", parent=make_tag("above"))
+    apply_inventory(
+        client=make_client("a", site="vienna", presence="online"),
+        inventory={**INVENTORY, "capabilities": {**CAPABLE, **INCAPABLE}},
+    )
+    make_client("b", site="vienna", tags=["edge"], presence="late", clone_suspected_at=read_now())
+    make_client("c", tags=["edge"], agent_version="2", last_address="192.0.2.7")
     rows = operator.get(f"{CLIENTS}?{query}").json()["results"]
     assert [row["name"] for row in rows] == names
 
@@ -65,7 +80,7 @@ def test_clients_are_filtered_ordered_and_paged(operator, query, names):
 def test_a_wrong_query_is_refused(operator, query, status):
     answer = operator.get(f"{CLIENTS}?{query}")
     assert answer.status_code == status
-    assert set(answer.json()) == {"code", "detail", "data"}
+    assert set(answer.json()) >= {"code", "detail", "data"}
 
 
 def test_what_a_change_leaves_out_stays(operator):
@@ -106,7 +121,7 @@ def test_a_name_that_is_taken_is_a_conflict(operator):
 def test_keys_are_rotated_and_revoked(operator):
     probe = make_client()
     old = make_key(probe)
-    answer = operator.post(f"{CLIENTS}{probe.id}/rotate-key/")
+    answer = operator.post(f"{CLIENTS}{probe.id}/rotate-key/", {}, JSON)
     assert answer.status_code == 201
     assert identify_key(answer.json()["key"]).client_id == probe.id
     assert identify_key(old).client_id == probe.id
@@ -117,9 +132,9 @@ def test_keys_are_rotated_and_revoked(operator):
 def test_a_client_is_deleted(operator):
     probe = make_client()
     assert operator.delete(f"{CLIENTS}{probe.id}/").status_code == 204
-    assert not Client.objects.exists()
+    assert operator.get(CLIENTS).json()["count"] == 0
     answer = operator.get(f"{CLIENTS}{probe.id}/")
-    assert (answer.status_code, set(answer.json())) == (404, {"code", "detail", "data"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_an_id_that_is_none_is_simply_not_found(operator):
@@ -223,3 +238,162 @@ def test_a_longer_list_takes_no_more_queries(operator, path, django_assert_max_n
     for number in range(1, 8):
         fill(number)
     assert count_queries(lambda: operator.get(f"/api/v1/{path}/")) == few
+
+
+def test_a_key_is_added_listed_and_ended_by_its_prefix(operator):
+    probe = make_client()
+    keys = f"{CLIENTS}{probe.id}/keys/"
+    made = operator.post(keys)
+    assert made.status_code == 201
+    secret = made.json()["key"]
+    (listed,) = operator.get(keys).json()
+    assert (listed["prefix"], listed["revoked_at"]) == (secret[:8], None)
+    assert secret[9:] not in operator.get(keys).content.decode()
+    ended = operator.post(f"{keys}{secret[:8]}/revoke/")
+    assert ended.json()["revoked_at"] is not None
+    assert operator.post(f"{keys}nosuch/revoke/").status_code == 404
+
+
+@pytest.mark.parametrize("seconds", [-1, 7 * 86_400 + 1, "soon"])
+def test_an_overlap_out_of_range_names_its_field(operator, seconds):
+    path = f"{CLIENTS}{make_client().id}/rotate-key/"
+    answer = operator.post(path, {"overlap_seconds": seconds}, JSON)
+    assert answer.status_code == 400
+    assert set(errors(answer)) == {"overlap_seconds"}
+    assert not Key.objects.exists()
+
+
+def test_the_suspicion_of_a_clone_is_shown_and_cleared(operator):
+    probe = make_client(clone_suspected_at=read_now(), clone_detail="two boots")
+    shown = operator.get(f"{CLIENTS}{probe.id}/").json()
+    assert shown["clone_detail"] == "two boots"
+    assert operator.post(f"{CLIENTS}{probe.id}/clear-clone/").status_code == 204
+    assert operator.get(f"{CLIENTS}{probe.id}/").json()["clone_suspected_at"] is None
+
+
+def test_a_tag_stands_below_another_and_a_circle_is_refused(operator):
+    above = operator.post("/api/v1/tags/", {"slug": "europe", "name": "Europe"}, JSON).json()
+    body = {"slug": "vienna", "name": "Vienna", "parent": "europe"}
+    below = operator.post("/api/v1/tags/", body, JSON).json()
+    assert (below["parent"], below["lineage"]) == ("europe", ["europe"])
+    answer = operator.patch(f"/api/v1/tags/{above['id']}/", {"parent": "vienna"}, JSON)
+    assert (answer.status_code, errors(answer)) == (400, {"parent": "cycle"})
+    assert "europe < vienna < europe" in answer.json()["detail"]
+    answer = operator.delete(f"/api/v1/tags/{above['id']}/")
+    assert (answer.status_code, answer.json()["code"]) == (409, "tag_has_children")
+    moved = operator.patch(f"/api/v1/tags/{below['id']}/", {"parent": None}, JSON).json()
+    assert (moved["parent"], moved["lineage"], moved["name"]) == (None, [], "Vienna")
+    answer = operator.patch(f"/api/v1/tags/{below['id']}/", {"parent": "nosuch"}, JSON)
+    assert (answer.status_code, set(errors(answer))) == (400, {"parent"})
+
+
+@pytest.mark.parametrize(
+    ("query", "slugs"),
+    [
+        ("", ["a", "b", "c"]),
+        ("parent=a", ["b"]),
+        ("below=a", ["b", "c"]),
+        ("is_root=true", ["a"]),
+        ("name=B", ["b"]),
+        ("ordering=-slug", ["c", "b", "a"]),
+    ],
+)
+def test_tags_are_filtered_and_ordered(operator, query, slugs):
+    above = None
+    for slug in "abc":
+        above = create_tag(slug=slug, name=slug, parent=above)
+    rows = operator.get(f"/api/v1/tags/?{query}").json()["results"]
+    assert [row["slug"] for row in rows] == slugs
+
+
+def test_places_count_the_clients_that_their_reader_sees(client):
+    make_client("a", site="vienna", tags=["edge"])
+    make_client("b", site="graz", tags=["edge"])
+    make_site("empty")
+    for user, tags, sites in (
+        (make_user("all", "viewer"), {"edge": 2}, {"vienna": 1, "graz": 1, "empty": 0}),
+        (make_user("local", "viewer", site="vienna"), {"edge": 1}, {"vienna": 1}),
+    ):
+        client.force_login(user)
+        for path, counts in (("tags", tags), ("sites", sites)):
+            rows = client.get(f"/api/v1/{path}/").json()["results"]
+            assert {row["slug"]: row["client_count"] for row in rows} == counts
+
+
+def test_many_clients_are_tagged_by_id_and_by_filter(operator):
+    probes = [make_client(name, site="vienna") for name in ("a", "b")]
+    make_client("c", site="graz")
+    make_tag("edge")
+    body = {"action": "add_tags", "clients": [str(probes[0].id)], "tags": ["edge"]}
+    assert operator.post(f"{CLIENTS}bulk/", body, JSON).json() == {"done": 1, "refused": []}
+    body = {"action": "add_tags", "filter": {"site": "vienna"}, "tags": ["edge"]}
+    assert operator.post(f"{CLIENTS}bulk/", body, JSON).json()["done"] == 2
+    rows = operator.get(f"{CLIENTS}?tag=edge").json()["results"]
+    assert [row["name"] for row in rows] == ["a", "b"]
+    body = {"action": "delete", "filter": {"tag": "edge"}}
+    assert operator.post(f"{CLIENTS}bulk/", body, JSON).json()["done"] == 2
+    assert operator.get(CLIENTS).json()["count"] == 1
+
+
+def test_a_bulk_action_reaches_only_what_its_user_operates(client):
+    make_client("a", site="vienna")
+    theirs = make_client("b", site="graz")
+    make_tag("edge")
+    client.force_login(make_user("local", "operator", site="vienna"))
+    body = {"action": "revoke_keys", "filter": {}}
+    assert client.post(f"{CLIENTS}bulk/", body, JSON).json()["done"] == 1
+    answer = client.post(f"{CLIENTS}bulk/", {**body, "clients": [str(theirs.id)]}, JSON)
+    assert answer.status_code == 400
+    body = {"action": "revoke_keys", "clients": [str(theirs.id)]}
+    answer = client.post(f"{CLIENTS}bulk/", body, JSON)
+    assert (answer.status_code, errors(answer)) == (400, {"clients": "unknown"})
+
+
+def test_a_refused_client_is_named_in_the_answer(client):
+    make_client("a", site="vienna")
+    client.force_login(make_user("local", "operator", site="vienna"))
+    body = {"action": "set_site", "filter": {}, "site": None}
+    report = client.post(f"{CLIENTS}bulk/", body, JSON).json()
+    (refused,) = report["refused"]
+    assert (report["done"], refused["name"], refused["code"]) == (0, "a", "refused")
+    assert Client.objects.get().site.slug == "vienna"
+
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "action"),
+        ({"action": "explode", "filter": {}}, "action"),
+        ({"action": "delete"}, "clients"),
+        ({"action": "delete", "clients": []}, "clients"),
+        ({"action": "delete", "clients": [UNKNOWN] * 1001}, "clients"),
+        ({"action": "delete", "clients": ["x"]}, "clients.0"),
+        ({"action": "delete", "clients": [UNKNOWN]}, "clients"),
+        ({"action": "delete", "filter": {"site": "nosuch"}}, "clients"),
+        ({"action": "delete", "filter": {"presence": "asleep"}}, "filter.presence"),
+        ({"action": "add_tags", "filter": {}}, "tags"),
+        ({"action": "add_tags", "filter": {}, "tags": ["nosuch"]}, "tags"),
+        ({"action": "set_site", "filter": {}}, "site"),
+        ({"action": "set_site", "filter": {}, "site": "nosuch"}, "site"),
+    ],
+)
+def test_a_wrong_bulk_action_names_its_field_and_does_nothing(operator, body, field):
+    make_client()
+    answer = operator.post(f"{CLIENTS}bulk/", body, JSON)
+    assert answer.status_code == 400
+    assert field in errors(answer)
+    assert Client.objects.filter(deleted_at=None).count() == 1
+
+
+def test_too_many_clients_are_refused_with_the_limit(operator):
+    Client.objects.bulk_create(
+        Client(name=f"c{number}", enrolled_at=read_now()) for number in range(1001)
+    )
+    body = {"action": "delete", "filter": {}}
+    answer = operator.post(f"{CLIENTS}bulk/", body, JSON)
+    assert (answer.status_code, errors(answer)) == (400, {"clients": "out_of_range"})
+    assert "1000" in answer.json()["detail"]
+    assert not Client.objects.exclude(deleted_at=None).exists()

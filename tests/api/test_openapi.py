@@ -9,7 +9,7 @@ from django.core.management import call_command
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
-from apps.ingest import codec, openapi
+from apps.ingest import openapi, structures
 from apps.metrics.services import hash_layout
 from tests.api import matrix
 from tests.factories import wire
@@ -91,7 +91,7 @@ def test_the_documents_example_of_an_upload_is_taken(client):
     assert answer.json() == {"stored": ["1"], "duplicate": [], "rejected": []}
 
 
-@pytest.mark.parametrize("kind", sorted(codec.DATA_TYPES))
+@pytest.mark.parametrize("kind", sorted(structures.DATA_TYPES))
 def test_what_the_description_says_of_a_record_is_what_the_decoder_takes(kind):
     records = {
         "frame": wire.frame(),

@@ -4,7 +4,7 @@ import pytest
 
 from apps.accounts.models import AuditEntry
 from apps.accounts.policy import Permission
-from apps.clients.models import Client, Interface, Site
+from apps.clients.models import Interface, Site
 from apps.clients.selectors import (
     count_presence,
     list_enrolment_tokens,
@@ -18,23 +18,18 @@ from apps.clients.services import (
     change_client,
     change_site,
     create_site,
-    delete_client,
     delete_site,
     delete_tag,
 )
 from apps.core.errors import Conflict, Invalid, Refused
-from apps.metrics.models import Fact, Frame, Latest, Source
-from tests.factories import wire
 from tests.factories.accounts import deny, make_user
 from tests.factories.clients import (
     INVENTORY,
     make_client,
     make_enrolment,
-    make_key,
     make_site,
     make_tag,
 )
-from tests.factories.tests import make_assignment
 
 pytestmark = pytest.mark.django_db
 
@@ -59,20 +54,6 @@ def test_two_clients_never_share_a_name():
         change_client(client=make_client("other"), name="taken", site=None, tags=[])
 
 
-def test_deleting_a_client_removes_everything_measured_by_it_alone(client):
-    gone, kept = make_client("gone"), make_client("kept")
-    for probe in (gone, kept):
-        assignment = make_assignment(probe, probe.name)
-        source = ("assignment", str(assignment.id))
-        frame = wire.frame(source=source, keys=wire.PING_KEYS)
-        wire.send(client, make_key(probe), frame, wire.frame(), wire.fact())
-    delete_client(client=gone)
-    assert Client.objects.get() == kept
-    assert {source.client_id for source in Source.objects.all()} == {kept.id}
-    assert (Frame.objects.count(), Latest.objects.count(), Fact.objects.count()) == (2, 2, 1)
-    assert AuditEntry.objects.filter(action="delete", object_label="gone").exists()
-
-
 def test_an_inventory_replaces_the_interfaces():
     probe = make_client()
     apply_inventory(client=probe, inventory=INVENTORY)
@@ -91,7 +72,10 @@ def test_an_inventory_replaces_the_interfaces():
         ({"slug": ""}, "slug"),
         ({"name": "x" * 101}, "name"),
         ({"latitude": 91.0}, "latitude"),
+        ({"latitude": float("nan"), "longitude": 0.0}, "latitude"),
         ({"longitude": -181.0}, "longitude"),
+        ({"latitude": 48.2}, "longitude"),
+        ({"longitude": 16.4}, "latitude"),
     ],
 )
 def test_a_wrong_site_names_its_field(fields, field):
@@ -115,6 +99,14 @@ def test_a_place_that_a_role_names_stays_lest_a_denial_lapse():
         delete_site(site=make_site())
     with pytest.raises(Conflict):
         delete_tag(tag=make_tag("secret"))
+
+
+def test_a_site_keeps_its_position_when_a_new_one_is_wrong():
+    site = create_site(slug="vienna", name="Vienna", latitude=-90.0, longitude=180.0)
+    with pytest.raises(Invalid) as caught:
+        change_site(site=site, name="Vienna", latitude=90.1, longitude=0.0)
+    assert "90 degrees" in caught.value.detail
+    assert Site.objects.values_list("latitude", "longitude").get() == (-90.0, 180.0)
 
 
 def test_a_site_changes_all_but_its_slug():

@@ -38,7 +38,7 @@ def agent(door, probe, key, tmp_path, monkeypatch):
     monkeypatch.setattr(
         agent_parts,
         "open_http",
-        lambda _url, _tls: httpx.AsyncClient(base_url=ADDRESS, transport=door),
+        lambda _url, _tls, **_options: httpx.AsyncClient(base_url=ADDRESS, transport=door),
     )
     state = StateDirectory(tmp_path / "state")
     state.create()

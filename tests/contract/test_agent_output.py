@@ -10,6 +10,7 @@ import httpx
 import pytest
 from asgiref.sync import async_to_sync
 
+from apps.configuration.services import store_settings
 from apps.metrics.models import Fact, Frame
 from apps.tests.models import Result, Run
 from apps.tests.services import pause_test, run_now
@@ -99,8 +100,8 @@ def test_heartbeat_and_inventory_until_the_server_is_content(agent, door, probe,
     assert agent.server_time.error_seconds is not None
 
 
-def test_the_configuration_is_taken_once_and_then_known_by_its_etag(agent, door, settings):
-    settings.SWARM_HOST_INTERVAL_SECONDS = 7.0
+def test_the_configuration_is_taken_once_and_then_known_by_its_etag(agent, door):
+    store_settings(values={"host_interval_seconds": 7.0})
 
     async def refresh_twice():
         await agent.settings.refresh(agent.line.client)

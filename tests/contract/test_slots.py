@@ -84,9 +84,37 @@ def test_both_sides_derive_the_same_runs_of_any_schedule(
     assert by_agent == by_server
 
 
+@given(
+    assignment=st.uuids(),
+    expression=st.sampled_from(
+        ["*/5 * * * *", "30 2 * * *", "0 1-4 * * SUN", "15,45 */2 L * *", "0 9 * JAN-JUN TUE#2"]
+    ),
+    time_zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+    slip_ms=st.integers(0, 3_600_000),
+    begin_hours=st.integers(0, 24 * 800),
+)
+def test_both_sides_derive_the_same_runs_of_a_cron_schedule(
+    assignment, expression, time_zone, slip_ms, begin_hours
+):
+    document = {
+        "kind": "cron",
+        "revision": 3,
+        "anchor_ms": 1_767_225_600_000,
+        "every_ms": 0,
+        "slip_ms": slip_ms,
+        "expression": expression,
+        "time_zone": time_zone,
+    }
+    from_ms = document["anchor_ms"] + begin_hours * 3_600_000
+    by_agent, by_server = derive_both(str(assignment), document, from_ms, from_ms + 5 * DAY_MS)
+    assert by_agent == by_server
+
+
 def test_both_sides_read_the_same_schedule_document():
-    document = VECTORS["schedules"][0]["schedule"]
-    assert set(document) == set(Schedule.__dataclass_fields__)
+    documents = [entry["schedule"] for entry in VECTORS["schedules"]]
+    assert {name for document in documents for name in document} == set(
+        Schedule.__dataclass_fields__
+    )
 
 
 @given(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=20))

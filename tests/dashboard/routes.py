@@ -2,16 +2,50 @@
 
 from django.urls import get_resolver, reverse
 
+# What everybody does with the own account.
+OWN_ACTIONS = frozenset(
+    {
+        "remove-authenticator",
+        "make-recovery-codes",
+        "end-session",
+        "end-other-sessions",
+        "revoke-own-token",
+    }
+)
 # Only to be posted to; tests of their own look after these.
 ACTIONS = frozenset(
     {
         "theme",
+        *OWN_ACTIONS,
+        "change-user",
+        "add-role",
+        "remove-role",
+        "make-link",
+        "act-on-user",
+        "resend-invitation",
+        "revoke-invitation",
+        "verify-audit",
         "revoke-token",
         "change-client",
         "delete-client",
         "rotate-key",
         "revoke-keys",
+        "bulk-clients",
+        "add-key",
+        "revoke-key",
+        "clear-clone",
+        "change-site",
+        "delete-site",
+        "change-tag",
+        "delete-tag",
+        "mail-test",
+        "save-settings",
+        "reset-setting",
         "parameters",
+        "preview-test",
+        "try-test",
+        "bulk-tests",
+        "remove-quota",
         "run-test",
         "pause-test",
         "resume-test",
@@ -19,10 +53,42 @@ ACTIONS = frozenset(
         "delete-test",
     }
 )
-# Gone once there is a user.
-CLOSED = frozenset({"setup"})
+# Gone once there is a user, or open to whoever has the secret in the address.
+CLOSED = frozenset({"setup", "invitation", "password-link"})
+# Pages and actions only for those who administer everything.
+FOR_ADMINISTRATORS = frozenset(
+    {
+        "users",
+        "user",
+        "new-user",
+        "invitations",
+        "invite",
+        "audit",
+        "change-user",
+        "add-role",
+        "remove-role",
+        "make-link",
+        "act-on-user",
+        "resend-invitation",
+        "revoke-invitation",
+        "verify-audit",
+        "remove-quota",
+    }
+)
 # Pages that only those who may operate see.
-FOR_OPERATORS = frozenset({"enrol", "enrolled", "client-settings", "new-test", "edit-test"})
+FOR_OPERATORS = frozenset(
+    {
+        *FOR_ADMINISTRATORS,
+        "settings",
+        "enrol",
+        "enrolled",
+        "client-settings",
+        "new-test",
+        "edit-test",
+        "new-site",
+        "new-tag",
+    }
+)
 
 
 def list_names():

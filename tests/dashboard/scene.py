@@ -3,10 +3,22 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from apps.accounts.models import Invitation, User
+from apps.accounts.services import Grant, create_user, invite
+from apps.accounts.services.invitations import note_mail
 from apps.clients.models import Client, EnrolmentToken
 from apps.clients.services import apply_inventory, issue_enrolment_token
 from apps.core.clock import read_now
-from apps.metrics.services import NewFrame, hash_layout, know_layout, know_source, record_frames
+from apps.metrics.services import (
+    DOCUMENT_KINDS,
+    NewDocument,
+    NewFrame,
+    hash_layout,
+    know_layout,
+    know_source,
+    record_document,
+    record_frames,
+)
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
 from tests.factories.tests import make_assignment, make_result
@@ -24,6 +36,8 @@ class Corner:
     run: Run
     result: Result
     token: EnrolmentToken
+    person: User
+    invitation: Invitation
 
     @property
     def test(self) -> Test:
@@ -41,6 +55,16 @@ class Corner:
             "test_id": self.test.id,
             "run_id": self.run.id,
             "token_id": self.token.id,
+            "site_id": self.client.site_id,
+            "tag_id": self.client.tags.get().id,
+            "prefix": self.client.keys.first().prefix,
+            # Nobody's: what users have of their own lies at no site.
+            "session_id": 0,
+            "public_id": "00000000",
+            "user_id": self.person.id,
+            "role_id": self.person.roles.get().id,
+            "invitation_id": self.invitation.id,
+            "deed": "end-sessions",
         }
 
 
@@ -68,6 +92,7 @@ def build_corner(site, now):
     apply_inventory(client=client, inventory=describe_hostile_host())
     make_key(client)
     record_host_frame(client, now)
+    record_documents(client, now)
     assignment = make_assignment(client, f"{HOSTILE}{site}-test", target=f"{site}.example.com")
     result = make_result(
         assignment,
@@ -82,7 +107,18 @@ def build_corner(site, now):
     Run.objects.filter(id=run.id).update(reason=HOSTILE, started_at=now, finished_at=now)
     note_last(assignment, result)
     token, _secret = issue_enrolment_token(name=f"{HOSTILE}{site}-token", site=make_site(site))
-    return Corner(client, assignment, run, result, token)
+    person, invitation = build_person(site)
+    return Corner(client, assignment, run, result, token, person, invitation)
+
+
+def build_person(site):
+    """Somebody of that site with a hostile name, and an invitation from them."""
+    role = Grant("viewer", site_slug=site)
+    person = create_user(username=f"{site}-user", first_name=HOSTILE, grants=[role])
+    address = f"{site}-guest@example.org"
+    invitation, _secret = invite(email=address, grants=[role], invited_by=person)
+    note_mail(digest=invitation.digest, fault=HOSTILE)
+    return person, invitation
 
 
 def describe_hostile_host():
@@ -118,6 +154,22 @@ def record_host_frame(client, now):
             absent=None,
         )
         record_frames(client_id=client.id, frames=[frame], received_at=now)
+
+
+def record_documents(client, now):
+    """Every field of the tables hostile, or of another type than it should be."""
+    texts = ("name", "user", "state", "command", "started_at", "direction", "protocol", "process")
+    row = dict.fromkeys((*texts, "local_address", "remote_address"), HOSTILE)
+    body = {
+        "total": HOSTILE,
+        "states": {HOSTILE: 1},
+        "missing": [{"code": HOSTILE, "what": HOSTILE, "remedy": HOSTILE}, HOSTILE],
+        "rows": [{**row, "pid": 7, "states": {HOSTILE: 2}}, HOSTILE, {"pid": HOSTILE}, {}],
+        "left_out": 3,
+    }
+    for kind in DOCUMENT_KINDS:
+        document = NewDocument(know_source(client.id, kind, ""), kind, now, body)
+        record_document(client_id=client.id, document=document, received_at=now)
 
 
 def note_last(assignment, result):

@@ -264,8 +264,8 @@ def test_a_client_is_renamed_moved_and_deleted(page):
     page.post(f"/clients/{probe.id}/change/", {"name": "renamed", "site": str(vienna.id)})
     probe.refresh_from_db()
     assert (probe.name, probe.site) == ("renamed", vienna)
-    page.post(f"/clients/{probe.id}/delete/")
-    assert not Client.objects.exists()
+    page.post(f"/clients/{probe.id}/delete/", {"name": "renamed"})
+    assert not Client.objects.filter(deleted_at=None).exists()
 
 
 def test_a_name_another_client_has_is_refused_at_the_field(page):

@@ -2,8 +2,13 @@
 
 from datetime import timedelta
 
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+
 from apps.accounts.models import Role, Token, User
 from apps.accounts.services import create_token
+from apps.accounts.services.sessions import Visit, start_session
 
 PASSWORD = "correct horse battery staple"
 
@@ -22,6 +27,19 @@ def grant(user, role, *, site="", tag="", effect=Role.Effect.ALLOW):
 
 def deny(user, role, *, site="", tag=""):
     return grant(user, role, site=site, tag=tag, effect=Role.Effect.DENY)
+
+
+def make_session(user, *, address="192.0.2.7", user_agent="Mozilla/5.0 (X11; Linux) Firefox/140"):
+    """A session as another browser of that user would have it."""
+    store = SessionStore()
+    store[SESSION_KEY] = str(user.pk)
+    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    store[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    store.create()
+    visit = Visit(session_key=store.session_key, address=address, user_agent=user_agent)
+    start_session(session=store, user=user, visit=visit)
+    store.save()
+    return UserSession.objects.get(session_key=store.session_key)
 
 
 def make_token(user, *scopes, life=timedelta(days=1)):

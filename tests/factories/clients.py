@@ -2,7 +2,7 @@
 
 from apps.clients.models import Client, Site, Tag
 from apps.clients.services import issue_enrolment_token
-from apps.clients.services.enrolment import issue_key
+from apps.clients.services.keys import issue_key
 from apps.core.clock import read_now
 
 INVENTORY = {

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from apps.ingest import codec
+from apps.ingest import checks, codec
 from apps.metrics.models import Frame
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
@@ -211,10 +211,10 @@ def test_all_these_faults_in_one_batch_still_harm_nobody_else(client, key):
 
 
 def test_nesting_up_to_the_limit_is_taken():
-    tree = json.loads(nest(codec.DEPTH_LIMIT - 1))
-    codec.check_tree(tree, "data")
-    with pytest.raises(codec.RecordRefused):
-        codec.check_tree([[tree]], "data")
+    tree = json.loads(nest(checks.DEPTH_LIMIT - 1))
+    checks.check_tree(tree, "data")
+    with pytest.raises(checks.RecordRefused):
+        checks.check_tree([[tree]], "data")
 
 
 def test_brackets_inside_strings_do_not_count_as_nesting():

@@ -9,6 +9,7 @@ import time_machine
 from apps.clients.models import Client, Key
 from apps.clients.services import revoke_keys, rotate_key
 from apps.clients.services.inventory import hash_inventory
+from apps.configuration.services import store_settings
 from apps.core.clock import read_now
 from apps.ingest import authentication
 from apps.tests.models import Run
@@ -225,11 +226,11 @@ def test_a_lease_beyond_its_limits_names_the_field(client, key, seconds):
     assert answer.json()["data"]["errors"][0]["field"] == "horizon_seconds"
 
 
-def test_the_config_is_sent_again_only_when_it_changed(client, key, settings):
+def test_the_config_is_sent_again_only_when_it_changed(client, key):
     first = client.get("/api/v1/agent/config", **agent(key))
     headers = {**agent(key)["headers"], "if-none-match": first["ETag"]}
     assert client.get("/api/v1/agent/config", headers=headers).status_code == 304
-    settings.SWARM_HOST_INTERVAL_SECONDS = 77.0
+    store_settings(values={"host_interval_seconds": 77.0})
     changed = client.get("/api/v1/agent/config", headers=headers)
     assert changed.status_code == 200
     assert changed.json()["collectors"]["host"] == {"interval_seconds": 77.0, "is_enabled": True}

@@ -15,7 +15,7 @@ from apps.operations.supervisor import programs
 from apps.operations.supervisor.errors import CannotStartError
 from apps.operations.supervisor.gates import answers_http, answers_redis_ping
 from apps.operations.supervisor.lock import check_address_is_free, hold_lock, is_locked
-from apps.operations.supervisor.log import LOG_NAME, open_log
+from apps.operations.supervisor.log import LOG_NAME, LogFile, open_log
 from apps.operations.supervisor.programs import Site
 from apps.operations.supervisor.status import (
     LOCK_NAME,
@@ -106,7 +106,7 @@ def test_every_line_of_the_log_has_time_and_name_and_only_the_owner_may_read_it(
     screen = io.StringIO()
     previous = os.umask(0o077)
     try:
-        report = open_log(tmp_path / "log", screen)
+        report = open_log(LogFile(tmp_path / "log" / LOG_NAME), screen)
         report("web", "100 % ready")
     finally:
         os.umask(previous)

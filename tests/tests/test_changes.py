@@ -247,3 +247,48 @@ def test_what_an_operator_cannot_see_is_not_there_to_be_deleted():
     test = make_test("Loopback", make_client("theirs", site="graz"))
     with pytest.raises(NotFound):
         get_test_to_delete(make_user("operator", "operator", site="vienna"), test.id)
+
+
+def make_test_once(probe):
+    """A test whose only moment is now, held by the agent and, for all the server knows, begun."""
+    moment = {"schedule_kind": "once", "every_seconds": None, "start_at": read_now()}
+    test = make_test("Loopback", probe, **moment)
+    assert len(lease(probe).runs) == 1
+    return test, moment
+
+
+@pytest.mark.parametrize("seconds", [1, 59])
+def test_a_moment_that_an_agent_took_up_is_not_planned_again_by_a_change(probe, seconds):
+    test, moment = make_test_once(probe)
+    with time_machine.travel(moment["start_at"] + timedelta(seconds=seconds), tick=False):
+        change_test(test, define("Renamed", **moment))
+        plan_runs()
+        assert Run.objects.exclude(state="cancelled").count() == 0
+        assert lease(probe).runs == []
+
+
+def test_pausing_and_resuming_does_not_run_a_moment_twice(probe):
+    test, moment = make_test_once(probe)
+    run = Run.objects.get()
+    mark_running(client_id=probe.id, run_ids=[run.id], at=moment["start_at"])
+    with time_machine.travel(moment["start_at"] + timedelta(seconds=5), tick=False):
+        resume(test, probe)
+        assert list(Run.objects.values_list("id", flat=True)) == [run.id]
+
+
+def test_another_moment_is_planned_although_the_last_was_taken_up(probe):
+    test, moment = make_test_once(probe)
+    later = moment["start_at"] + timedelta(seconds=30)
+    with time_machine.travel(later + timedelta(seconds=1), tick=False):
+        change_test(test, define(**{**moment, "start_at": later}))
+        assert [run.start_at for run in lease(probe).runs] == [
+            later.replace(microsecond=later.microsecond // 1000 * 1000)
+        ]
+
+
+def test_a_moment_that_no_agent_took_up_is_planned_again(probe):
+    moment = {"schedule_kind": "once", "every_seconds": None, "start_at": read_now()}
+    test = make_test("Loopback", probe, **moment)
+    with time_machine.travel(moment["start_at"] + timedelta(seconds=5), tick=False):
+        change_test(test, define("Renamed", **moment))
+        assert len(lease(probe).runs) == 1

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from apps.core.clock import read_now, to_milliseconds
-from apps.tests.algorithms.slots import compute_start_ms
+from apps.tests.algorithms.slots import compute_start_ms, iterate_slots
 from apps.tests.models import Assignment, Run
 from apps.tests.services import close_overdue_runs, plan_runs
 from apps.tests.services.planning import MISSED_GRACE, ON_DEMAND_PATIENCE, describe_schedule
@@ -183,3 +183,53 @@ def test_a_run_asked_for_has_its_patience_before_it_is_missed():
     close_overdue_runs(now=late + timedelta(seconds=1))
     run.refresh_from_db()
     assert run.state == "missed"
+
+
+@pytest.mark.parametrize(
+    "expression", ["* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "0 0 1 * *", "0 0 29 2 *"]
+)
+@pytest.mark.parametrize("slip_seconds", [0.0, 40.0])
+def test_a_cron_schedule_has_at_least_two_runs_ahead_and_none_is_left_out(expression, slip_seconds):
+    zone = "Europe/Berlin"
+    assignment = make_assignment(
+        make_client(), schedule_kind="cron", every_seconds=None, cron_expression=expression,
+        time_zone=zone, slip_seconds=slip_seconds,
+    )  # fmt: skip
+    now = begin = read_now()
+    step = timedelta(seconds=277)
+    for _ in range(12):
+        plan_runs(now=now)
+        assert Run.objects.filter(start_at__gt=now).count() >= 2
+        now += step
+    window = {"from_ms": to_milliseconds(begin) + 60_000, "until_ms": to_milliseconds(now)}
+    slots = list(iterate_slots(describe_schedule(assignment), **window))
+    planned = set(assignment.runs.values_list("id", flat=True))
+    assert {slot.run_id for slot in slots} <= planned
+
+
+def test_a_rare_cron_schedule_costs_nothing_until_its_run_is_near():
+    assignment = make_assignment(
+        make_client(), schedule_kind="cron", every_seconds=None, cron_expression="0 0 1 * *",
+        time_zone="UTC",
+    )  # fmt: skip
+    assignment.refresh_from_db()
+    starts = list(assignment.runs.order_by("start_at").values_list("start_at", flat=True))
+    assert len(starts) == 3
+    assert assignment.plan_again_at == starts[1]
+
+
+def test_a_tick_takes_those_first_that_wait_longest_and_leaves_the_rest(monkeypatch):
+    monkeypatch.setattr("apps.tests.services.planning.ASSIGNMENTS_PER_TRANSACTION", 2)
+    monkeypatch.setattr("apps.tests.services.planning.ASSIGNMENTS_PER_TICK", 4)
+    make_test("Loopback", *[make_client(f"probe-{number}") for number in range(6)])
+    forget_plans()
+    rows = list(Assignment.objects.order_by("id"))
+    now = read_now()
+    for number, row in enumerate(rows):
+        row.planned_until = row.plan_again_at = now - timedelta(minutes=number)
+        row.save()
+    plan_runs(now=now)
+    planned = set(Assignment.objects.filter(planned_at=now).values_list("id", flat=True))
+    assert planned == {row.id for row in rows[2:]}
+    plan_runs(now=now)
+    assert not Assignment.objects.filter(planned_at=None).exists()

@@ -31,7 +31,7 @@ def test_the_namespace_is_the_shared_one():
 
 
 def test_there_are_vectors_of_every_kind():
-    assert {schedule.kind for schedule, _slot in SLOTS} == {"once", "every", "continuous"}
+    assert {schedule.kind for schedule, _slot in SLOTS} == {"once", "every", "cron", "continuous"}
 
 
 @pytest.mark.parametrize(("schedule", "slot"), SLOTS)
@@ -114,3 +114,22 @@ def test_many_assignments_do_not_start_together():
         for n in range(1000)
     }
     assert len(starts) > 950
+
+
+@pytest.mark.parametrize("row", [row for row in VECTORS["schedules"] if "from_ms" in row])
+def test_a_cron_schedule_has_just_the_slots_of_the_vectors(row):
+    slots = iterate_slots(read_schedule(row), from_ms=row["from_ms"], until_ms=row["until_ms"])
+    found = [
+        {"slot": slot.number, "start_ms": slot.start_ms, "run_id": str(slot.run_id)}
+        for slot in slots
+    ]
+    assert found == row["slots"]
+
+
+def test_no_slot_of_a_cron_schedule_lies_before_its_anchor():
+    schedule = Schedule(
+        assignment="a", kind="cron", revision=1, anchor_ms=ANCHOR_MS + 1, every_ms=0,
+        slip_ms=0, expression="* * * * *", time_zone="UTC",
+    )  # fmt: skip
+    slots = iterate_slots(schedule, from_ms=ANCHOR_MS - 600_000, until_ms=ANCHOR_MS + 120_000)
+    assert [slot.start_ms for slot in slots] == [ANCHOR_MS + 60_000]

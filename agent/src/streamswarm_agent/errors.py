@@ -25,6 +25,10 @@ class PluginRefused(AgentError):
     """Another package's addition breaks a rule; the text says which, and it is left out."""
 
 
+class ConfigurationRefused(AgentError):
+    """A setting of the host is not understood; the text names it, where it stands and its limit."""
+
+
 class StateUnusable(AgentError):
     """The state directory cannot be used: not writable, locked by another agent, or damaged."""
 

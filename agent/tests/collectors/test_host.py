@@ -13,6 +13,7 @@ class Times(NamedTuple):
     system: float
     idle: float
     iowait: float
+    steal: float
 
 
 def refuse():
@@ -22,7 +23,7 @@ def refuse():
 @pytest.fixture
 def readers(dial):
     return HostReaders(
-        cpu_times=lambda: Times(*(dial() * share for share in (0.2, 0.0, 0.1, 0.6, 0.1))),
+        cpu_times=lambda: Times(*(dial() * share for share in (0.2, 0.0, 0.05, 0.6, 0.1, 0.05))),
         cpu_stats=lambda: SimpleNamespace(ctx_switches=dial() * 500, interrupts=dial() * 200),
         cpu_frequency=lambda: SimpleNamespace(current=2400.0),
         load_average=lambda: (1.5, 1.0, 0.5),
@@ -45,7 +46,7 @@ def proc(tmp_path):
         "full avg10=99.00 avg60=0.00 avg300=0.00 total=0\n",
         "pressure/memory": "some avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
         "pressure/io": "some avg10=3.00 avg60=0.00 avg300=0.00 total=0\n",
-        "vmstat": "nr_free_pages 5\npswpin 1000\npswpout 40\n",
+        "vmstat": "nr_free_pages 5\npswpin 1000\npswpout 40\noom_kill 0\n",
         "sys/fs/file-nr": "411\t11\t4000\n",
     }
     for path, content in files.items():
@@ -82,7 +83,7 @@ def test_shares_and_rates_need_two_passes(readers, proc, collect, dial):
     assert first.absent["system.cpu.context_switches.rate"] == "I"
     assert first.absent["system.paging.operations.rate{direction=in}"] == "I"
     dial.seconds += 10
-    (proc / "vmstat").write_text("pswpin 1500\npswpout 40\n")
+    (proc / "vmstat").write_text("pswpin 1500\npswpout 40\noom_kill 5\n")
     second = collect(collector)[""]
     assert not second.absent
     assert second.values["system.cpu.utilization"] == pytest.approx(0.3)
@@ -91,13 +92,15 @@ def test_shares_and_rates_need_two_passes(readers, proc, collect, dial):
     assert second.values["system.cpu.interrupts.rate"] == pytest.approx(200)
     assert second.values["system.paging.operations.rate{direction=in}"] == pytest.approx(50)
     assert second.values["system.paging.operations.rate{direction=out}"] == 0
+    assert second.values["system.oom_kills.rate"] == pytest.approx(0.5)
+    assert second.values["system.cpu.steal"] == pytest.approx(0.05)
 
 
 def test_a_counter_reset_gives_no_rate(readers, proc, collect, dial):
     collector = HostCollector(readers, proc)
     collect(collector)
     dial.seconds += 10
-    (proc / "vmstat").write_text("pswpin 3\npswpout 50\n")
+    (proc / "vmstat").write_text("pswpin 3\npswpout 50\noom_kill 0\n")
     frame = collect(collector)[""]
     assert frame.absent == {"system.paging.operations.rate{direction=in}": "I"}
     assert frame.values["system.paging.operations.rate{direction=out}"] == 1
@@ -108,6 +111,7 @@ def test_without_kernel_files_the_values_are_unsupported_never_zero(readers, tmp
     assert absent["system.cpu.pressure"] == "U"
     assert absent["system.file_descriptors.utilization"] == "U"
     assert absent["system.paging.operations.rate{direction=in}"] == "U"
+    assert absent["system.oom_kills.rate"] == "U"
 
 
 def test_what_the_system_refuses_is_unsupported(readers, proc, collect):

@@ -28,7 +28,15 @@ class MeSerializer(UserSerializer):
     )
 
     class Meta(UserSerializer.Meta):
-        fields = [*UserSerializer.Meta.fields, "permissions", "time_zone", "language", "theme"]
+        fields = [
+            *UserSerializer.Meta.fields,
+            "first_name",
+            "last_name",
+            "permissions",
+            "time_zone",
+            "language",
+            "theme",
+        ]
 
     @extend_schema_field(
         {"type": "array", "items": {"type": "string", "enum": [item.value for item in Permission]}}

@@ -2,61 +2,26 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
-from rest_framework.decorators import action
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from apps.accounts.api.filters import AuditFilter
 from apps.accounts.api.permissions import holds
 from apps.accounts.api.serializers import (
-    AuditSerializer,
     IssuedTokenSerializer,
-    MeSerializer,
     NewTokenSerializer,
     TokenSerializer,
-    UserSerializer,
 )
-from apps.accounts.models import AuditEntry, Token, User
+from apps.accounts.models import Token, User
 from apps.accounts.policy import Permission
 from apps.accounts.selectors import (
-    list_audit,
     list_own_tokens,
     list_tokens,
-    list_users,
     pick_token,
 )
 from apps.accounts.services import create_token, revoke_token
 from apps.core.errors import NotAuthenticated, Refused
-
-
-@extend_schema_view(
-    list=extend_schema(tags=["accounts"], summary="List the users"),
-    retrieve=extend_schema(tags=["accounts"], summary="Show a user"),
-)
-class UserViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[User]):
-    """Reading only: users are made and changed in the admin."""
-
-    queryset = User.objects.none()
-    serializer_class = UserSerializer
-    read_permission = Permission.ADMINISTER
-    lookup_field = "id"
-    lookup_value_converter = "int"
-    ordering_fields = ["username", "last_login"]
-
-    def get_queryset(self) -> QuerySet[User]:
-        return list_users(self.request.user)
-
-
-class MeViewSet(GenericViewSet[User]):
-    queryset = User.objects.none()
-    serializer_class = MeSerializer
-
-    @extend_schema(tags=["accounts"], summary="Show yourself and what you may do")
-    @action(detail=False, url_path="me", pagination_class=None, filter_backends=[])
-    def me(self, request: Request) -> Response:
-        return Response(self.get_serializer(request.user).data)
 
 
 @extend_schema_view(
@@ -115,20 +80,3 @@ class TokenViewSet(ListModelMixin, GenericViewSet[Token]):
     def destroy(self, _request: Request, id: str) -> Response:
         revoke_token(token=pick_token(self.get_queryset(), id))
         return Response(status=204)
-
-
-@extend_schema_view(
-    list=extend_schema(tags=["accounts"], summary="List who changed what"),
-    retrieve=extend_schema(tags=["accounts"], summary="Show one change with before and after"),
-)
-class AuditViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEntry]):
-    queryset = AuditEntry.objects.none()
-    serializer_class = AuditSerializer
-    filterset_class = AuditFilter
-    read_permission = Permission.ADMINISTER
-    lookup_field = "id"
-    lookup_value_converter = "int"
-    ordering_fields = ["at"]
-
-    def get_queryset(self) -> QuerySet[AuditEntry]:
-        return list_audit(self.request.user)

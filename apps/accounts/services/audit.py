@@ -5,6 +5,7 @@ import hmac
 import json
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models, transaction
@@ -12,6 +13,8 @@ from django.db import models, transaction
 from apps.accounts.actors import read_actor
 from apps.accounts.models import AuditEntry, AuditHead
 from apps.core.clock import format_moment, read_now
+
+logger = structlog.get_logger(__name__)
 
 LABEL_LENGTH = 200
 HEAD_ID = 1
@@ -31,8 +34,7 @@ def record_audit(
     """
     actor = read_actor()
     with transaction.atomic():
-        AuditHead.objects.get_or_create(id=HEAD_ID, defaults={"digest": FIRST_DIGEST})
-        head = AuditHead.objects.select_for_update().get(id=HEAD_ID)
+        head = lock_head()
         entry = AuditEntry(
             at=read_now(),
             actor=actor.user,
@@ -41,7 +43,7 @@ def record_audit(
             address=actor.address,
             action=action,
             object_type=target._meta.model_name or "",  # noqa: SLF001 - Django's documented API
-            object_id=str(getattr(target, "public_id", target.pk)),
+            object_id=str(getattr(target, "public_id", target.pk) or ""),
             object_label=str(target)[:LABEL_LENGTH],
             before=make_plain(before),
             after=make_plain(after),
@@ -53,6 +55,23 @@ def record_audit(
         head.count += 1
         head.save(update_fields=["digest", "count"])
     return entry
+
+
+def lock_head() -> AuditHead:
+    """The end of the chain, nobody else's until the transaction ends."""
+    AuditHead.objects.get_or_create(id=HEAD_ID, defaults={"digest": FIRST_DIGEST})
+    return AuditHead.objects.select_for_update().get(id=HEAD_ID)
+
+
+def publish_head() -> tuple[int, str]:
+    """The number of entries and the last seal, which the server's log now holds as well.
+
+    Who later cuts off the chain's tail would have to change every such log and mail too.
+    """
+    head = AuditHead.objects.filter(id=HEAD_ID).first()
+    count, digest = (head.count, head.digest) if head else (0, FIRST_DIGEST)
+    logger.info("audit_head", count=count, digest=digest)
+    return count, digest
 
 
 def make_plain(document: dict[str, Any] | None) -> dict[str, Any]:

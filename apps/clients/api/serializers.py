@@ -4,8 +4,9 @@ from typing import Any
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from apps.clients.models import Client, EnrolmentToken, Interface, Site, Tag
+from apps.clients.models import Client, EnrolmentToken, Interface, Key, Site, Tag
 from apps.clients.selectors import list_sites, list_tags
+from apps.clients.services import ACTIONS, MAXIMUM_CLIENTS
 
 
 class SiteField(serializers.SlugRelatedField[Site]):
@@ -60,6 +61,8 @@ class ClientSerializer(serializers.ModelSerializer[Client]):
             "spool_dropped",
             "clock_offset_seconds",
             "clock_error_seconds",
+            "clone_suspected_at",
+            "clone_detail",
         ]
 
 
@@ -77,6 +80,21 @@ class ClientChangeSerializer(serializers.Serializer[Any]):
     tags = TagField(slug_field="slug", queryset=Tag.objects.none(), many=True)
 
 
+class KeySerializer(serializers.ModelSerializer[Key]):
+    class Meta:
+        model = Key
+        fields = ["prefix", "created_at", "expires_at", "revoked_at"]
+
+
+class RotationSerializer(serializers.Serializer[Any]):
+    overlap_seconds = serializers.IntegerField(
+        min_value=0,
+        max_value=7 * 86_400,
+        default=600,
+        help_text="How long the earlier keys go on working; 0 ends them at once.",
+    )
+
+
 class RotatedKeySerializer(serializers.Serializer[Any]):
     key = serializers.CharField(help_text="The agent's new key; shown only now.")
 
@@ -85,10 +103,77 @@ class RevokedKeysSerializer(serializers.Serializer[Any]):
     revoked = serializers.IntegerField(help_text="How many keys stopped working.")
 
 
-class SiteSerializer(serializers.ModelSerializer[Site]):
+class BulkFilterSerializer(serializers.Serializer[Any]):
+    """What a list of clients is narrowed by; what is left out narrows nothing."""
+
+    text = serializers.CharField(default="", allow_blank=True, max_length=255)
+    presence = serializers.ChoiceField(
+        choices=Client.Presence.choices, default="", allow_blank=True
+    )
+    site = serializers.SlugField(default="", allow_blank=True)
+    tag = serializers.SlugField(default="", allow_blank=True)
+    version = serializers.CharField(default="", allow_blank=True, max_length=32)
+    capability = serializers.CharField(default="", allow_blank=True, max_length=64)
+    has_clone = serializers.BooleanField(default=False)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(choices=sorted(ACTIONS))
+    clients = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        min_length=1,
+        max_length=MAXIMUM_CLIENTS,
+        help_text="Which clients, by id; or else `filter`.",
+    )
+    filter = BulkFilterSerializer(
+        required=False, help_text="Which clients, by what the list is narrowed by; `{}` means all."
+    )
+    tags = TagField(slug_field="slug", queryset=Tag.objects.none(), many=True, required=False)
+    site = SiteField(
+        slug_field="slug",
+        queryset=Site.objects.none(),
+        allow_null=True,
+        required=False,
+        help_text="For `set_site`: its short name, or null for none.",
+    )
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if ("clients" in asked) == ("filter" in asked):
+            raise serializers.ValidationError({"clients": "Give either clients or a filter."})
+        if asked["action"] == "set_site" and "site" not in asked:
+            raise serializers.ValidationError({"site": "Name a site, or null for none."})
+        return asked
+
+
+class RefusalSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="client.id")
+    name = serializers.CharField(source="client.name")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class BulkReportSerializer(serializers.Serializer[Any]):
+    done = serializers.IntegerField(help_text="To how many clients it was done.")
+    refused = RefusalSerializer(many=True, help_text="Which clients stayed as they were, and why.")
+
+
+class CountedSerializer(serializers.Serializer[Any]):
+    """Counts the clients of the list's user, once for all rows."""
+
+    client_count = serializers.SerializerMethodField(
+        help_text="How many clients you see there, not counting those of tags below."
+    )
+
+    def get_client_count(self, row: Site | Tag) -> int:
+        counts: dict[int, int] = self.context["counts"]()
+        return counts.get(row.pk, 0)
+
+
+class SiteSerializer(CountedSerializer, serializers.ModelSerializer[Site]):
     class Meta:
         model = Site
-        fields = ["id", "slug", "name", "latitude", "longitude"]
+        fields = ["id", "slug", "name", "latitude", "longitude", "client_count"]
 
 
 class SiteChangeSerializer(SiteSerializer):
@@ -96,10 +181,21 @@ class SiteChangeSerializer(SiteSerializer):
         read_only_fields = ["slug"]
 
 
-class TagSerializer(serializers.ModelSerializer[Tag]):
+class TagSerializer(CountedSerializer, serializers.ModelSerializer[Tag]):
+    parent = TagField(  # type: ignore[assignment]  # DRF takes fields off the class
+        slug_field="slug",
+        queryset=Tag.objects.none(),
+        allow_null=True,
+        required=False,
+        help_text="Short name of the tag right above.",
+    )
+    lineage = serializers.SlugRelatedField[Tag](
+        slug_field="slug", read_only=True, many=True, help_text="Every tag above."
+    )
+
     class Meta:
         model = Tag
-        fields = ["id", "slug", "name"]
+        fields = ["id", "slug", "name", "parent", "lineage", "client_count"]
 
 
 class TagChangeSerializer(TagSerializer):

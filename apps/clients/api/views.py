@@ -11,7 +11,9 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.policy import Permission
+from apps.clients.api.bulk import BulkActions
 from apps.clients.api.filters import ClientFilter
+from apps.clients.api.keys import KeyActions
 from apps.clients.api.serializers import (
     ClientChangeSerializer,
     ClientDetailSerializer,
@@ -19,8 +21,6 @@ from apps.clients.api.serializers import (
     EnrolmentTokenSerializer,
     IssuedEnrolmentTokenSerializer,
     NewEnrolmentTokenSerializer,
-    RevokedKeysSerializer,
-    RotatedKeySerializer,
 )
 from apps.clients.models import Client, EnrolmentToken
 from apps.clients.selectors import (
@@ -35,8 +35,6 @@ from apps.clients.services import (
     delete_client,
     issue_enrolment_token,
     revoke_enrolment_token,
-    revoke_keys,
-    rotate_key,
 )
 
 
@@ -58,15 +56,23 @@ from apps.clients.services import (
         ],
     ),
     destroy=extend_schema(
-        tags=["clients"], summary="Delete a client and everything measured by it"
+        tags=["clients"],
+        summary="Delete a client and everything measured by it",
+        description="It is gone at once; its history is removed within minutes.",
     ),
 )
-class ClientViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Client]):
+class ClientViewSet(
+    KeyActions, BulkActions, ListModelMixin, RetrieveModelMixin, GenericViewSet[Client]
+):
     queryset = Client.objects.none()
     filterset_class = ClientFilter
     lookup_field = "id"
     lookup_value_converter = "uuid"
-    ordering_fields = ["name", "presence", "presence_since", "last_heartbeat_at", "enrolled_at"]
+    ordering_fields = [
+        "name", "hostname", "operating_system", "site__name", "presence", "presence_since",
+        "last_heartbeat_at", "last_address", "agent_version", "enrolled_at", "spool_depth",
+        "clock_offset_seconds",
+    ]  # fmt: skip
 
     def get_queryset(self) -> QuerySet[Client]:
         rows = list_clients(self.request.user)
@@ -94,30 +100,6 @@ class ClientViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Client]):
     def destroy(self, request: Request, id: UUID) -> Response:
         delete_client(client=get_client(request.user, id, Permission.OPERATE))
         return Response(status=204)
-
-    @extend_schema(
-        tags=["clients"],
-        summary="Give the agent a new key",
-        description="The earlier keys go on working for ten minutes.",
-        request=None,
-        responses={201: RotatedKeySerializer},
-    )
-    @action(detail=True, methods=["post"], url_path="rotate-key")
-    def rotate_key(self, request: Request, id: UUID) -> Response:
-        secret = rotate_key(client=get_client(request.user, id, Permission.OPERATE))
-        return Response({"key": secret}, status=201)
-
-    @extend_schema(
-        tags=["clients"],
-        summary="Lock the agent out",
-        description="All its keys stop working within seconds.",
-        request=None,
-        responses=RevokedKeysSerializer,
-    )
-    @action(detail=True, methods=["post"], url_path="revoke-keys")
-    def revoke_keys(self, request: Request, id: UUID) -> Response:
-        count = revoke_keys(client=get_client(request.user, id, Permission.OPERATE))
-        return Response({"revoked": count})
 
 
 @extend_schema_view(

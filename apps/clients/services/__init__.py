@@ -1,49 +1,77 @@
-from apps.clients.services.editing import (
-    change_client,
-    delete_client,
-    wake_schedules,
+from apps.clients.services.bulk import (
+    ACTIONS,
+    MAXIMUM_CLIENTS,
+    BulkAction,
+    BulkReport,
+    Refusal,
+    act_on_clients,
 )
+from apps.clients.services.checking import refuse_named_by_role
+from apps.clients.services.editing import change_client, wake_schedules
 from apps.clients.services.enrolment import (
     IssuedKey,
-    KeyHolder,
     enrol_client,
-    identify_key,
     issue_enrolment_token,
     revoke_enrolment_token,
+)
+from apps.clients.services.inventory import apply_inventory
+from apps.clients.services.keys import (
+    KeyHolder,
+    add_key,
+    clear_clone,
+    identify_key,
+    revoke_key,
     revoke_keys,
     rotate_key,
 )
-from apps.clients.services.inventory import apply_inventory
-from apps.clients.services.places import (
-    change_site,
-    change_tag,
-    create_site,
-    create_tag,
-    delete_site,
-    delete_tag,
-    refuse_named_by_role,
+from apps.clients.services.maintenance import (
+    WindowDefinition,
+    change_window,
+    check_window,
+    create_window,
+    delete_window,
+    end_window,
 )
+from apps.clients.services.places import change_site, create_site, delete_site
 from apps.clients.services.presence import Heartbeat, record_heartbeat, update_presence
+from apps.clients.services.removal import delete_client, remove_deleted_clients
+from apps.clients.services.tags import change_tag, create_tag, delete_tag
 
 __all__ = [
+    "ACTIONS",
+    "MAXIMUM_CLIENTS",
+    "BulkAction",
+    "BulkReport",
     "Heartbeat",
     "IssuedKey",
     "KeyHolder",
+    "Refusal",
+    "WindowDefinition",
+    "act_on_clients",
+    "add_key",
     "apply_inventory",
     "change_client",
     "change_site",
     "change_tag",
+    "change_window",
+    "check_window",
+    "clear_clone",
     "create_site",
     "create_tag",
+    "create_window",
     "delete_client",
     "delete_site",
     "delete_tag",
+    "delete_window",
+    "end_window",
     "enrol_client",
     "identify_key",
     "issue_enrolment_token",
     "record_heartbeat",
     "refuse_named_by_role",
+    "remove_deleted_clients",
     "revoke_enrolment_token",
+    "revoke_key",
     "revoke_keys",
     "rotate_key",
     "update_presence",

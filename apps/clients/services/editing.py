@@ -44,14 +44,6 @@ def describe_client(client: Client) -> dict[str, object]:
     }
 
 
-@transaction.atomic
-def delete_client(*, client: Client) -> None:
-    """Remove the client with its keys, inventory and everything measured by it."""
-    record_audit(action="delete", target=client, before=describe_client(client))
-    publish(ClientChanged(client.id))
-    client.delete()
-
-
 def wake_schedules(client_ids: Sequence[UUID]) -> None:
     """Let the clients' agents know by their next heartbeat that their schedule changed."""
     Client.objects.filter(id__in=client_ids).update(schedule_revision=F("schedule_revision") + 1)

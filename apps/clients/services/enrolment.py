@@ -1,23 +1,21 @@
 """How an agent becomes a client: a token from the operator, exchanged once for a key."""
 
-import hashlib
-import hmac
 import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
 from apps.accounts.actors import Actor, act_as, read_actor
 from apps.accounts.models import AuditEntry
 from apps.accounts.services import record_audit
-from apps.clients.models import Client, EnrolmentToken, Key, Site, Tag
+from apps.clients.models import Client, EnrolmentToken, Site, Tag
 from apps.clients.published import ClientChanged
 from apps.clients.services.inventory import apply_inventory
+from apps.clients.services.keys import digest_secret, issue_key
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, FieldError, Invalid, NotAuthenticated
@@ -25,9 +23,7 @@ from apps.core.errors import Conflict, FieldError, Invalid, NotAuthenticated
 TOKEN_LIFE = timedelta(hours=1)
 MAXIMUM_TOKEN_LIFE = timedelta(days=30)
 MAXIMUM_USES = 10_000
-PREFIX_BYTES = 4
 SECRET_BYTES = 32
-ROTATION_OVERLAP = timedelta(minutes=10)
 NAME_LENGTH = 100
 NAME_ATTEMPTS = 20
 
@@ -38,18 +34,6 @@ class IssuedKey:
 
     client: Client
     secret: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
-    """The client that a valid key belongs to."""
-
-    client_id: UUID
-    client_name: str
-
-
-def digest_secret(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @transaction.atomic
@@ -201,52 +185,3 @@ def find_free_name(wanted: str) -> str:
     while (candidate := f"{stem[: NAME_LENGTH - 8]}-{number}") in taken:
         number += 1
     return candidate
-
-
-def issue_key(client: Client) -> str:
-    """The secret text of a new key of `client`."""
-    prefix = secrets.token_hex(PREFIX_BYTES)
-    secret = f"{prefix}.{secrets.token_urlsafe(SECRET_BYTES)}"
-    Key.objects.create(
-        client=client, prefix=prefix, digest=digest_secret(secret), created_at=read_now()
-    )
-    return secret
-
-
-@transaction.atomic
-def rotate_key(*, client: Client, overlap: timedelta = ROTATION_OVERLAP) -> str:
-    """The secret text of a new key; earlier keys go on working for `overlap`."""
-    until = read_now() + overlap
-    Key.objects.filter(client=client, revoked_at=None, expires_at=None).update(expires_at=until)
-    secret = issue_key(client)
-    record_audit(action="rotate_key", target=client, after={"earlier_keys_until": until})
-    return secret
-
-
-@transaction.atomic
-def revoke_keys(*, client: Client) -> int:
-    """How many keys of `client` were revoked; from then on its agent gets 401."""
-    count = Key.objects.filter(client=client, revoked_at=None).update(revoked_at=read_now())
-    record_audit(action="revoke_keys", target=client, after={"keys": count})
-    publish(ClientChanged(client.id))
-    return count
-
-
-def identify_key(secret: str) -> KeyHolder:
-    """Whose valid key this secret text is; one narrow query, because every call of an agent asks.
-
-    Raises: NotAuthenticated(key_unknown | key_revoked | key_expired).
-    """
-    prefix, _separator, _rest = secret.partition(".")
-    rows = Key.objects.filter(prefix=prefix).order_by()
-    columns = ("client_id", "client__name", "digest", "revoked_at", "expires_at")
-    found = list(rows.values_list(*columns))
-    digest = digest_secret(secret)
-    if not found or not hmac.compare_digest(found[0][2], digest):
-        raise NotAuthenticated("key_unknown", "This agent key is not known here; enrol again.")
-    client_id, client_name, _digest, revoked_at, expires_at = found[0]
-    if revoked_at is not None:
-        raise NotAuthenticated("key_revoked", "This agent key was revoked; enrol again.")
-    if expires_at is not None and expires_at <= read_now():
-        raise NotAuthenticated("key_expired", "This agent key was replaced by a newer one.")
-    return KeyHolder(client_id, client_name)

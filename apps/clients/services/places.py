@@ -1,11 +1,10 @@
-"""Sites and tags: by them clients are grouped, and by them roles say where they hold."""
+"""Sites: by them clients are grouped, and by them roles say where they hold."""
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from apps.accounts.models import Role
 from apps.accounts.services import record_audit
-from apps.clients.models import Site, Tag
+from apps.clients.models import Site
+from apps.clients.services.checking import refuse_named_by_role, save_checked
 from apps.core.errors import Conflict, FieldError, Invalid
 
 
@@ -17,6 +16,7 @@ def create_site(
 
     Raises: Invalid naming each wrong field.
     """
+    check_position(latitude, longitude)
     site = Site(slug=slug, name=name, latitude=latitude, longitude=longitude)
     save_checked(site)
     record_audit(action="create", target=site, after=describe_site(site))
@@ -30,6 +30,7 @@ def change_site(*, site: Site, name: str, latitude: float | None, longitude: flo
     Raises: Invalid naming each wrong field.
     """
     before = describe_site(site)
+    check_position(latitude, longitude)
     site.name, site.latitude, site.longitude = name, latitude, longitude
     save_checked(site)
     record_audit(action="change", target=site, before=before, after=describe_site(site))
@@ -49,6 +50,20 @@ def delete_site(*, site: Site) -> None:
     site.delete()
 
 
+def check_position(latitude: float | None, longitude: float | None) -> None:
+    """Raises: Invalid for a coordinate out of range, or one without the other."""
+    errors = [
+        FieldError(field, "out_of_range", f"must be from -{limit} to {limit} degrees")
+        for field, value, limit in (("latitude", latitude, 90), ("longitude", longitude, 180))
+        if value is not None and not -limit <= value <= limit
+    ]
+    if not errors and (latitude is None) != (longitude is None):
+        field = "latitude" if latitude is None else "longitude"
+        errors.append(FieldError(field, "required", "is needed with the other coordinate"))
+    if errors:
+        raise Invalid(errors)
+
+
 def describe_site(site: Site) -> dict[str, object]:
     return {
         "slug": site.slug,
@@ -56,63 +71,3 @@ def describe_site(site: Site) -> dict[str, object]:
         "latitude": site.latitude,
         "longitude": site.longitude,
     }
-
-
-@transaction.atomic
-def create_tag(*, slug: str, name: str) -> Tag:
-    """The stored tag.
-
-    Raises: Invalid naming each wrong field.
-    """
-    tag = Tag(slug=slug, name=name)
-    save_checked(tag)
-    record_audit(action="create", target=tag, after=describe_tag(tag))
-    return tag
-
-
-@transaction.atomic
-def change_tag(*, tag: Tag, name: str) -> Tag:
-    """The tag with its new name; its slug never changes.
-
-    Raises: Invalid for an empty or overlong name.
-    """
-    before = describe_tag(tag)
-    tag.name = name
-    save_checked(tag)
-    record_audit(action="change", target=tag, before=before, after=describe_tag(tag))
-    return tag
-
-
-@transaction.atomic
-def delete_tag(*, tag: Tag) -> None:
-    """Remove a tag, also from its clients.
-
-    Raises: Conflict while a role names it.
-    """
-    refuse_named_by_role(tag_slug=tag.slug)
-    record_audit(action="delete", target=tag, before=describe_tag(tag))
-    tag.delete()
-
-
-def describe_tag(tag: Tag) -> dict[str, object]:
-    return {"slug": tag.slug, "name": tag.name}
-
-
-def refuse_named_by_role(**place: str) -> None:
-    # A denial that names nothing any more would let its user in again.
-    if Role.objects.filter(**place).exists():
-        raise Conflict("named_by_role", "A role names it; change that role first.")
-
-
-def save_checked(row: Site | Tag) -> None:
-    try:
-        row.full_clean()
-    except ValidationError as error:
-        raise Invalid(
-            [
-                FieldError(field, "invalid", message)
-                for field, messages in error.message_dict.items()
-                for message in messages
-            ]
-        ) from error
-    row.save()

@@ -7,11 +7,15 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from apps.clients.algorithms.clones import judge_boot
 from apps.clients.algorithms.presence import judge_presence
 from apps.clients.models import Client
-from apps.clients.published import PresenceChanged
+from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceChanged
 from apps.core.bus import publish
 from apps.core.clock import read_now
+
+HEARTBEATS_KEPT = 40
+SHORT_BOOT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,14 @@ class Heartbeat:
 
 @transaction.atomic
 def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
-    """Note the heartbeat; a client that was away is online again at once."""
+    """Note the heartbeat; a client that was away is online again at once.
+
+    A boot that comes back after another one marks the client as having a clone.
+    """
     now = read_now()
     previous = client.presence
+    boot_fields = note_boot(client, heartbeat, now)
+    client.heartbeats = [*client.heartbeats[1 - HEARTBEATS_KEPT :], round(now.timestamp(), 1)]
     client.last_heartbeat_at = now
     client.last_address = heartbeat.address
     client.agent_version = heartbeat.agent_version
@@ -49,11 +58,33 @@ def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
         update_fields=[
             "last_heartbeat_at", "last_address", "agent_version", "boot_id", "boot_counter",
             "spool_depth", "spool_dropped", "clock_offset_seconds", "clock_error_seconds",
-            "presence", "presence_since",
+            "presence", "presence_since", "heartbeats", *boot_fields,
         ]
     )  # fmt: skip
+    publish(HeartbeatRecorded(client.id, now))
     if previous != Client.Presence.ONLINE:
         publish(PresenceChanged(client.id, Client.Presence.ONLINE, previous))
+
+
+def note_boot(client: Client, heartbeat: Heartbeat, now: datetime) -> list[str]:
+    """The fields of `client` that a boot other than the newest one changed."""
+    if heartbeat.boot_id == client.boot_id:
+        return []
+    judgement = judge_boot(
+        newest=client.boot_id, earlier=client.earlier_boots, boot_id=heartbeat.boot_id
+    )
+    client.earlier_boots = judgement.earlier
+    if not judgement.has_come_back:
+        return ["earlier_boots"]
+    is_news = client.clone_suspected_at is None
+    client.clone_suspected_at = client.clone_suspected_at or now
+    client.clone_detail = (
+        f"Boot {heartbeat.boot_id[:SHORT_BOOT]} from {heartbeat.address or 'no address'} and boot "
+        f"{client.boot_id[:SHORT_BOOT]} from {client.last_address or 'no address'} take turns."
+    )
+    if is_news:
+        publish(ClientChanged(client.id))
+    return ["earlier_boots", "clone_suspected_at", "clone_detail"]
 
 
 def update_presence(*, now: datetime | None = None) -> int:
@@ -61,7 +92,7 @@ def update_presence(*, now: datetime | None = None) -> int:
     moment = now or read_now()
     changed = 0
     waiting = Client.objects.filter(
-        Q(presence=Client.Presence.ONLINE) | Q(presence=Client.Presence.LATE)
+        Q(presence=Client.Presence.ONLINE) | Q(presence=Client.Presence.LATE), deleted_at=None
     ).only("id", "presence", "last_heartbeat_at")
     for client in waiting.iterator():
         presence = judge_presence(

@@ -18,6 +18,21 @@ LIVES = (
     (30 * 24 * 3600, _("30 days")),
 )
 HOUR_SECONDS = 3600
+OVERLAPS = (
+    (0, _("not at all: they end now")),
+    (10 * 60, _("for 10 minutes")),
+    (60 * 60, _("for 1 hour")),
+    (24 * 3600, _("for 1 day")),
+)
+OVERLAP_SECONDS = 600
+
+BULK_ACTIONS = (
+    ("add_tags", _("Add tags")),
+    ("remove_tags", _("Remove tags")),
+    ("set_site", _("Set the site")),
+    ("revoke_keys", _("Revoke all keys")),
+    ("delete", _("Delete")),
+)
 
 
 class PlaceForm(PageForm):
@@ -53,6 +68,30 @@ class ClientForm(PlaceForm):
 
     name = forms.CharField(label=_("Name"), max_length=100)
     field_order = ["name", "site", "tags"]
+
+
+class RotationForm(PageForm):
+    """A new key for an agent."""
+
+    overlap_seconds = forms.TypedChoiceField(
+        label=_("The earlier keys go on working"),
+        choices=OVERLAPS,
+        coerce=int,
+        initial=OVERLAP_SECONDS,
+    )
+
+
+class BulkForm(PageForm):
+    """What is to be done to the chosen clients."""
+
+    action = forms.ChoiceField(label=_("Action"), choices=BULK_ACTIONS)
+    tags = forms.ModelMultipleChoiceField(queryset=Tag.objects.none(), required=False)
+    site = forms.ModelChoiceField(queryset=Site.objects.none(), required=False)
+
+    def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["site"].queryset = list_sites(user)  # type: ignore[attr-defined]  # a model field
+        self.fields["tags"].queryset = list_tags(user)  # type: ignore[attr-defined]  # a model field
 
 
 class EnrolmentForm(PlaceForm):

@@ -20,7 +20,7 @@ def build_fields(kind: Kind) -> dict[str, forms.Field]:
     required = set(kind.schema.get("required", ()))
     return {
         name_field(kind, name): build_field(rule, is_required=name in required)
-        for name, rule in kind.schema["properties"].items()
+        for name, rule in kind.describe_parameters()["properties"].items()
     }
 
 

@@ -3,15 +3,17 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import AnyUser, Permission
 from apps.clients.models import Client
-from apps.clients.selectors import list_clients
+from apps.clients.selectors import list_clients, list_sites, list_tags
+from apps.configuration.selectors import read_number
 from apps.dashboard.forms.base import PageForm, style_field
 from apps.dashboard.forms.parameters import build_fields, name_field, read_parameters
+from apps.tests.algorithms.cron import list_time_zones
 from apps.tests.kinds import KINDS, Kind
 from apps.tests.models import Test
 from apps.tests.services import TestDefinition
@@ -44,8 +46,20 @@ class TestForm(PageForm):
     every_seconds = forms.FloatField(
         label=_("Start a run every"),
         required=False,
-        initial=lambda: plain(settings.DEFAULT_TEST_DURATION_SECONDS),
+        initial=lambda: plain(read_number("default_test_duration_seconds")),
         help_text=_("At least the duration, at most 31 days."),
+    )
+    cron_expression = forms.CharField(
+        label=_("Cron expression"),
+        required=False,
+        widget=forms.TextInput(attrs={"spellcheck": "false", "placeholder": "0 2 * * 1-5"}),
+        help_text=_("Minute, hour, day of the month, month, day of the week."),
+    )
+    time_zone = forms.ChoiceField(
+        label=_("in the time zone"),
+        required=False,
+        choices=lambda: [(name, name) for name in sorted(list_time_zones())],
+        initial=timezone.get_current_timezone_name,
     )
     slip_seconds = forms.FloatField(
         label=_("Random delay up to"),
@@ -55,12 +69,12 @@ class TestForm(PageForm):
     )
     duration_seconds = forms.FloatField(
         label=_("A run lasts"),
-        initial=lambda: plain(settings.DEFAULT_TEST_DURATION_SECONDS),
+        initial=lambda: plain(read_number("default_test_duration_seconds")),
         help_text=_("1 second to 1 day."),
     )
     sample_interval_seconds = forms.FloatField(
         label=_("and gives a sample every"),
-        initial=lambda: plain(settings.DEFAULT_TEST_INTERVAL_SECONDS),
+        initial=lambda: plain(read_number("default_test_interval_seconds")),
         help_text=_("0.2 seconds to 1 hour."),
     )
     start_at = forms.DateTimeField(
@@ -70,6 +84,24 @@ class TestForm(PageForm):
         help_text=_("Empty: as soon as it is saved."),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_MOMENT),
     )
+    selection_kind = forms.ChoiceField(
+        label=_("Run by"),
+        required=False,
+        choices=Test.SelectionKind.choices,
+        initial=Test.SelectionKind.CLIENTS,
+    )
+    wanted_clients = forms.IntegerField(
+        label=_("How many clients"),
+        required=False,
+        initial=1,
+        help_text=_("1 to 1000. Another takes over when one stays offline."),
+    )
+    sites = forms.MultipleChoiceField(
+        label=_("At any of these sites"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    tags = forms.MultipleChoiceField(
+        label=_("With all of these tags"), required=False, widget=forms.CheckboxSelectMultiple
+    )
     clients = forms.ModelMultipleChoiceField(
         label=_("Clients"), queryset=Client.objects.none(), required=False
     )
@@ -78,6 +110,9 @@ class TestForm(PageForm):
         super().__init__(*args, **kwargs)
         self.choosable = list_choosable(user)
         self.fields["clients"].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
+        for name, rows in (("sites", list_sites(user)), ("tags", list_tags(user))):
+            choices = list(rows.values_list("slug", "name"))
+            self.fields[name].choices = choices  # type: ignore[attr-defined]  # a choice field
         self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
         self.fields["target"].label = self.chosen_kind.schema["x-target-label"]
         for name in SECONDS_FIELDS:
@@ -106,8 +141,10 @@ class TestForm(PageForm):
         return [(client, str(client.id) in chosen) for client in self.choosable]
 
     def field_name(self, name: str) -> str:
-        parent, _dot, parameter = name.partition(".")
-        return name_field(self.chosen_kind, parameter) if parent == "parameters" else name
+        parent, _dot, member = name.partition(".")
+        if parent == "parameters":
+            return name_field(self.chosen_kind, member)
+        return member or "sites" if parent == "selector" else name
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -126,10 +163,23 @@ class TestForm(PageForm):
             sample_interval_seconds=cleaned["sample_interval_seconds"],
             schedule_kind=cleaned["schedule_kind"],
             every_seconds=cleaned["every_seconds"],
+            cron_expression=cleaned["cron_expression"],
+            time_zone=cleaned["time_zone"],
             slip_seconds=cleaned["slip_seconds"],
             start_at=cleaned["start_at"] or start_at,
             parameters=read_parameters(self.chosen_kind, cleaned),
+            selection_kind=cleaned["selection_kind"] or Test.SelectionKind.CLIENTS,
+            selector=self.read_selector(),
+            wanted_clients=cleaned["wanted_clients"],
         )
+
+    def read_selector(self) -> dict[str, list[str]]:
+        """The places chosen, and the clients that a selector of the API named beside them."""
+        return {
+            "sites": self.cleaned_data.get("sites", []),
+            "tags": self.cleaned_data.get("tags", []),
+            "clients": list(self.initial.get("selector_clients", [])),
+        }
 
 
 def list_choosable(user: AnyUser) -> QuerySet[Client]:
@@ -150,6 +200,13 @@ def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]
         "duration_seconds": plain(test.duration_seconds),
         "sample_interval_seconds": plain(test.sample_interval_seconds),
         "start_at": test.start_at,
+        "cron_expression": test.cron_expression,
+        "time_zone": test.time_zone or timezone.get_current_timezone_name(),
+        "selection_kind": test.selection_kind,
+        "wanted_clients": test.wanted_clients or 1,
+        "sites": test.selector.get("sites", []),
+        "tags": test.selector.get("tags", []),
+        "selector_clients": test.selector.get("clients", []),
         "clients": list(client_ids),
         **describe_parameters(KINDS[test.kind], test.parameters),
     }

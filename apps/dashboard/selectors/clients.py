@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.conf import settings
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from apps.accounts.policy import AnyUser
+from apps.clients.algorithms.versions import is_older
 from apps.clients.models import Client
-from apps.clients.selectors import list_clients
+from apps.metrics.models import Source
 from apps.metrics.selectors import LatestValues, read_latest
-from apps.tests.models import Assignment
+from apps.tests.models import Assignment, Run
 from apps.tests.selectors import list_assignments
 
 # An assignment that counts: given to its client, and its test not paused.
@@ -35,24 +38,36 @@ class ClientRow:
     host: LatestValues | None
     test_count: int
     failing_count: int
+    is_outdated: bool
 
 
-def search_clients(
-    user: AnyUser, *, text: str = "", presence: str = "", site: str = "", tag: str = ""
-) -> QuerySet[Client]:
-    """The clients `user` sees whose name, host name or address holds `text`."""
-    rows = list_clients(user).defer("inventory")
-    if text:
-        rows = rows.filter(
-            Q(name__icontains=text) | Q(hostname__icontains=text) | Q(last_address__icontains=text)
-        )
-    if presence:
-        rows = rows.filter(presence=presence)
-    if site:
-        rows = rows.filter(site__slug=site)
-    if tag:
-        rows = rows.filter(tags__slug=tag)
-    return rows
+@dataclass(frozen=True, slots=True)
+class HistorySize:
+    """How much goes with clients when they are deleted."""
+
+    sources: int
+    runs: int
+
+
+def annotate_failing(rows: QuerySet[Client]) -> QuerySet[Client]:
+    """The rows with `failing`: how many active tests of each client fail."""
+    failing = (
+        Assignment.objects.filter(ACTIVE, IS_FAILING, client_id=OuterRef("id"))
+        .order_by()
+        .values("client_id")
+        .annotate(n=Count("id"))
+    )
+    return rows.annotate(failing=Coalesce(Subquery(failing.values("n")), 0))
+
+
+def order_by_value(rows: QuerySet[Client], key: str, *, is_falling: bool) -> list[UUID]:
+    """The ids of the clients by the newest value of a host metric; those without come last."""
+    ids = list(rows.order_by("name").values_list("id", flat=True))
+    latest = read_latest(ids)
+    values = {id: row.values[key] for id, (row, *_rest) in latest.items() if key in row.values}
+    known = [id for id in ids if id in values]
+    known.sort(key=lambda id: values[id], reverse=is_falling)
+    return [*known, *(id for id in ids if id not in values)]
 
 
 def describe_clients(clients: Sequence[Client]) -> list[ClientRow]:
@@ -64,8 +79,17 @@ def describe_clients(clients: Sequence[Client]) -> list[ClientRow]:
     for client in clients:
         test_count, failing_count = counts.get(client.id, (0, 0))
         host = next(iter(latest.get(client.id, ())), None)
-        rows.append(ClientRow(client, host, test_count, failing_count))
+        is_outdated = is_older(client.agent_version, settings.SERVER_VERSION)
+        rows.append(ClientRow(client, host, test_count, failing_count, is_outdated))
     return rows
+
+
+def measure_history(client_ids: Sequence[UUID]) -> HistorySize:
+    """How many sources and runs the clients have together."""
+    return HistorySize(
+        sources=Source.objects.filter(client_id__in=client_ids).count(),
+        runs=Run.objects.filter(assignment__client_id__in=client_ids).count(),
+    )
 
 
 def count_assignments(client_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:

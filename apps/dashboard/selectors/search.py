@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from apps.accounts.policy import AnyUser
 from apps.clients.models import Client
-from apps.dashboard.selectors.clients import search_clients
+from apps.clients.selectors import ClientQuery, search_clients
 from apps.dashboard.selectors.tests import search_tests
 from apps.tests.models import Test
 
@@ -17,6 +17,11 @@ class Found:
 
 def search_everything(user: AnyUser, text: str) -> Found:
     """The first clients and tests that `user` sees and whose name or address holds `text`."""
-    clients = search_clients(user, text=text).prefetch_related(None).order_by("name")
+    clients = (
+        search_clients(user, ClientQuery(text=text))
+        .defer("inventory")
+        .prefetch_related(None)
+        .order_by("name")
+    )
     tests = search_tests(user, text=text).order_by("name")
     return Found(list(clients[:FOUND_AT_MOST]), list(tests[:FOUND_AT_MOST]))

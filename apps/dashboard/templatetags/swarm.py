@@ -25,6 +25,7 @@ from apps.dashboard.formats import (
 from apps.dashboard.selectors.clients import name_standing
 from apps.dashboard.selectors.tests import Headline
 from apps.metrics.catalogue import ABSENT_CODES
+from apps.tests.algorithms.cron import describe_cron
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Test
 
@@ -88,6 +89,9 @@ def schedule(test: Test) -> str:
     if test.schedule_kind == Test.ScheduleKind.EVERY:
         every = format_period(test.every_seconds or 0)
         return _("every %(every)s for %(duration)s") % {"every": every, "duration": duration}
+    if test.schedule_kind == Test.ScheduleKind.CRON:
+        words = {"when": describe_cron(test.cron_expression), "zone": test.time_zone}
+        return _("%(when)s (%(zone)s) for %(duration)s") % {**words, "duration": duration}
     if test.schedule_kind == Test.ScheduleKind.CONTINUOUS:
         return _("continuously, %(duration)s a run") % {"duration": duration}
     return _("once, for %(duration)s") % {"duration": duration}

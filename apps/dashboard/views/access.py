@@ -29,14 +29,18 @@ GuardedView = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def page(permission: Permission) -> Callable[[View[P]], GuardedView[P]]:
-    """A view for those who hold `permission` somewhere; others sign in first, or are refused."""
+    """A view for those who hold `permission` somewhere; others sign in first, or are refused.
+
+    To administer means everything there is, because users and the audit belong to no place.
+    """
 
     def decorate(view: View[P]) -> GuardedView[P]:
         @wraps(view)
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if not request.user.is_authenticated:
                 return ask_to_sign_in(request)
-            require(request.user, permission)
+            is_everywhere = permission == Permission.ADMINISTER
+            require(request.user, permission, is_everywhere=is_everywhere)
             response = view(request, *args, **kwargs)  # type: ignore[arg-type]  # checked above
             # A part and its whole page share one address; the back button must not mix them up.
             patch_vary_headers(response, ["HX-Request"])

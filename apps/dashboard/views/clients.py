@@ -1,13 +1,28 @@
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.http.request import QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission, find_scope
+from apps.accounts.selectors import administers_everything
+from apps.clients.algorithms.versions import is_older
 from apps.clients.models import Client
-from apps.clients.selectors import covers_client, get_client, list_sites, list_tags
+from apps.clients.selectors import (
+    ClientQuery,
+    covers_client,
+    describe_maintenance,
+    get_client,
+    list_sites,
+    list_tags,
+    list_versions,
+    search_clients,
+)
 from apps.core.clock import read_now
 from apps.dashboard.charts import (
     LIVE_SOURCE_KINDS,
@@ -15,26 +30,43 @@ from apps.dashboard.charts import (
     describe_client_panels,
     read_range_name,
 )
-from apps.dashboard.forms.clients import ClientForm, describe_client_form
-from apps.dashboard.listing import order_rows, take_page
+from apps.dashboard.forms.clients import ClientForm, RotationForm, describe_client_form
+from apps.dashboard.listing import order_rows
 from apps.dashboard.selectors.clients import (
+    annotate_failing,
     describe_clients,
     list_client_assignments,
-    search_clients,
+    measure_history,
+    order_by_value,
 )
+from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_enrolment
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
+from apps.tests.services.standings import describe_client_standing
 from apps.metrics.selectors import LatestValues, read_latest
 
 COLUMNS = {
     "name": "name",
     "presence": "presence",
     "site": "site__name",
+    "tests": "failing",
     "heartbeat": "last_heartbeat_at",
     "version": "agent_version",
+    "system": "operating_system",
     "enrolled": "enrolled_at",
 }
+# What no column of the table holds: the newest value of the host.
+VALUE_COLUMNS = {
+    "processor": "system.cpu.utilization",
+    "memory": "system.memory.utilization",
+}
+# What agents name; the API takes any other name as well.
+CAPABILITIES = (
+    "icmp_raw", "icmp_datagram", "tcp_connect", "kernel_timestamps", "packet_capture", "sensors",
+)  # fmt: skip
+PAGE_SIZES = (25, 50, 100, 200)
+DEFAULT_PAGE_SIZE = 50
 RUNS_SHOWN = 15
 RUNS_SPAN = timedelta(days=1)
 
@@ -42,29 +74,66 @@ RUNS_SPAN = timedelta(days=1)
 @require_GET
 @page(Permission.VIEW)
 def list_clients_page(request: PageRequest) -> HttpResponse:
-    filters = {name: request.GET.get(name, "").strip() for name in ("q", "presence", "site", "tag")}
-    rows = search_clients(
-        request.user,
-        text=filters["q"],
-        presence=filters["presence"],
-        site=filters["site"],
-        tag=filters["tag"],
-    )
-    rows, sort = order_rows(rows, request.GET.get("sort", ""), COLUMNS, default="name")
-    listed, clients = take_page(rows, request.GET.get("page"))
+    query = read_client_query(request.GET)
+    size = read_page_size(request.GET.get("size"))
+    found = search_clients(request.user, query)
+    paginator, sort = sort_clients(found, request.GET.get("sort", ""), size)
+    listed = paginator.get_page(request.GET.get("page"))
     context = {
         "page": listed,
-        "rows": describe_clients(clients),
+        "rows": describe_clients(load_clients(found, list(listed))),
+        "maintenances": describe_maintenance(list(listed), read_now()),
         "sort": sort,
-        "filters": filters,
-        "is_filtered": any(filters.values()),
+        "size": size,
+        "query": query,
+        "is_filtered": not query.is_everything,
         "presences": Client.Presence.choices,
+        "sizes": PAGE_SIZES,
+        "capabilities": CAPABILITIES,
         "sites": list_sites(request.user),
         "tags": list_tags(request.user),
+        "versions": list_versions(request.user),
+        "server_version": settings.SERVER_VERSION,
         "topics": [OVERVIEW],
     }
     template = "dashboard/partials/_clients.html" if request.htmx else "dashboard/clients.html"
     return render(request, template, context)
+
+
+def read_client_query(asked: QueryDict) -> ClientQuery:
+    """What the URL narrows the list by."""
+    texts = {
+        name: asked.get(short, "").strip()
+        for name, short in (
+            ("text", "q"), ("presence", "presence"), ("site", "site"), ("tag", "tag"),
+            ("version", "version"), ("capability", "capability"),
+        )
+    }  # fmt: skip
+    return ClientQuery(**texts, has_clone=asked.get("clone") == "1")
+
+
+def read_page_size(text: str | None) -> int:
+    return int(text) if text in {str(size) for size in PAGE_SIZES} else DEFAULT_PAGE_SIZE
+
+
+def sort_clients(found: QuerySet[Client], wanted: str, size: int) -> tuple["Paginator[UUID]", str]:
+    """The ids of the clients in the wanted order, in pages; and that order."""
+    column = wanted.removeprefix("-")
+    if column in VALUE_COLUMNS:
+        key, is_falling = VALUE_COLUMNS[column], wanted.startswith("-")
+        ids = order_by_value(found.prefetch_related(None), key, is_falling=is_falling)
+        return Paginator(ids, size), wanted
+    rows = annotate_failing(found) if column == "tests" else found
+    ordered, order = order_rows(rows, wanted, COLUMNS, default="name")
+    plain = ordered.select_related(None).prefetch_related(None)
+    return Paginator(plain.values_list("id", flat=True), size), order
+
+
+def load_clients(found: QuerySet[Client], ids: list[UUID]) -> list[Client]:
+    """The clients of those ids, in that order, without what lists do not show."""
+    rows = found.prefetch_related(None).prefetch_related("tags")
+    by_id = rows.defer("inventory", "heartbeats", "earlier_boots").in_bulk(ids)
+    return [by_id[id] for id in ids if id in by_id]
 
 
 @require_GET
@@ -103,14 +172,22 @@ def show_client_tests(request: PageRequest, client_id: UUID) -> HttpResponse:
 @require_GET
 @page(Permission.VIEW)
 def show_client_host(request: PageRequest, client_id: UUID) -> HttpResponse:
+    """What the host is, to htmx only the parts of it that change."""
     client = get_client(request.user, client_id)
+    latest = read_latest([client.id], kinds=("filesystem",)).get(client.id, [])
+    capabilities = sorted(client.inventory.get("capabilities", {}).items())
     context = {
         **describe_head(request, client, "host"),
         "inventory": client.inventory,
         "interfaces": client.interfaces.all(),
-        "capabilities": sorted(client.inventory.get("capabilities", {}).items()),
+        "capabilities": capabilities,
+        "missing_count": sum(not known.get("is_available") for _name, known in capabilities),
+        "disks": describe_disks(client.inventory, latest),
+        "beats": describe_beats(client.heartbeats),
+        "heartbeat_seconds": settings.SWARM_HEARTBEAT_SECONDS,
+        "token_name": find_enrolment(client),
     }
-    return render(request, "dashboard/client_host.html", context)
+    return render_part(request, context, "client_host")
 
 
 @require_GET
@@ -121,11 +198,17 @@ def show_client_settings(request: PageRequest, client_id: UUID) -> HttpResponse:
     return render_settings(request, client, form)
 
 
-def render_settings(request: PageRequest, client: Client, form: ClientForm) -> HttpResponse:
+def render_settings(
+    request: PageRequest, client: Client, form: ClientForm, *, delete_error: str = ""
+) -> HttpResponse:
     context = {
         **describe_head(request, client, "settings"),
         "form": form,
+        "standing": describe_client_standing(client),
+        "rotation": RotationForm(),
         "keys": client.keys.all(),
+        "history": measure_history([client.id]),
+        "delete_error": delete_error,
         "now": read_now(),
     }
     return render(request, "dashboard/client_settings.html", context)
@@ -136,7 +219,11 @@ def describe_head(request: PageRequest, client: Client, tab: str) -> dict[str, o
     return {
         "client": client,
         "tab": tab,
+        "maintenance": describe_maintenance([client.id], read_now()).get(client.id),
         "may_change": covers_client(scope, client),
+        "may_administer": administers_everything(request.user),
+        "is_outdated": is_older(client.agent_version, settings.SERVER_VERSION),
+        "server_version": settings.SERVER_VERSION,
         "topics": [name_topic("client", client.id)],
     }
 

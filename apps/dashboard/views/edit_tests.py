@@ -10,12 +10,22 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.policy import Permission
-from apps.core.errors import Conflict, Invalid
+from apps.core.errors import Conflict, Invalid, Refused
+from apps.dashboard.forms.parameters import read_parameters
 from apps.dashboard.forms.tests import TestForm, describe_test_form
+from apps.dashboard.selectors.previews import preview_test
 from apps.dashboard.views.access import PageRequest, page
 from apps.tests.models import Test
-from apps.tests.selectors import get_test_to_change
-from apps.tests.services import assign_clients, change_test, create_test
+from apps.tests.selectors import get_test_to_change, require_reach
+from apps.tests.services import (
+    TestDefinition,
+    assign_clients,
+    change_test,
+    create_test,
+    rehearse_test,
+)
+
+TYPED_WRONG = (Conflict, Invalid, Refused)
 
 
 @require_http_methods(["GET", "POST"])
@@ -25,8 +35,9 @@ def make_test(request: PageRequest) -> HttpResponse:
     form = TestForm(request.POST or None, user=request.user, initial=initial)
     if form.is_valid():
         try:
-            test = create_test(form.build_definition(), clients=form.cleaned_data["clients"])
-        except (Conflict, Invalid) as error:
+            definition = read_definition(request, form)
+            test = create_test(definition, clients=form.cleaned_data["clients"])
+        except TYPED_WRONG as error:
             form.take_errors(error)
         else:
             messages.success(request, _("The test is made; its first run starts shortly."))
@@ -38,13 +49,11 @@ def make_test(request: PageRequest) -> HttpResponse:
 @page(Permission.OPERATE)
 def edit_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     test = get_test_to_change(request.user, test_id)
-    assigned = test.assignments.filter(removed_at=None).values_list("client_id", flat=True)
-    initial = describe_test_form(test, list(assigned))
-    form = TestForm(request.POST or None, user=request.user, initial=initial)
+    form = fill_form(request, test)
     if form.is_valid():
         try:
-            save_test(test, form)
-        except (Conflict, Invalid) as error:
+            save_test(test, read_definition(request, form, test), form)
+        except TYPED_WRONG as error:
             form.take_errors(error)
         else:
             messages.success(request, _("Saved. Runs follow the new schedule from now on."))
@@ -52,10 +61,31 @@ def edit_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     return render_form(request, form, test)
 
 
+def fill_form(request: PageRequest, test: Test) -> TestForm:
+    assigned = test.assignments.filter(removed_at=None).values_list("client_id", flat=True)
+    initial = describe_test_form(test, list(assigned))
+    return TestForm(request.POST or None, user=request.user, initial=initial)
+
+
+def read_definition(
+    request: PageRequest, form: TestForm, test: Test | None = None
+) -> TestDefinition:
+    """What the valid form asks for.
+
+    Raises: Refused when its selection reaches beyond the user's clients.
+    """
+    definition = form.build_definition(start_at=test.start_at if test else None)
+    require_reach(
+        request.user, selection_kind=definition.selection_kind, selector=definition.selector
+    )
+    return definition
+
+
 @transaction.atomic
-def save_test(test: Test, form: TestForm) -> None:
-    change_test(test, form.build_definition(start_at=test.start_at))
-    assign_clients(test=test, clients=form.cleaned_data["clients"])
+def save_test(test: Test, definition: TestDefinition, form: TestForm) -> None:
+    changed = change_test(test, definition)
+    if changed.selection_kind == Test.SelectionKind.CLIENTS:
+        assign_clients(test=changed, clients=form.cleaned_data["clients"])
 
 
 def render_form(request: PageRequest, form: TestForm, test: Test | None = None) -> HttpResponse:
@@ -71,3 +101,52 @@ def show_parameters(request: PageRequest) -> HttpResponse:
     form = TestForm(user=request.user, initial=typed)
     form.data = request.POST
     return render(request, "dashboard/partials/_parameters.html", {"form": form})
+
+
+@require_POST
+@page(Permission.OPERATE)
+def show_preview(request: PageRequest) -> HttpResponse:
+    """Who would run the test and when, as far as what is typed so far makes sense."""
+    test, form = read_typed(request)
+    form.is_valid()
+    values = {
+        **form.cleaned_data,
+        "kind": form.chosen_kind.name,
+        "parameters": read_parameters(form.chosen_kind, form.cleaned_data),
+    }
+    preview = preview_test(request.user, values, form.read_selector(), test=test)
+    return render(request, "dashboard/partials/_test_preview.html", {"preview": preview})
+
+
+@require_POST
+@page(Permission.OPERATE)
+def try_test(request: PageRequest) -> HttpResponse:
+    """What saving the form would do; nothing is stored."""
+    test, form = read_typed(request)
+    rehearsal = None
+    if form.is_valid():
+        try:
+            definition = read_definition(request, form, test)
+            clients = form.cleaned_data["clients"]
+            rehearsal = rehearse_test(definition, clients=clients, test=test)
+        except TYPED_WRONG as error:
+            form.take_errors(error)
+    problems = [
+        (form.fields[name].label if name in form.fields else "", " ".join(str(text) for text in texts))
+        for name, texts in form.errors.items()
+    ]
+    context = {"rehearsal": rehearsal, "problems": problems}
+    return render(request, "dashboard/partials/_rehearsal.html", context)
+
+
+def read_typed(request: PageRequest) -> tuple[Test | None, TestForm]:
+    """The test that is being changed, if one is, and what is typed of it."""
+    test_id = request.POST.get("test_id", "")
+    if not test_id:
+        return None, TestForm(request.POST, user=request.user)
+    try:
+        number = UUID(test_id)
+    except ValueError:
+        return None, TestForm(request.POST, user=request.user)
+    test = get_test_to_change(request.user, number)
+    return test, fill_form(request, test)

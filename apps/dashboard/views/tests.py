@@ -7,8 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission, find_scope
+from apps.clients.selectors import Maintenance, describe_maintenance, list_sites, list_tags
+from apps.core.clock import read_now
 from apps.dashboard.charts import RANGES, describe_test_panels, read_range_name
 from apps.dashboard.listing import order_rows, take_page
+from apps.dashboard.selectors.choosing import describe_selection, list_moves
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
     describe_tests,
@@ -18,9 +21,10 @@ from apps.dashboard.selectors.tests import (
 )
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
+from apps.dashboard.views.clients import PAGE_SIZES, read_page_size
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Run, Test
-from apps.tests.selectors import get_test, list_runs
+from apps.tests.selectors import get_test, keep_tests_at, list_runs
 
 COLUMNS = {
     "name": "name",
@@ -28,6 +32,7 @@ COLUMNS = {
     "target": "target__address",
     "created": "created_at",
 }
+FILTERS = ("q", "kind", "state", "site", "tag")
 STATES = ("failing", "passing", "paused")
 RUNS_SHOWN = 15
 CLIENTS_SHOWN = 12
@@ -36,16 +41,22 @@ CLIENTS_SHOWN = 12
 @require_GET
 @page(Permission.VIEW)
 def list_tests_page(request: PageRequest) -> HttpResponse:
-    filters = {name: request.GET.get(name, "").strip() for name in ("q", "kind", "state")}
+    filters = {name: request.GET.get(name, "").strip() for name in FILTERS}
     rows = search_tests(
         request.user, text=filters["q"], kind=filters["kind"], state=filters["state"]
     )
+    rows = keep_tests_at(request.user, rows, site_slug=filters["site"], tag_slug=filters["tag"])
     rows, sort = order_rows(rows, request.GET.get("sort", ""), COLUMNS, default="name")
-    listed, tests = take_page(rows, request.GET.get("page"))
+    size = read_page_size(request.GET.get("size"))
+    listed, tests = take_page(rows, request.GET.get("page"), size=size)
     context = {
         "page": listed,
         "rows": describe_tests(request.user, tests),
         "sort": sort,
+        "size": size,
+        "sizes": PAGE_SIZES,
+        "sites": list_sites(request.user),
+        "tags": list_tags(request.user),
         "filters": filters,
         "is_filtered": any(filters.values()),
         "kinds": KINDS.values(),
@@ -77,6 +88,9 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "shown": shown,
         "headline_keys": kind.headline,
         "chosen": chosen,
+        "maintenance": find_maintenance(chosen),
+        "selection_words": describe_selection(test),
+        "moves": list_moves(request.user, test),
         "next_start": None if test.is_paused else find_next_start(request.user, test.id),
         "running_count": count_running(request, test),
         "runs": describe_runs(runs),
@@ -88,6 +102,13 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     }
     template = "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
     return render(request, template, context)
+
+
+def find_maintenance(chosen: Assignment | None) -> Maintenance | None:
+    """What the client whose figures are drawn is in the middle of."""
+    if chosen is None:
+        return None
+    return describe_maintenance([chosen.client_id], read_now()).get(chosen.client_id)
 
 
 def choose_assignment(

@@ -1,8 +1,10 @@
+from datetime import UTC
 from typing import Any
 
 from rest_framework import serializers
 
 from apps.metrics.catalogue import ABSENT_CODES
+from apps.metrics.services import DOCUMENT_KINDS
 
 
 class MetricSerializer(serializers.Serializer[Any]):
@@ -55,3 +57,25 @@ class SourceQuery(serializers.Serializer[Any]):
     """Whose sources."""
 
     client = serializers.UUIDField()
+
+
+class DocumentQuery(serializers.Serializer[Any]):
+    """Which document."""
+
+    kind = serializers.ChoiceField(choices=DOCUMENT_KINDS)
+    at = serializers.DateTimeField(
+        required=False,
+        default_timezone=UTC,
+        help_text="The newest until then (ISO 8601); left out: the newest. Kept for an hour.",
+    )
+
+
+class DocumentSerializer(serializers.Serializer[Any]):
+    """What a client's processes or connections were at one moment."""
+
+    kind = serializers.CharField(source="source.kind")
+    at = serializers.DateTimeField()
+    received_at = serializers.DateTimeField()
+    document = serializers.JSONField(
+        source="body", help_text="As the agent wrote it; docs/wire.md names its fields."
+    )

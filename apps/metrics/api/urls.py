@@ -1,8 +1,9 @@
 from django.urls import path
 
-from apps.metrics.api.views import MetricListView, SourceListView
+from apps.metrics.api.views import DocumentView, MetricListView, SourceListView
 
 urlpatterns = [
     path("metrics/", MetricListView.as_view(), name="metric-list"),
+    path("clients/<uuid:id>/documents/", DocumentView.as_view(), name="client-documents"),
     path("sources/", SourceListView.as_view(), name="source-list"),
 ]

@@ -54,6 +54,8 @@ def build_environment(
         "SWARM_VAR_DIR": str(var_dir),
         "SWARM_HOST": host,
         "SWARM_PORT": str(port),
+        # Their lines reach the log through this process, which alone rotates it.
+        "SWARM_LOG_FILE": "",
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -112,6 +114,8 @@ def describe_redis(site: Site) -> Child:
 def describe_web(site: Site) -> Child:
     arguments = ["--host", site.host, "--port", str(site.port)]
     arguments += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
+    # Whose X-Forwarded-For is believed, SWARM_TRUSTED_PROXIES says.
+    arguments += ["--no-proxy-headers"]
     arguments += ["--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)]
     return Child(
         name="web",

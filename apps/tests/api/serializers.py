@@ -3,20 +3,38 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.configuration.selectors import read_number
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Result, Run, Test
 from apps.tests.services import TestDefinition
+from apps.tests.services.bulk import ACTIONS, MOST_AT_ONCE
+from apps.tests.services.rehearsal import Rehearsal
 
 DEFINITION_FIELDS = tuple(field.name for field in fields(TestDefinition))
+REHEARSAL_FIELDS = ("clients", "note", "load", "total_load", "busy_ratio", "next_starts")
+
+
+def read_default_duration() -> float:
+    return read_number("default_test_duration_seconds")
+
+
+def read_default_interval() -> float:
+    return read_number("default_test_interval_seconds")
+
+
+class SelectorField(serializers.DictField):
+    """`sites`, `tags` and `clients`, each a list; what they mean is checked by the service."""
+
+    child = serializers.ListField(child=serializers.CharField(), max_length=10_000)
 
 
 class TestSerializer(serializers.ModelSerializer[Test]):
     target = serializers.CharField(source="target.address", default=None, read_only=True)
     parameters = serializers.DictField()
+    selector = SelectorField(read_only=True)
     created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
     clients = serializers.SerializerMethodField(
         help_text="The clients that run it, as far as you may see them."
@@ -34,9 +52,15 @@ class TestSerializer(serializers.ModelSerializer[Test]):
             "sample_interval_seconds",
             "schedule_kind",
             "every_seconds",
+            "cron_expression",
+            "time_zone",
             "slip_seconds",
             "start_at",
             "schedule_revision",
+            "selection_kind",
+            "selector",
+            "wanted_clients",
+            "selection_note",
             "is_paused",
             "created_at",
             "created_by",
@@ -57,10 +81,10 @@ class TestDefinitionSerializer(serializers.Serializer[Any]):
         max_length=2048, help_text="Host name, IP address, URL or `system`, as the kind says."
     )
     duration_seconds = serializers.FloatField(
-        default=settings.DEFAULT_TEST_DURATION_SECONDS, help_text="How long a run lasts."
+        default=read_default_duration, help_text="How long a run lasts."
     )
     sample_interval_seconds = serializers.FloatField(
-        default=settings.DEFAULT_TEST_INTERVAL_SECONDS, help_text="A point of the series each."
+        default=read_default_interval, help_text="A point of the series each."
     )
     schedule_kind = serializers.ChoiceField(
         choices=Test.ScheduleKind.choices, default=Test.ScheduleKind.EVERY
@@ -68,12 +92,37 @@ class TestDefinitionSerializer(serializers.Serializer[Any]):
     every_seconds = serializers.FloatField(
         default=None, allow_null=True, help_text="Needed for the schedule `every`."
     )
+    cron_expression = serializers.CharField(
+        default="",
+        allow_blank=True,
+        help_text="Five fields, needed for the schedule `cron`: minute hour day month weekday.",
+    )
+    time_zone = serializers.CharField(
+        default="",
+        allow_blank=True,
+        help_text="The zone of the cron expression, of the IANA list, as `Europe/Vienna`.",
+    )
     slip_seconds = serializers.FloatField(
         default=0.0, help_text="Each start is moved by up to this, the same way each time."
     )
     start_at = serializers.DateTimeField(default=None, allow_null=True)
     parameters = serializers.DictField(
         default=dict, help_text="By the kind's schema (/api/v1/kinds/); defaults are filled in."
+    )
+    selection_kind = serializers.ChoiceField(
+        choices=Test.SelectionKind.choices,
+        default=Test.SelectionKind.CLIENTS,
+        help_text="Who runs it: the clients named, all that match, or any N that match.",
+    )
+    selector = SelectorField(
+        default=dict,
+        help_text=(
+            "Which clients match: of any of these `sites` with all of these `tags`, or one of"
+            " these `clients`; empty means every client."
+        ),
+    )
+    wanted_clients = serializers.IntegerField(
+        default=None, allow_null=True, help_text="N, 1 to 1000; needed for the selection `any`."
     )
 
 
@@ -89,6 +138,62 @@ def read_definition(test: Test) -> dict[str, Any]:
     """The test as it is defined now, to be overlaid by a partial change."""
     values = {name: getattr(test, name) for name in DEFINITION_FIELDS}
     return {**values, "target": test.target.address if test.target else ""}
+
+
+class ChosenClientSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class LeftOutSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class LoadSerializer(serializers.Serializer[Any]):
+    packets_per_second = serializers.FloatField()
+    megabits_per_second = serializers.FloatField()
+
+
+class RehearsalSerializer(serializers.Serializer[Any]):
+    """What would happen if the test were made."""
+
+    clients = ChosenClientSerializer(many=True, help_text="Who would run it.")
+    left_out = LeftOutSerializer(many=True, help_text="Who matches but could not, and why.")
+    note = serializers.CharField(help_text="Why fewer would run it than asked for; may be empty.")
+    load = LoadSerializer(help_text="The most on each client while a run is running.")
+    total_load = LoadSerializer(help_text="The same on all of them together.")
+    busy_ratio = serializers.FloatField(help_text="The share of its time each client spends on it.")
+    next_starts = serializers.ListField(
+        child=serializers.DateTimeField(),
+        help_text="The next starts, before each client's own phase and random offset.",
+    )
+
+
+def describe_rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
+    left_out = [{"name": name, "reason": why} for name, why in rehearsal.left_out.items()]
+    fields = {name: getattr(rehearsal, name) for name in REHEARSAL_FIELDS}
+    return dict(RehearsalSerializer({**fields, "left_out": left_out}).data)
+
+
+class BulkSerializer(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(choices=sorted(ACTIONS))
+    tests = serializers.ListField(
+        child=serializers.UUIDField(), allow_empty=False, max_length=MOST_AT_ONCE
+    )
+
+
+class BulkFailureSerializer(serializers.Serializer[Any]):
+    test = serializers.UUIDField(source="test_id")
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class BulkOutcomeSerializer(serializers.Serializer[Any]):
+    """Each test is done or refused on its own."""
+
+    done = serializers.ListField(child=serializers.UUIDField())
+    failed = BulkFailureSerializer(many=True)
 
 
 class AssignSerializer(serializers.Serializer[Any]):
@@ -220,5 +325,5 @@ class KindSerializer(serializers.Serializer[Any]):
 
     @extend_schema_field({"type": "object", "additionalProperties": True})
     def get_parameters(self, kind: Any) -> dict[str, Any]:
-        schema: dict[str, Any] = kind.schema
+        schema: dict[str, Any] = kind.describe_parameters()
         return schema

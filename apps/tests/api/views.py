@@ -9,18 +9,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from apps.clients.models import Client
 from apps.clients.selectors import pick_clients
 from apps.tests import services
 from apps.tests.api.filters import TestFilter
 from apps.tests.api.serializers import (
     AssignSerializer,
+    BulkOutcomeSerializer,
+    BulkSerializer,
     NewTestSerializer,
+    RehearsalSerializer,
     RunNowSerializer,
     RunSerializer,
     StoppedSerializer,
     TestDefinitionSerializer,
     TestSerializer,
     build_definition,
+    describe_rehearsal,
     read_definition,
 )
 from apps.tests.models import Test
@@ -31,6 +36,7 @@ from apps.tests.selectors import (
     list_assignments,
     list_runs,
     list_tests,
+    require_reach,
 )
 
 PING_EXAMPLE = OpenApiExample(
@@ -49,6 +55,45 @@ PING_EXAMPLE = OpenApiExample(
     },
     request_only=True,
 )
+ANY_EXAMPLE = OpenApiExample(
+    "nightly, on any 3 clients of two sites",
+    value={
+        "name": "Backbone at night",
+        "kind": "ping",
+        "target": "192.0.2.1",
+        "duration_seconds": 60,
+        "sample_interval_seconds": 5,
+        "schedule_kind": "cron",
+        "cron_expression": "0 2 * * 1-5",
+        "time_zone": "Europe/Vienna",
+        "slip_seconds": 60,
+        "selection_kind": "any",
+        "wanted_clients": 3,
+        "selector": {"sites": ["vienna", "berlin"], "tags": ["edge"]},
+    },
+    request_only=True,
+)
+REHEARSAL_EXAMPLE = OpenApiExample(
+    "one of two would run it",
+    value={
+        "clients": [{"id": "7f7c7c0e-0f55-4a7e-a9ef-2d1f5f4f6a02", "name": "probe-1"}],
+        "left_out": [{"name": "probe-2", "reason": "lacks icmp_raw or icmp_datagram"}],
+        "note": "1 of 2: no other client that matches is online, has room and can run Ping",
+        "load": {"packets_per_second": 10.0, "megabits_per_second": 0.00944},
+        "total_load": {"packets_per_second": 10.0, "megabits_per_second": 0.00944},
+        "busy_ratio": 0.2,
+        "next_starts": ["2026-11-23T01:00:00Z", "2026-11-24T01:00:00Z"],
+    },
+    response_only=True,
+)
+BULK_EXAMPLE = OpenApiExample(
+    "pause two tests",
+    value={
+        "action": "pause",
+        "tests": ["0c1f5a3e-7c0b-4d1e-9d6a-1f2e3d4c5b6a", "5d4cb0c2-31b0-4c2f-8a7a-93b3a1fb0f53"],
+    },
+    request_only=True,
+)
 
 
 @extend_schema_view(
@@ -59,7 +104,7 @@ PING_EXAMPLE = OpenApiExample(
         summary="Make a test",
         request=NewTestSerializer,
         responses={201: TestSerializer},
-        examples=[PING_EXAMPLE],
+        examples=[PING_EXAMPLE, ANY_EXAMPLE],
     ),
     update=extend_schema(
         tags=["tests"],
@@ -81,7 +126,7 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
     filterset_class = TestFilter
     lookup_field = "id"
     lookup_value_converter = "uuid"
-    ordering_fields = ["name", "kind", "created_at", "is_paused"]
+    ordering_fields = ["name", "kind", "target__address", "created_at", "is_paused"]
 
     def get_queryset(self) -> QuerySet[Test]:
         visible = list_assignments(self.request.user).filter(removed_at=None).order_by("created_at")
@@ -94,11 +139,54 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         return Response(TestSerializer(test).data, status=status)
 
     def create(self, request: Request) -> Response:
+        definition, clients = self.read_new(request)
+        test = services.create_test(definition, clients=clients)
+        return self.answer(test.id, status=201)
+
+    def read_new(self, request: Request) -> tuple[services.TestDefinition, list[Client]]:
+        """The test asked for and the clients named, both in the user's reach."""
         asked = NewTestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        clients = pick_clients(request.user, asked.validated_data["clients"])
-        test = services.create_test(build_definition(asked.validated_data), clients=clients)
-        return self.answer(test.id, status=201)
+        values = asked.validated_data
+        require_reach(
+            request.user, selection_kind=values["selection_kind"], selector=values["selector"]
+        )
+        return build_definition(values), pick_clients(request.user, values["clients"])
+
+    @extend_schema(
+        tags=["tests"],
+        summary="Try a test out without making it",
+        description=(
+            "Checks it as making it would, and says who would run it, when, and at what load."
+        ),
+        request=NewTestSerializer,
+        responses=RehearsalSerializer,
+        examples=[ANY_EXAMPLE, REHEARSAL_EXAMPLE],
+    )
+    @action(detail=False, methods=["post"], url_path="dry-run")
+    def dry_run(self, request: Request) -> Response:
+        definition, clients = self.read_new(request)
+        rehearsal = services.rehearse_test(definition, clients=clients)
+        return Response(describe_rehearsal(rehearsal))
+
+    @extend_schema(
+        tags=["tests"],
+        summary="Pause, resume, run or delete many tests",
+        description="Each is done or refused on its own; the answer says which, and why.",
+        request=BulkSerializer,
+        responses=BulkOutcomeSerializer,
+        examples=[BULK_EXAMPLE],
+    )
+    @action(detail=False, methods=["post"])
+    def bulk(self, request: Request) -> Response:
+        asked = BulkSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        outcome = services.act_on_tests(
+            user=request.user,
+            action=asked.validated_data["action"],
+            test_ids=asked.validated_data["tests"],
+        )
+        return Response(BulkOutcomeSerializer(outcome).data)
 
     def update(self, request: Request, id: UUID) -> Response:
         return self.change(request, id, is_partial=False)
@@ -111,7 +199,11 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         asked = TestDefinitionSerializer(data=request.data, partial=is_partial)
         asked.is_valid(raise_exception=True)
         kept: dict[str, Any] = read_definition(test) if is_partial else {}
-        services.change_test(test, build_definition({**kept, **asked.validated_data}))
+        values = {**kept, **asked.validated_data}
+        require_reach(
+            request.user, selection_kind=values["selection_kind"], selector=values["selector"]
+        )
+        services.change_test(test, build_definition(values))
         return self.answer(test.id)
 
     def destroy(self, request: Request, id: UUID) -> Response:

@@ -1,17 +1,21 @@
 """What the server knows of a kind of test."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from apps.configuration.selectors import read_settings
 from apps.core.errors import FieldError
+from apps.tests.algorithms.load import Load, describe_exchanges
 
 KINDS_DIR = Path(__file__).resolve().parents[3] / "agent" / "wire" / "v1" / "kinds"
+# Of a plug-in's kind that says nothing of its load: a short exchange each sample.
+UNSAID_PACKETS, UNSAID_BYTES = 20, 10_000
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,10 @@ class Kind:
     name: str
     headline: tuple[str, ...]
     chart: tuple[str, ...]
+    # The most that a run may put on the network; a kind without one says it in its schema.
+    measure_load: Callable[[Mapping[str, Any]], Load] | None = None
+    # The parameters whose default is one of the server's settings.
+    default_settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     # The schema of a kind that comes with a plug-in's contract; ours are files.
     added_schema: Mapping[str, Any] | None = None
 
@@ -41,13 +49,29 @@ class Kind:
         return str(self.schema["x-target"])
 
     def fill_defaults(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters with the schema's default for each one left out."""
+        """The parameters with the default for each one left out."""
         defaults = {
             name: rule["default"]
             for name, rule in self.schema["properties"].items()
             if "default" in rule
         }
-        return {**defaults, **parameters}
+        missing = self.default_settings.keys() - parameters.keys()
+        return {**defaults, **self.read_defaults(missing), **parameters}
+
+    def read_defaults(self, parameters: Iterable[str]) -> dict[str, object]:
+        """What the server's settings give those parameters, as far as they have one."""
+        by_setting = {self.default_settings[name]: name for name in parameters}
+        if not by_setting:
+            return {}
+        values = read_settings(by_setting)
+        return {name: values[setting] for setting, name in by_setting.items()}
+
+    def describe_parameters(self) -> dict[str, Any]:
+        """The schema with the defaults that hold now."""
+        rules: dict[str, Any] = {**self.schema["properties"]}
+        for name, value in self.read_defaults(self.default_settings).items():
+            rules[name] = {**rules[name], "default": value}
+        return {**self.schema, "properties": rules}
 
     def check_parameters(self, parameters: Mapping[str, Any]) -> list[FieldError]:
         """What is wrong with the parameters; each problem names its field and the limit."""
@@ -60,3 +84,49 @@ class Kind:
             )
             for error in errors
         ]
+
+    def estimate_load(self, parameters: Mapping[str, Any], sample_interval_seconds: float) -> Load:
+        """The most that a run asks of the network while it runs; parameters may be incomplete.
+
+        A plug-in's kind says in its schema what it exchanges each `interval_seconds`, or else
+        each sample: `"x-load": {"packets": 20, "bytes": 10000}`.
+        """
+        complete = self.fill_defaults(parameters)
+        if self.measure_load is not None:
+            return self.measure_load(complete)
+        said = self.schema.get("x-load", {})
+        return describe_exchanges(
+            packets=said.get("packets", UNSAID_PACKETS),
+            size_bytes=said.get("bytes", UNSAID_BYTES),
+            interval_seconds=complete.get("interval_seconds") or sample_interval_seconds,
+        )
+
+    def list_needs(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+        """The capabilities of which an agent must have one; none when any agent can run it.
+
+        `x-needs` of the schema names them, and `x-needs` of a parameter what a value of it
+        needs instead.
+        """
+        for name, rule in self.schema["properties"].items():
+            by_value = rule.get("x-needs", {})
+            if parameters.get(name) in by_value:
+                return tuple(by_value[parameters[name]])
+        return tuple(self.schema.get("x-needs", ()))
+
+    def explain_inability(self, parameters: Mapping[str, Any], inventory: Mapping[str, Any]) -> str:
+        """Why an agent with that inventory cannot run such a test; empty when it can."""
+        probes = inventory.get("probes")
+        if not isinstance(probes, list):
+            return "has not said yet what it can measure"
+        if self.name not in probes:
+            return f"its agent has no probe for {self.title}"
+        needs = self.list_needs(parameters)
+        capabilities = inventory.get("capabilities")
+        known = capabilities if isinstance(capabilities, dict) else {}
+        states = [known.get(need) for need in needs]
+        said = [state for state in states if isinstance(state, dict)]
+        if not needs or any(state.get("is_available") is True for state in said):
+            return ""
+        reasons = [str(state["reason"]) for state in said if state.get("reason")]
+        why = f" ({reasons[0]})" if reasons else ""
+        return f"lacks {' or '.join(needs)}{why}"

@@ -1,7 +1,26 @@
+from collections.abc import Mapping
+from typing import Any
+
+from apps.tests.algorithms.load import Load, describe_exchanges, estimate_transfer
 from apps.tests.kinds.base import Kind
+
+# A question and the largest answer that resolvers send by UDP (DNS flag day 2020).
+MESSAGE_BYTES = 1232 + 300
+
+
+def measure_load(parameters: Mapping[str, Any]) -> Load:
+    """A question and its answer each interval."""
+    packets, size_bytes = 2, MESSAGE_BYTES
+    if parameters["transport"] == "tcp":
+        packets, size_bytes = estimate_transfer(MESSAGE_BYTES)
+    return describe_exchanges(
+        packets=packets, size_bytes=size_bytes, interval_seconds=parameters["interval_seconds"]
+    )
+
 
 DNS = Kind(
     name="dns",
     headline=("dns.lookup.duration", "net.availability.ratio"),
     chart=("dns.lookup.duration", "dns.timeout.ratio"),
+    measure_load=measure_load,
 )

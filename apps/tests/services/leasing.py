@@ -8,9 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
+from apps.clients.algorithms.recurrence import Occurrence
 from apps.clients.models import Client
+from apps.clients.selectors import list_pauses
 from apps.core.clock import format_moment, read_now, to_milliseconds
+from apps.tests.algorithms.slots import Schedule
 from apps.tests.models import Assignment, Run
+from apps.tests.services.pausing import PAUSES_AHEAD
 from apps.tests.services.planning import ON_DEMAND_PATIENCE, describe_schedule
 
 CANCELLED_FOR = timedelta(minutes=10)
@@ -27,6 +31,7 @@ class Lease:
     assignments: list[Assignment]
     runs: list[Run]
     cancelled: list[Run]
+    pauses: list[Occurrence]
 
     def as_document(self) -> dict[str, Any]:
         return {
@@ -36,11 +41,11 @@ class Lease:
             "assignments": [describe_assignment(row) for row in self.assignments],
             "runs": [describe_run(run) for run in self.runs],
             "cancelled": [str(run.id) for run in self.cancelled],
+            "pauses": [describe_pause(pause) for pause in self.pauses],
         }
 
 
 def describe_assignment(row: Assignment) -> dict[str, Any]:
-    schedule = describe_schedule(row)
     return {
         "id": str(row.id),
         "test_id": str(row.test_id),
@@ -48,18 +53,29 @@ def describe_assignment(row: Assignment) -> dict[str, Any]:
         "kind": row.test.kind,
         "target": row.test.target.address if row.test.target else None,
         "parameters": row.test.parameters,
-        "schedule": {
-            "kind": schedule.kind,
-            "revision": schedule.revision,
-            "anchor_ms": schedule.anchor_ms,
-            "every_ms": schedule.every_ms,
-            "slip_ms": schedule.slip_ms,
-        },
+        "schedule": describe_rhythm(describe_schedule(row)),
         "duration_seconds": row.test.duration_seconds,
         "sample_interval_seconds": row.test.sample_interval_seconds,
         # A paused test stays in the lease while a run asked for by hand needs its definition.
         "is_self_derivable": not row.test.is_paused,
     }
+
+
+def describe_rhythm(schedule: Schedule) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "kind": schedule.kind,
+        "revision": schedule.revision,
+        "anchor_ms": schedule.anchor_ms,
+        "every_ms": schedule.every_ms,
+        "slip_ms": schedule.slip_ms,
+    }
+    if schedule.kind == "cron":
+        document |= {"expression": schedule.expression, "time_zone": schedule.time_zone}
+    return document
+
+
+def describe_pause(pause: Occurrence) -> dict[str, int]:
+    return {"start_ms": to_milliseconds(pause.start), "end_ms": to_milliseconds(pause.end)}
 
 
 def describe_run(run: Run) -> dict[str, Any]:
@@ -95,15 +111,19 @@ def grant_lease(*, client: Client, horizon_seconds: float) -> Lease:
         .order_by("id")
         if not row.test.is_paused or row.id in needed
     ]
-    cancelled = Run.objects.filter(
-        assignment__client=client,
-        state=Run.State.CANCELLED,
-        leased_at__isnull=False,
-        end_at__gt=now - CANCELLED_FOR,
-        result=None,
-    ).only("id")
+    cancelled = list_taken_back(client, now)
+    pauses = list_pauses(client, start=now, end=now + PAUSES_AHEAD)
     horizon_end = limit_horizon(horizon_end, now, assignments, runs)
-    return Lease(now, horizon_end, revision, assignments, runs, list(cancelled))
+    return Lease(now, horizon_end, revision, assignments, runs, cancelled, pauses)
+
+
+def list_taken_back(client: Client, now: datetime) -> list[Run]:
+    """Runs leased earlier that must stop, or must not start: cancelled, or paused before it."""
+    is_cancelled = Q(state=Run.State.CANCELLED, end_at__gt=now - CANCELLED_FOR, result=None)
+    # One whose start has passed may have begun; that goes on to its end.
+    is_paused = Q(state=Run.State.PAUSED, start_at__gt=now)
+    rows = Run.objects.filter(assignment__client=client, leased_at__isnull=False)
+    return list(rows.filter(is_cancelled | is_paused).only("id"))
 
 
 def limit_horizon(

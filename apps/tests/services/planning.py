@@ -1,17 +1,19 @@
 """The planner: makes the rows of coming runs, the same ones however often it runs."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import F, Q
 
 from apps.core.bus import publish
 from apps.core.clock import MILLISECONDS, from_milliseconds, read_now, to_milliseconds
-from apps.tests.algorithms.slots import Schedule, Slot, iterate_slots
+from apps.tests.algorithms.slots import MINUTE_MS, Schedule, Slot, iterate_slots
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.published import RunFinished
+from apps.tests.services.pausing import Pause, apply_pauses, pause_runs, read_pauses
 
 MISSED_GRACE = timedelta(seconds=90)
 # For as long after its planned start an on-demand run may still be taken up.
@@ -23,6 +25,9 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 LEAST_RUNS_AHEAD = 2
 NEVER = 2**63
 ASSIGNMENTS_PER_TRANSACTION = 500
+# A tick looks at so many; the rest, planned for half a horizon yet, has time until the next.
+ASSIGNMENTS_PER_TICK = 2000
+RUNS_PER_STATEMENT = 500
 OVERDUE_PER_TICK = 1000
 
 
@@ -37,24 +42,31 @@ def describe_schedule(assignment: Assignment) -> Schedule:
         kind=kind,  # type: ignore[arg-type]  # the model's choices are the literal's
         revision=test.schedule_revision,
         anchor_ms=to_milliseconds(test.start_at),
-        every_ms={"once": 0, "continuous": duration_ms}.get(kind, every_ms),
+        every_ms={"once": 0, "cron": 0, "continuous": duration_ms}.get(kind, every_ms),
         slip_ms=round(test.slip_seconds * MILLISECONDS),
+        expression=test.cron_expression if kind == "cron" else "",
+        time_zone=test.time_zone if kind == "cron" else "",
     )
 
 
 def plan_runs(*, now: datetime | None = None) -> int:
-    """How many runs were made. Every assignment gets runs up to the horizon, two at least."""
+    """How many runs were made. Assignments get runs up to the horizon, two at least.
+
+    At most 2,000 assignments are planned at once, those that have waited longest first. Runs
+    inside a maintenance window wait, and those that no window holds any more go on.
+    """
     moment = now or read_now()
     horizon = timedelta(seconds=settings.SWARM_HORIZON_SECONDS)
+    pauses = read_pauses(moment)
     made = 0
-    after_id: UUID | None = None
-    while True:
+    for _batch in range(ASSIGNMENTS_PER_TICK // ASSIGNMENTS_PER_TRANSACTION):
         with transaction.atomic():
-            due = claim_due_assignments(moment, horizon, after_id)
+            due = claim_due_assignments(moment)
             if not due:
-                return made
-            made += plan_locked(due, moment, horizon)
-        after_id = due[-1].id
+                break
+            made += plan_locked(due, moment, horizon, pauses)
+    apply_pauses(pauses, now=moment)
+    return made
 
 
 def plan_test(test: Test) -> int:
@@ -68,10 +80,36 @@ def plan_test(test: Test) -> int:
     return plan_locked(due, read_now(), timedelta(seconds=settings.SWARM_HORIZON_SECONDS))
 
 
-def plan_locked(due: list[Assignment], now: datetime, horizon: timedelta) -> int:
-    made = insert_new_runs([run for row in due for run in plan_assignment(row, now, horizon)])
-    Assignment.objects.bulk_update(due, ["planned_until", "planned_at"])
+def plan_locked(
+    due: Sequence[Assignment],
+    now: datetime,
+    horizon: timedelta,
+    pauses: Sequence[Pause] | None = None,
+) -> int:
+    """How many runs were made for the locked assignments, whose tests are loaded."""
+    planned = [run for row in due for run in plan_assignment(row, now, horizon)]
+    made = insert_new_runs(leave_taken(planned, now))
+    note_plans(due)
+    if made:
+        holding = read_pauses(now) if pauses is None else pauses
+        pause_runs(holding, now=now, assignment_ids=[row.id for row in due])
     return made
+
+
+def leave_taken(runs: list[Run], now: datetime) -> list[Run]:
+    """The runs without those whose moment has passed and was an agent's by an earlier schedule."""
+    passed = [run for run in runs if run.start_at <= now]
+    if not passed:
+        return runs
+    taken = set(
+        Run.objects.filter(
+            assignment_id__in=[run.assignment_id for run in passed],
+            start_at__in={run.start_at for run in passed},
+            leased_at__isnull=False,
+            is_on_demand=False,
+        ).values_list("assignment_id", "start_at")
+    )
+    return [run for run in runs if (run.assignment_id, run.start_at) not in taken]
 
 
 def insert_new_runs(runs: list[Run]) -> int:
@@ -79,68 +117,80 @@ def insert_new_runs(runs: list[Run]) -> int:
     known = set(Run.objects.filter(id__in=[run.id for run in runs]).values_list("id", flat=True))
     new = [run for run in runs if run.id not in known]
     # An agent that derived one by itself may be handing in its result at this moment.
-    Run.objects.bulk_create(new, ignore_conflicts=True)
+    Run.objects.bulk_create(new, batch_size=RUNS_PER_STATEMENT, ignore_conflicts=True)
     return len(new)
 
 
-def claim_due_assignments(
-    now: datetime, horizon: timedelta, after_id: UUID | None
-) -> list[Assignment]:
-    """Assignments, locked, that are planned less than half the horizon or two runs ahead."""
+def note_plans(rows: Sequence[Assignment]) -> None:
+    """Store how far the assignments are planned: a statement for each answer, which tests share."""
+    groups: dict[tuple[datetime | None, ...], list[UUID]] = {}
+    for row in rows:
+        note = (row.planned_until, row.planned_at, row.plan_again_at)
+        groups.setdefault(note, []).append(row.id)
+    for (planned_until, planned_at, plan_again_at), ids in groups.items():
+        Assignment.objects.filter(id__in=ids).update(
+            planned_until=planned_until, planned_at=planned_at, plan_again_at=plan_again_at
+        )
+
+
+def claim_due_assignments(now: datetime) -> list[Assignment]:
+    """Assignments, locked, that need more runs by now, those that need them most first."""
     rows = (
         Assignment.objects.filter(removed_at=None, test__is_paused=False)
         .filter(
             Q(planned_until=None)
-            | Q(planned_until__lt=now + horizon / 2)
+            | Q(plan_again_at=None)
+            | Q(plan_again_at__lte=now)
             | Q(planned_at__gt=now + CLOCK_TOLERANCE)
-            | (is_rare(horizon) & ~Exists(select_second_run(now)))
         )
         .select_related("test")
         # The test as well: pausing or changing it waits for this plan, and then takes it back.
         .select_for_update(of=("self", "test"), skip_locked=True, no_key=True)
-        .order_by("id")
+        .order_by(F("planned_until").asc(nulls_first=True), "id")
     )
-    if after_id is not None:
-        rows = rows.filter(id__gt=after_id)
     return list(rows[:ASSIGNMENTS_PER_TRANSACTION])
 
 
-def is_rare(horizon: timedelta) -> Q:
-    """The condition that half a horizon may hold fewer than two runs."""
-    seconds = horizon.total_seconds() / 2 / (LEAST_RUNS_AHEAD + 1)
-    is_continuous = Q(test__schedule_kind=Test.ScheduleKind.CONTINUOUS)
-    return Q(test__every_seconds__gt=seconds) | (
-        is_continuous & Q(test__duration_seconds__gt=seconds)
-    )
-
-
-def select_second_run(now: datetime) -> QuerySet[Run]:
-    """The second planned run that lies ahead of the assignment of an outer query."""
-    ahead = Run.objects.filter(
-        assignment=OuterRef("pk"),
-        schedule_revision=OuterRef("test__schedule_revision"),
-        is_on_demand=False,
-        start_at__gt=now,
-    )
-    return ahead.order_by("start_at")[LEAST_RUNS_AHEAD - 1 : LEAST_RUNS_AHEAD]
-
-
 def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Run]:
-    """The assignment's coming runs; notes on the row how far it is planned now."""
+    """The assignment's coming runs; notes on the row how far it is planned, and until when."""
     schedule = describe_schedule(row)
     is_of_right_clock = row.planned_at is None or row.planned_at <= now + CLOCK_TOLERANCE
     start = max(now, row.planned_until or now) if is_of_right_clock else now
     row.planned_at = now
     if schedule.kind == "once":
-        row.planned_until = datetime.max.replace(tzinfo=now.tzinfo)
+        row.planned_until = row.plan_again_at = datetime.max.replace(tzinfo=now.tzinfo)
         earliest = to_milliseconds(now - ONCE_PATIENCE)
         once = iterate_slots(schedule, from_ms=earliest, until_ms=NEVER)
         return [build_run(row, slot) for slot in once]
+    if schedule.kind == "cron":
+        return plan_cron(row, schedule, now, horizon)
     # A test that begins later has its two runs ahead as well.
-    enough = timedelta(milliseconds=schedule.every_ms * (LEAST_RUNS_AHEAD + 1) + schedule.slip_ms)
-    far = max(now + horizon, max(now, row.test.start_at) + enough)
+    rhythm = timedelta(milliseconds=schedule.every_ms)
+    slip = timedelta(milliseconds=schedule.slip_ms)
+    first = max(now, row.test.start_at)
+    far = max(now + horizon, first + rhythm * (LEAST_RUNS_AHEAD + 1) + slip)
     slots = iterate_slots(schedule, from_ms=to_milliseconds(start), until_ms=to_milliseconds(far))
     row.planned_until = far
+    row.plan_again_at = far - max(horizon / 2, rhythm * LEAST_RUNS_AHEAD + slip)
+    return [build_run(row, slot) for slot in slots]
+
+
+def plan_cron(row: Assignment, schedule: Schedule, now: datetime, horizon: timedelta) -> list[Run]:
+    """As `plan_assignment`; all slots ahead, because those of a cron schedule keep no rhythm."""
+    horizon_ms = to_milliseconds(now + horizon)
+    slots: list[Slot] = []
+    for slot in iterate_slots(schedule, from_ms=to_milliseconds(now), until_ms=NEVER):
+        if slot.start_ms >= horizon_ms and len(slots) > LEAST_RUNS_AHEAD:
+            break
+        slots.append(slot)
+    row.planned_until, row.plan_again_at = now + horizon, now + horizon / 2
+    if len(slots) > LEAST_RUNS_AHEAD:
+        # In whole minutes, which all assignments of a test have in common whatever their slip.
+        last, second_last = (from_milliseconds(slot.number * MINUTE_MS) for slot in slots[:-3:-1])
+        slip = timedelta(milliseconds=schedule.slip_ms + 1)
+        soon = now + timedelta(seconds=1)
+        row.planned_until = max(row.planned_until, last + slip)
+        row.plan_again_at = min(row.planned_until - horizon / 2, max(second_last, soon))
     return [build_run(row, slot) for slot in slots]
 
 

@@ -23,6 +23,13 @@ STATE_AFTER = {
     Result.Outcome.ABORTED: Run.State.FAILED,
     Result.Outcome.CANCELLED: Run.State.CANCELLED,
 }
+# A run may have begun before the agent heard that it is paused, or after it was given up.
+STATES_BEFORE_RUNNING = (
+    Run.State.SCHEDULED,
+    Run.State.LEASED,
+    Run.State.PAUSED,
+    Run.State.MISSED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,7 @@ def mark_running(*, client_id: UUID, run_ids: Iterable[UUID], at: datetime) -> N
         Run.objects.filter(
             id__in=list(run_ids),
             assignment__client_id=client_id,
-            state__in=[Run.State.SCHEDULED, Run.State.LEASED, Run.State.MISSED],
+            state__in=STATES_BEFORE_RUNNING,
             result=None,
         )
         .select_related("assignment")

@@ -12,7 +12,7 @@ from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict
 from apps.tests.models import Assignment, Run, Test
-from apps.tests.services.definition import wake
+from apps.tests.services.booking import wake
 from apps.tests.services.planning import describe_end
 
 

@@ -1,6 +1,7 @@
 """The first tests of a fresh server, so that figures are there within a minute."""
 
 import ipaddress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,8 @@ from django.db import transaction
 
 from apps.clients.models import Client
 from apps.tests.models import Test
-from apps.tests.services.definition import TestDefinition, create_test
+from apps.tests.services.changing import create_test
+from apps.tests.services.definition import TestDefinition
 from apps.tests.services.running import run_now
 
 ROUTE_FILE = Path("/proc/net/route")
@@ -18,6 +20,14 @@ GATEWAY_FLAG = 0x2
 DURATION_SECONDS = 10.0
 SAMPLE_INTERVAL_SECONDS = 1.0
 EVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What is pinged from the first start on: pairs of name and address, and how often."""
+
+    addresses: tuple[tuple[str, str], ...]
+    every_seconds: float
 
 
 def find_gateway(route_file: Path = ROUTE_FILE) -> str | None:
@@ -62,15 +72,36 @@ def describe_starter_tests(web_url: str) -> list[TestDefinition]:
     ]
 
 
+def describe_device_tests(devices: Devices) -> list[TestDefinition]:
+    """A ping test for each monitored device."""
+    return [
+        TestDefinition(
+            name=name,
+            kind="ping",
+            target=address,
+            duration_seconds=DURATION_SECONDS,
+            sample_interval_seconds=SAMPLE_INTERVAL_SECONDS,
+            every_seconds=devices.every_seconds,
+        )
+        for name, address in devices.addresses
+    ]
+
+
 @transaction.atomic
-def create_starter_tests(*, client_id: UUID, web_url: str) -> list[Test]:
-    """The tests made, each with a first run at once; none on a server that has any test."""
+def create_starter_tests(
+    *, client_id: UUID, web_url: str, devices: Devices | None = None
+) -> list[Test]:
+    """The tests made, each with a first run at once; none on a server that has any test.
+
+    Raises: Invalid for a device whose address cannot be pinged.
+    """
     if Test.objects.exists():
         return []
     client = Client.objects.get(id=client_id)
-    tests = [
-        create_test(definition, clients=[client]) for definition in describe_starter_tests(web_url)
-    ]
+    definitions = describe_starter_tests(web_url)
+    if devices is not None:
+        definitions += describe_device_tests(devices)
+    tests = [create_test(definition, clients=[client]) for definition in definitions]
     for test in tests:
         run_now(test=test)
     return tests

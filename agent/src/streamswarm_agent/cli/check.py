@@ -2,132 +2,211 @@
 
 import argparse
 import asyncio
-import email.utils
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from streamswarm_agent.cli import options
+from streamswarm_agent.cli.check_host import (
+    check_capabilities,
+    check_files,
+    check_process,
+    check_spool,
+)
+from streamswarm_agent.cli.check_line import ask_server, check_way
+from streamswarm_agent.cli.finding import Check
 from streamswarm_agent.collectors.inventory import collect_inventory
-from streamswarm_agent.errors import AgentError, CallFailed, CallRefused, StateUnusable
+from streamswarm_agent.errors import AgentError, ConfigurationRefused, StateUnusable
 from streamswarm_agent.probes import PROBES
+from streamswarm_agent.runtime.configuration.kinds import Value
+from streamswarm_agent.runtime.configuration.resolution import Configuration, Resolved
+from streamswarm_agent.runtime.configuration.sources import Said
+from streamswarm_agent.runtime.configuration.table import Origin, Setting
+from streamswarm_agent.runtime.egress import PolicyResolver
+from streamswarm_agent.runtime.settings import Settings
 from streamswarm_agent.spool.state import Identity, StateDirectory
-from streamswarm_agent.transport.client import ServerClient
-from streamswarm_agent.transport.connection import make_tls_context, open_http
+from streamswarm_agent.wire.messages import Config
 
-_TOLERATED_OFFSET_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the answer; a line that is not required never fails the command."""
-
-    subject: str
-    is_good: bool
-    detail: str
-    remedy: str = ""
-    is_required: bool = True
+_COLOURS = {"ok": "green", "no": "yellow", "FAILED": "red"}
 
 
 def add_command(commands: Any) -> None:
     parser = options.add_parser(commands, "check", "say what works, what does not, and why")
     options.add_state_option(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Print the checks; 0 when everything that is required works."""
-    state = options.open_state(arguments)
-    checks = [*check_state(state), *check_capabilities(collect_inventory(tuple(PROBES)))]
-    _print_checks(checks)
-    return 0 if all(check.is_good or not check.is_required for check in checks) else 1
+    """Print checks and settings; 0 when everything that is required works, otherwise 1."""
+    checks: list[Check] = []
+    configuration, config = Configuration(), None
+    try:
+        sources = options.find_sources(arguments)
+        configuration = sources.read()
+        shown = str(configuration.file or "no file; environment and command line only")
+        checks.append(Check("configuration", is_good=True, detail=shown))
+        state = options.open_state(arguments, configuration)
+        configuration, config = _check_state(state, configuration, checks)
+    except ConfigurationRefused as error:
+        remedy = "correct the place that is named"
+        checks.append(Check("configuration", is_good=False, detail=str(error), remedy=remedy))
+    checks += check_capabilities(collect_inventory(tuple(PROBES)))
+    settings = tuple(configuration.resolve_all(config))
+    if arguments.json:
+        print(json.dumps(describe(checks, settings)))
+    else:
+        _print_checks(checks)
+        _print_settings(settings)
+    return 0 if is_well(checks) else 1
 
 
-def check_state(state: StateDirectory) -> Iterator[Check]:
-    """The state directory, and with an identity in it the server."""
+def is_well(checks: Sequence[Check]) -> bool:
+    """Whether everything that is required works."""
+    return all(check.is_good or not check.is_required for check in checks)
+
+
+def _check_state(
+    state: StateDirectory, configuration: Configuration, checks: list[Check]
+) -> tuple[Configuration, Config | None]:
+    """Add what the state directory shows; the settings with the enrolment's and the server's."""
     try:
         state.create()
         identity = state.read_identity()
     except StateUnusable as error:
-        yield Check("state directory", is_good=False, detail=str(error))
-        return
-    yield Check("state directory", is_good=True, detail=str(state.path))
+        checks.append(Check("state directory", is_good=False, detail=str(error)))
+        return configuration, None
+    checks.append(Check("state directory", is_good=True, detail=str(state.path)))
+    checks += check_files(state, configuration)
+    checks += check_process(state, configuration)
+    checks.append(check_spool(state, configuration))
     if identity is None:
         remedy = "streamswarm-agent enrol --server URL --token TOKEN"
-        yield Check("enrolment", is_good=False, detail="not enrolled", remedy=remedy)
-        return
+        checks.append(Check("enrolment", is_good=False, detail="not enrolled", remedy=remedy))
+        return configuration, None
     detail = f"{identity.name}, client {identity.client_id}"
-    yield Check("enrolment", is_good=True, detail=detail)
-    yield from asyncio.run(check_server(identity))
+    checks.append(Check("enrolment", is_good=True, detail=detail))
+    redirected = options.redirect_identity(identity, configuration)
+    found, config = _check_server(redirected, configuration.read_text("server.proxy"))
+    checks += found
+    enrolled = configuration.with_enrolment(identity.server_url, identity.ca_file)
+    return enrolled, config or _read_kept_config(state)
 
 
-async def check_server(identity: Identity) -> list[Check]:
-    """Reach the server with the key, without a heartbeat that a running agent must not share."""
-    url = identity.server_url
+def _check_server(identity: Identity, proxy: str | None) -> tuple[list[Check], Config | None]:
     try:
-        client = ServerClient(open_http(url, make_tls_context(url, identity.ca_file)), identity.key)
-        try:
-            begin = time.monotonic()
-            answer = await client.fetch_config()
-            journey_seconds = time.monotonic() - begin
-        finally:
-            await client.close()
-    except CallRefused as error:
-        reached = Check("server", is_good=True, detail=f"{url} answers")
-        remedy = "enrol again with a new token" if error.code.startswith("key_") else ""
-        return [reached, Check("key", is_good=False, detail=str(error), remedy=remedy)]
-    except (CallFailed, AgentError) as error:
-        remedy = "check address, name service, firewall and certificate"
-        return [Check("server", is_good=False, detail=f"{url}: {error}", remedy=remedy)]
-    return [
-        Check("server", is_good=True, detail=f"{url} answered in {journey_seconds * 1000:.0f} ms"),
-        Check("key", is_good=True, detail="accepted"),
-        check_clock(
-            answer.date if answer else "", now=time.time(), journey_seconds=journey_seconds
-        ),
-    ]
+        way = list(check_way(identity, proxy))
+    except AgentError as error:
+        return [Check("certificate", is_good=False, detail=str(error))], None
+    if not is_well(way):
+        unreached = Check("server", is_good=False, detail=f"{identity.server_url}: not reached")
+        return [*way, unreached], None
+    answered, config = asyncio.run(ask_server(identity, proxy))
+    return [*way, *answered], config
 
 
-def check_clock(date: str, *, now: float, journey_seconds: float) -> Check:
-    """Compare this host's clock with an answer's `Date`, which is cut to whole seconds."""
-    try:
-        server_seconds = email.utils.parsedate_to_datetime(date).timestamp() + 0.5
-    except ValueError:
-        detail = "the server did not say its time"
-        return Check("clock", is_good=False, detail=detail, is_required=False)
-    offset_seconds = server_seconds - (now - journey_seconds / 2)
-    return Check(
-        "clock",
-        is_good=abs(offset_seconds) < _TOLERATED_OFFSET_SECONDS,
-        detail=f"server minus host: {offset_seconds:+.1f} s (± {0.5 + journey_seconds / 2:.1f} s)",
-        remedy="measurements are corrected; let NTP set the host's clock all the same",
-        is_required=False,
-    )
+def _read_kept_config(state: StateDirectory) -> Config | None:
+    """What the server said last, None when it never said anything."""
+    kept = Settings(state, PolicyResolver())
+    kept.resume()
+    return kept.config if kept.etag else None
 
 
-def check_capabilities(inventory: Mapping[str, Any]) -> Iterator[Check]:
-    """What this host lets the agent measure, with the reason and the remedy where it does not."""
-    for name, capability in sorted(inventory["capabilities"].items()):
-        yield Check(
-            name.replace("_", " "),
-            is_good=bool(capability["is_available"]),
-            detail=str(capability.get("reason", "")) or "available",
-            remedy=str(capability.get("remedy", "")),
-            is_required=False,
-        )
+def describe(checks: Sequence[Check], settings: Sequence[Resolved]) -> dict[str, Any]:
+    """Everything that was found, for programs."""
+    return {
+        "is_well": is_well(checks),
+        "checks": [asdict(check) | {"mark": check.mark} for check in checks],
+        "settings": [_describe_setting(resolved) for resolved in settings],
+    }
 
 
-def _print_checks(checks: list[Check]) -> None:
+def _describe_setting(resolved: Resolved) -> Mapping[str, Any]:
+    setting = resolved.setting
+    return {
+        "name": setting.name,
+        "value": hide_secret(setting, resolved.value),
+        "unit": setting.unit,
+        "meaning": setting.meaning,
+        "takes": setting.kind.expectation,
+        "decided_by": str(setting.rule),
+        "from": [str(one.origin) for one in resolved.origins] or ["built-in"],
+        "places": [one.place for one in resolved.origins if one.place],
+        "overrides": [
+            {"from": str(one.origin), "place": one.place, "value": hide_secret(setting, one.value)}
+            for one in resolved.overridden
+        ],
+        "variable": setting.variable,
+        "is_live": setting.is_live,
+    }
+
+
+def hide_secret(setting: Setting, value: Value) -> Value:
+    """The value, a URL without the password that may be in it."""
+    if not setting.is_secret or not isinstance(value, str):
+        return value
+    parts = urlsplit(value)
+    place = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"…@{place}" if "@" in parts.netloc else place).geturl()
+
+
+def format_value(setting: Setting, value: Value) -> str:
+    """A value as people read it, with its unit."""
+    value = hide_secret(setting, value)
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{text} {setting.unit}".rstrip()
+
+
+def explain_overridden(resolved: Resolved) -> str:
+    """`server says 10 s, file says 30 s`; empty when nobody says anything else."""
+    others = (one for one in resolved.overridden if one.value != resolved.value)
+    return ", ".join(_explain(resolved, one) for one in others)
+
+
+def _explain(resolved: Resolved, said: Said) -> str:
+    return f"{said.origin} says {format_value(resolved.setting, said.value)}"
+
+
+def _list_origins(resolved: Resolved) -> Iterator[str]:
+    if not resolved.origins:
+        yield "built-in"
+    for one in resolved.origins:
+        has_place = one.place and one.origin is not Origin.COMMAND_LINE
+        yield f"{one.origin} ({one.place})" if has_place else str(one.origin)
+
+
+def _print_checks(checks: Sequence[Check]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table("", "check", "finding", "what to do", box=None, header_style="bold")
     for check in checks:
-        mark = Text("ok", "green") if check.is_good else Text("no", "yellow")
-        if check.is_required and not check.is_good:
-            mark = Text("FAILED", "red")
         remedy = "" if check.is_good else check.remedy
+        mark = Text(check.mark, _COLOURS[check.mark])
         table.add_row(mark, Text(check.subject), Text(check.detail), Text(remedy))
     Console().print(table)
+
+
+def _print_settings(settings: Sequence[Resolved]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("setting", "value", "from", "overrides", box=None, header_style="bold")
+    for resolved in settings:
+        style = "" if resolved.origins else "dim"
+        value = format_value(resolved.setting, resolved.value)
+        cells = (resolved.setting.name, value, ", ".join(_list_origins(resolved)))
+        table.add_row(*(Text(cell, style) for cell in cells), Text(explain_overridden(resolved)))
+    console = Console()
+    console.print()
+    console.print(table)

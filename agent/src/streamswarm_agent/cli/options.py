@@ -4,9 +4,11 @@ import argparse
 import math
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 from streamswarm_agent.errors import AgentError
+from streamswarm_agent.runtime.configuration.resolution import Configuration, Sources
 from streamswarm_agent.spool.state import Identity, StateDirectory, find_state_directory
 
 
@@ -17,10 +19,25 @@ def add_state_option(parser: argparse.ArgumentParser) -> None:
         help="where the agent keeps its identity and its spool (default: SWARM_AGENT_STATE_DIR, "
         "/var/lib/streamswarm-agent for root, ~/.local/state/streamswarm-agent otherwise)",
     )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="file of settings (default: SWARM_AGENT_CONFIG, /etc/streamswarm/agent.toml)",
+    )
+    parser.add_argument(
+        "--set",
+        dest="assignments",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting by its name in the file, stronger than file and environment",
+    )
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--server", required=True, metavar="URL", help="the server's address")
+def add_server_options(parser: argparse.ArgumentParser, *, is_url_required: bool = True) -> None:
+    parser.add_argument(
+        "--server", required=is_url_required, metavar="URL", help="the server's address"
+    )
     parser.add_argument("--token", required=True, help="enrolment token; - reads standard input")
     parser.add_argument("--ca-file", metavar="FILE", help="trust the certificates in this file")
 
@@ -31,10 +48,36 @@ def read_token(arguments: argparse.Namespace) -> str:
     return str(token).strip()
 
 
-def open_state(arguments: argparse.Namespace) -> StateDirectory:
-    """The state directory the options and the environment name; it may not exist yet."""
+def find_sources(arguments: argparse.Namespace) -> Sources:
+    """Where the options say that settings are looked for; an option of its own counts most."""
+    own = {"state.folder": arguments.state_dir}
+    if getattr(arguments, "spool_megabytes", None) is not None:
+        own["state.spool_megabytes"] = arguments.spool_megabytes
+    given = [f"{name}={value}" for name, value in own.items() if value is not None]
+    return Sources(os.environ, arguments.config, (*given, *arguments.assignments))
+
+
+def open_state(
+    arguments: argparse.Namespace, configuration: Configuration | None = None
+) -> StateDirectory:
+    """The state directory that options, environment or file name; it may not exist yet.
+
+    Raises: ConfigurationRefused when a setting is not understood.
+    """
+    configuration = configuration or find_sources(arguments).read()
     is_root = os.geteuid() == 0
-    return StateDirectory(find_state_directory(arguments.state_dir, os.environ, is_root=is_root))
+    chosen = configuration.read_text("state.folder")
+    return StateDirectory(find_state_directory(chosen, {}, is_root=is_root))
+
+
+def redirect_identity(identity: Identity, configuration: Configuration) -> Identity:
+    """The identity with the server's address and certificates that the owner has set since."""
+    enrolled = configuration.with_enrolment(identity.server_url, identity.ca_file)
+    return replace(
+        identity,
+        server_url=enrolled.read_text("server.url") or identity.server_url,
+        ca_file=enrolled.read_text("server.ca_file"),
+    )
 
 
 def require_identity(state: StateDirectory) -> Identity:

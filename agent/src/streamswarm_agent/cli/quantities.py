@@ -3,7 +3,14 @@
 from streamswarm_agent.wire.catalogue import load_metrics
 from streamswarm_agent.wire.keys import parse_key
 
-_SHARES = (".ratio", ".utilization")
+_SHARES = (".ratio", ".utilization", ".pressure", ".steal", ".charge", ".speed_ratio")
+ABSENT = {
+    "U": "unsupported here",
+    "P": "needs a permission",
+    "T": "no reply",
+    "N": "not applicable",
+    "I": "too few samples",
+}
 _DECIMAL_PREFIXES = ("", "k", "M", "G", "T")
 _THOUSAND = 1000.0
 
@@ -17,6 +24,8 @@ def format_quantity(key: str, value: float) -> str:
         return _format_seconds(value)
     if name.endswith(_SHARES):
         return f"{value * 100:.4g} %"
+    if unit == "Cel":
+        return f"{value:.1f} °C"
     if unit in {"By", "bit/s", "By/s", "Hz"}:
         return _format_prefixed(value, unit.replace("By", "B"))
     return f"{value:.6g} {_name_count(unit)}".rstrip()

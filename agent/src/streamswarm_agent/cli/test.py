@@ -3,20 +3,18 @@
 import argparse
 import asyncio
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from streamswarm_agent.cli import options
-from streamswarm_agent.cli.quantities import format_quantity
+from streamswarm_agent.cli.quantities import ABSENT, format_quantity
 from streamswarm_agent.errors import ParametersRefused
 from streamswarm_agent.probes import build_probes
 from streamswarm_agent.probes.base import Emit, Outcome, ProbeRequest, Sample
 from streamswarm_agent.runtime.clock import SystemClock
 from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.runtime.settings import Settings
-from streamswarm_agent.spool.state import StateDirectory
 from streamswarm_agent.wire.kinds import complete_parameters, list_kinds, load_kind
 
 _LEADING_METRICS = {
@@ -24,13 +22,6 @@ _LEADING_METRICS = {
     "tcp": ("net.rtt.tcp_connect", "net.availability.ratio"),
     "dns": ("dns.lookup.duration", "dns.timeout.ratio"),
     "http": ("http.client.request.duration", "http.response.status_code"),
-}
-_ABSENT = {
-    "U": "unsupported here",
-    "P": "needs a permission",
-    "T": "no reply",
-    "N": "not applicable",
-    "I": "too few samples",
 }
 
 
@@ -72,9 +63,12 @@ def execute(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             print(_describe_sample(arguments.kind, sample), flush=True)
 
-    outcome = asyncio.run(
-        run_probe(arguments.kind, request, emit, state=options.open_state(arguments))
-    )
+    configuration = options.find_sources(arguments).read()
+    state = options.open_state(arguments, configuration)
+    denials = read_local_denials(state.path / "deny", configuration.read_networks())
+    resolver = PolicyResolver(denials)
+    Settings(state, resolver).resume()
+    outcome = asyncio.run(run_probe(arguments.kind, request, emit, resolver=resolver))
     if arguments.json:
         print(json.dumps(_describe_run(arguments.kind, request, samples, outcome)))
     else:
@@ -101,14 +95,12 @@ def parse_parameter(kind: str, text: str) -> tuple[str, Any]:
 
 
 async def run_probe(
-    kind: str, request: ProbeRequest, emit: Emit, *, state: StateDirectory
+    kind: str, request: ProbeRequest, emit: Emit, *, resolver: PolicyResolver
 ) -> Outcome:
     """The outcome of one run under the host's and, where one is known, the server's policy.
 
     Raises: ProbeFailed when nothing could be measured.
     """
-    resolver = PolicyResolver(read_local_denials(state.path / "deny", os.environ))
-    Settings(state, resolver).resume()
     return await build_probes(clock=SystemClock(), resolver=resolver)[kind].run(request, emit)
 
 
@@ -117,7 +109,7 @@ def _describe_sample(kind: str, sample: Sample) -> str:
     for name in _LEADING_METRICS.get(kind, tuple({**sample.values, **sample.absent})):
         value = sample.values.get(name)
         code = sample.absent.get(name, "N")
-        shown = _ABSENT.get(code, code) if value is None else format_quantity(name, value)
+        shown = ABSENT.get(code, code) if value is None else format_quantity(name, value)
         parts.append(f"{name} {shown}")
     return "  ".join(parts)
 
@@ -144,7 +136,7 @@ def _print_outcome(outcome: Outcome) -> None:
     table.columns[1].justify = "right"
     for name in sorted({*outcome.values, *outcome.absent}):
         value = outcome.values.get(name)
-        absent = Text(_ABSENT.get(outcome.absent.get(name, "N"), "?"), "dim")
+        absent = Text(ABSENT.get(outcome.absent.get(name, "N"), "?"), "dim")
         table.add_row(name, absent if value is None else format_quantity(name, value))
     for name, fact in sorted(outcome.facts.items()):
         table.add_row(Text(name), Text(fact))

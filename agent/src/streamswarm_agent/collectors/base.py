@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,23 @@ class CollectedFact:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectedDocument:
+    """A picture of what changes too fast for layouts: processes, connections.
+
+    `kind` is the kind of the record as well as of its source; `body` is JSON of at most 64 kB.
+    """
+
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Collection:
     """All that one pass of a collector found."""
 
     frames: tuple[CollectedFrame, ...] = ()
     facts: tuple[CollectedFact, ...] = ()
+    documents: tuple[CollectedDocument, ...] = ()
 
 
 class Collector(Protocol):

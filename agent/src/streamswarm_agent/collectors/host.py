@@ -21,6 +21,7 @@ from streamswarm_agent.collectors.measures import (
 HERTZ_PER_MEGAHERTZ = 1e6
 MEMORY_STATES = ("used", "free", "cached", "buffers")
 FILE_NR_FIELDS = 3
+VMSTAT_COUNTERS = frozenset({"pswpin", "pswpout", "oom_kill"})
 
 
 def read_cpu_frequency() -> Any:
@@ -76,8 +77,10 @@ class HostCollector:
         times = self._readers.cpu_times()._asdict()
         earlier, self._previous_times = self._previous_times, times
         measures: dict[str, Measure] = {"system.cpu.utilization": busy_share(earlier, times)}
-        for state, share in state_shares(earlier, times).items():
+        shares = state_shares(earlier, times)
+        for state, share in shares.items():
             measures[f"system.cpu.utilization{{state={state}}}"] = share
+        measures["system.cpu.steal"] = shares.get("steal", "U")
         loads = read_if_supported(self._readers.load_average)
         for place, span in enumerate(("1m", "5m", "15m")):
             measures[f"system.cpu.load_average.{span}"] = loads[place] if loads else "U"
@@ -97,6 +100,7 @@ class HostCollector:
             "system.cpu.interrupts.rate": current.rate_since(earlier, "interrupts"),
             "system.paging.operations.rate{direction=in}": current.rate_since(earlier, "pswpin"),
             "system.paging.operations.rate{direction=out}": current.rate_since(earlier, "pswpout"),
+            "system.oom_kills.rate": current.rate_since(earlier, "oom_kill"),
         }
 
     def _read_paging(self) -> dict[str, float]:
@@ -104,7 +108,7 @@ class HostCollector:
         return {
             field[0]: float(field[1])
             for field in fields
-            if len(field) > 1 and field[0] in {"pswpin", "pswpout"}
+            if len(field) > 1 and field[0] in VMSTAT_COUNTERS
         }
 
     def _measure_memory(self) -> dict[str, Measure]:

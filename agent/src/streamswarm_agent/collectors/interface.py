@@ -2,12 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
 
 from streamswarm_agent.collectors.base import CollectedFact, Collection
-from streamswarm_agent.collectors.measures import Measure, Reading, frame_of, scaled
+from streamswarm_agent.collectors.measures import (
+    Measure,
+    Reading,
+    frame_of,
+    read_if_supported,
+    scaled,
+)
 
 MAX_INTERFACES = 64
 NUMEROUS = ("veth", "docker", "br-", "cali", "cni", "flannel", "lxc", "vnet", "tap", "ifb", "dummy")
@@ -38,10 +45,12 @@ class InterfaceCollector:
         ),
         read_states: Callable[[], Mapping[str, Any]] = psutil.net_if_stats,
         monotonic: Callable[[], float] = time.monotonic,
+        sys_root: Path = Path("/sys"),
     ) -> None:
         self._read_counters = read_counters
         self._read_states = read_states
         self._monotonic = monotonic
+        self._sys_root = sys_root
         self._previous: dict[str, Reading] = {}
 
     def collect(self) -> Collection:
@@ -55,7 +64,12 @@ class InterfaceCollector:
         }
         frames = tuple(
             frame_of(
-                "interface", name, _measure(reading, self._previous.get(name), states.get(name))
+                "interface",
+                name,
+                {
+                    **_measure(reading, self._previous.get(name), states.get(name)),
+                    "system.network.carrier.changes": self._read_carrier_changes(name),
+                },
             )
             for name, reading in current.items()
         )
@@ -68,6 +82,11 @@ class InterfaceCollector:
         )
         self._previous = current
         return Collection(frames, facts)
+
+    def _read_carrier_changes(self, name: str) -> Measure:
+        read = (self._sys_root / "class" / "net" / name / "carrier_changes").read_text
+        text = read_if_supported(lambda: read(encoding="ascii")) or ""
+        return float(text) if text.strip().isdecimal() else "U"
 
 
 def _measure(current: Reading, earlier: Reading | None, state: Any | None) -> dict[str, Measure]:

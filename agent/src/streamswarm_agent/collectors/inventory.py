@@ -51,7 +51,7 @@ def collect_inventory(
         "cpu_count": os.cpu_count() or 1,
         "memory_bytes": psutil.virtual_memory().total,
         "disks": _list_disks(readers),
-        "interfaces": _list_interfaces(readers),
+        "interfaces": list_interfaces(readers),
         "capabilities": dict(readers.capabilities()),
         "probes": sorted(probe_kinds),
     }
@@ -89,7 +89,8 @@ def _list_disks(readers: InventoryReaders) -> list[dict[str, Any]]:
     ]
 
 
-def _list_interfaces(readers: InventoryReaders) -> list[dict[str, Any]]:
+def list_interfaces(readers: InventoryReaders) -> list[dict[str, Any]]:
+    """The interfaces as the inventory has them: name, addresses, MTU, speed, whether up."""
     states, addresses = readers.interface_states(), readers.interface_addresses()
     return [
         {

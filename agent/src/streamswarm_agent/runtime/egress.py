@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 from streamswarm_agent.errors import NameNotResolved, StateUnusable, TargetRefused
@@ -43,13 +43,12 @@ def parse_networks(texts: Iterable[str], origin: str) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def read_local_denials(deny_file: Path, environment: Mapping[str, str]) -> tuple[Network, ...]:
-    """What this host's owner denies: SWARM_AGENT_DENY (commas) and a file (lines, # comments)."""
-    variable = environment.get("SWARM_AGENT_DENY", "").split(",")
+def read_local_denials(deny_file: Path, configured: Iterable[str] = ()) -> tuple[Network, ...]:
+    """What this host's owner denies: the configured networks and a file (lines, # comments)."""
     lines = deny_file.read_text(encoding="utf-8").splitlines() if deny_file.exists() else []
     entries = [line.partition("#")[0].strip() for line in lines]
     return (
-        *parse_networks((text.strip() for text in variable if text.strip()), "SWARM_AGENT_DENY"),
+        *parse_networks(configured, "policy.denied_networks"),
         *parse_networks((text for text in entries if text), str(deny_file)),
     )
 
@@ -66,6 +65,10 @@ class PolicyResolver:
         self._local_denials = local_denials
         self._server_denials: tuple[Network, ...] = ()
         self._look_up = look_up
+
+    def replace_local_denials(self, networks: tuple[Network, ...]) -> None:
+        """Deny these by the owner's word from now on."""
+        self._local_denials = networks
 
     def replace_server_denials(self, networks: Iterable[str]) -> None:
         """Raises: StateUnusable when one is no network; the former list then stays."""

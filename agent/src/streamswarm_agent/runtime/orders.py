@@ -58,6 +58,7 @@ class Orders:
             kept is None
             or kept.assignments != lease.assignments
             or kept.cancelled != lease.cancelled
+            or kept.pauses != lease.pauses
             or lease.server_time_ms - kept.server_time_ms >= _REWRITE_MS
         )
 

@@ -9,7 +9,10 @@ from typing import Any
 from uuid import uuid4
 
 from streamswarm_agent.probes import build_probes
+from streamswarm_agent.runtime.budget import Budget, Limits, ProcessUsage
 from streamswarm_agent.runtime.clock import ServerTime, SystemClock
+from streamswarm_agent.runtime.configuration.resolution import Configuration, Sources
+from streamswarm_agent.runtime.configuration.table import BYTES_PER_MEGABYTE
 from streamswarm_agent.runtime.crash import PassPoint, arm_crash
 from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.runtime.executor import RunExecutor
@@ -30,10 +33,11 @@ from streamswarm_agent.transport.connection import make_tls_context, open_http
 
 @dataclass(frozen=True, slots=True)
 class AgentOptions:
-    """What one process is told at its start."""
+    """What one process is told at its start; `sources` are read again at a SIGHUP."""
 
     environment: Mapping[str, str]
-    spool_limits: SpoolLimits = field(default_factory=SpoolLimits)
+    configuration: Configuration = field(default_factory=Configuration)
+    sources: Sources | None = None
     ledger_file: Path | None = None
 
 
@@ -60,6 +64,7 @@ class Line:
     identity: Identity
     tls: ssl.SSLContext
     client: ServerClient
+    proxy: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,8 @@ class Parts:
     orders: Orders
     heartbeat: Heartbeat
     uploader: Uploader
+    resolver: PolicyResolver
+    budget: Budget
 
 
 def open_storage(
@@ -86,19 +93,24 @@ def open_storage(
 
     Raises: StateUnusable when it can be neither opened nor replaced.
     """
-    spool = Spool(state.spool_path, options.spool_limits)
+    megabytes = options.configuration.read_number("state.spool_megabytes")
+    spool = Spool(state.spool_path, SpoolLimits(bytes=round(megabytes * BYTES_PER_MEGABYTE)))
     boot_counter = state.raise_boot_counter(spool.boot_counter + 1)
     spool.write_boot_counter(boot_counter)
     ledger = Ledger(options.ledger_file) if options.ledger_file else None
     return Storage(spool, SpoolThread(on_damage), ledger, boot_counter)
 
 
-def open_line(identity: Identity, pass_point: PassPoint) -> Line:
+def open_line(
+    identity: Identity, pass_point: PassPoint, configuration: Configuration | None = None
+) -> Line:
     """A line to the identity's server; nothing is sent yet."""
     tls = make_tls_context(identity.server_url, identity.ca_file)
-    http = open_http(identity.server_url, tls)
+    proxy = (configuration or Configuration()).read_text("server.proxy")
+    http = open_http(identity.server_url, tls, proxy=proxy)
     on_records_sent = partial(pass_point, "during_post")
-    return Line(identity, tls, ServerClient(http, identity.key, on_records_sent=on_records_sent))
+    client = ServerClient(http, identity.key, on_records_sent=on_records_sent)
+    return Line(identity, tls, client, proxy)
 
 
 def build_parts(
@@ -116,10 +128,13 @@ def build_parts(
     clock = SystemClock()
     server_time = ServerTime(clock)
     wakes = Wakes()
-    resolver = PolicyResolver(read_local_denials(state.path / "deny", options.environment))
-    settings = Settings(state, resolver)
+    configuration = options.configuration
+    denials = read_local_denials(state.path / "deny", configuration.read_networks())
+    resolver = PolicyResolver(denials)
+    settings = Settings(state, resolver, configuration)
     settings.resume()
-    line = open_line(identity, pass_point)
+    line = open_line(identity, pass_point, configuration)
+    budget = Budget(Limits.of(configuration), ProcessUsage(), clock.monotonic)
     storage = open_storage(state, options, on_damage)
     recorder = Recorder(
         storage.spool,
@@ -151,11 +166,12 @@ def build_parts(
         settings=settings,
         clock=clock,
         wake=wakes.upload,
+        read_batch_records=lambda: budget.step.batch_records,
         pass_point=pass_point,
     )
     return Parts(
         storage, line, server_time, wakes, settings, recorder, executor, scheduler, orders,
-        heartbeat, uploader,
+        heartbeat, uploader, resolver, budget,
     )  # fmt: skip
 
 

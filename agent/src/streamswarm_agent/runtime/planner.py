@@ -22,7 +22,7 @@ def plan_runs(lease: Lease, *, now_ms: int, until_ms: int) -> list[PlannedRun]:
     """The runs that may start before `until_ms`, those that are due included, by their start.
 
     Inside the lease's horizon these are the leased runs. Beyond it, which is reached only while
-    the server is away, they are derived, for seven days after the lease.
+    the server is away, they are derived, for seven days after the lease, outside its pauses.
     """
     candidates = (*_list_leased(lease), *_list_derived(lease, now_ms, until_ms))
     planned = {
@@ -49,7 +49,12 @@ def _list_derived(lease: Lease, now_ms: int, until_ms: int) -> Iterator[PlannedR
             earliest_ms = now_ms - assignment.schedule.slip_ms - _LATE_START_MS
             first_ms = max(lease.horizon_end_ms, earliest_ms)
             for run in derive_runs(assignment, from_ms=first_ms, until_ms=last_ms):
-                yield PlannedRun(run, assignment, _compute_latest_start_ms(run, assignment))
+                if not _is_paused(lease, run.start_ms):
+                    yield PlannedRun(run, assignment, _compute_latest_start_ms(run, assignment))
+
+
+def _is_paused(lease: Lease, start_ms: int) -> bool:
+    return any(pause.start_ms <= start_ms < pause.end_ms for pause in lease.pauses)
 
 
 def _compute_latest_start_ms(run: Run, assignment: Assignment) -> int:

@@ -16,6 +16,7 @@ from streamswarm_agent.spool.spool import Spool
 from streamswarm_agent.wire.records import (
     Record,
     Source,
+    build_document,
     build_fact,
     build_frame,
     encode_json,
@@ -77,7 +78,12 @@ class Recorder:
                 Source(frame.source_kind, frame.subject), frame.values, frame.absent
             )
         ]
-        await self._thread.call(self._keep, frames)
+        at = self._now()
+        documents = [
+            build_document(Source(document.kind, ""), at=at, body=document.body)
+            for document in collection.documents
+        ]
+        await self._thread.call(self._keep, [*frames, *documents])
         if collection.facts:
             await self._thread.call(self._keep_changed, collection.facts, self._now())
 

@@ -4,30 +4,47 @@ from typing import ClassVar
 
 import psutil
 
-from streamswarm_agent.collectors.base import CollectedFrame, Collection
+from streamswarm_agent.collectors.base import CollectedFact, CollectedFrame, Collection
+from streamswarm_agent.runtime.budget import Budget
 from streamswarm_agent.runtime.clock import ServerTime
 from streamswarm_agent.runtime.uploader import Uploader
 from streamswarm_agent.spool.spool import Spool
 
 
 class SelfCollector:
-    """The agent's share of one core, its memory in bytes, its spool and its last upload."""
+    """The agent's share of one core, its memory in bytes, its budget, its spool, its last upload.
+
+    Facts: the budget's step with its reason, and why the agent last restarted itself.
+    """
 
     name: ClassVar[str] = "agent"
 
     def __init__(
-        self, spool: Spool, uploader: Uploader, server_time: ServerTime, process: psutil.Process
+        self,
+        spool: Spool,
+        uploader: Uploader,
+        server_time: ServerTime,
+        process: psutil.Process,
+        *,
+        budget: Budget,
+        last_restart: str = "",
     ) -> None:
         self._spool = spool
         self._uploader = uploader
         self._server_time = server_time
         self._process = process
+        self._budget = budget
+        self._last_restart = last_restart
         self._is_first = True
 
     def collect(self) -> Collection:
-        """One frame; absent are the processor share at first (I), the upload before any (T)."""
+        """One frame; absent are processor shares at first (I), the upload before any (T)."""
+        verdict = self._budget.verdict
         oldest_at = self._uploader.oldest_at
         values = {
+            "agent.memory.limit": verdict.memory_limit_bytes,
+            "agent.cpu.limit": verdict.cpu_limit_share,
+            "agent.budget.step": float(verdict.level),
             "agent.memory.rss": float(self._process.memory_info().rss),
             "agent.spool.depth": float(self._spool.depth),
             "agent.spool.dropped": float(self._spool.dropped),
@@ -42,8 +59,18 @@ class SelfCollector:
             self._is_first = False
         else:
             values["agent.cpu.utilization"] = utilization
+        if verdict.cpu_share is None:
+            absent["agent.cpu.utilization.1m"] = "I"
+        else:
+            values["agent.cpu.utilization.1m"] = verdict.cpu_share
         if self._uploader.last_duration_seconds is None:
             absent["agent.upload.duration"] = "T"
         else:
             values["agent.upload.duration"] = self._uploader.last_duration_seconds
-        return Collection(frames=(CollectedFrame("agent", "", values, absent),))
+        return Collection((CollectedFrame("agent", "", values, absent),), self._list_facts())
+
+    def _list_facts(self) -> tuple[CollectedFact, ...]:
+        facts = {"agent.budget": self._budget.verdict.describe()}
+        if self._last_restart:
+            facts["agent.restart"] = self._last_restart
+        return tuple(CollectedFact("agent", "", key, value) for key, value in facts.items())

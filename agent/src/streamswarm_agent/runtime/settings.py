@@ -1,14 +1,15 @@
-"""The configuration in force: the server's last word, also across restarts without a server."""
+"""The configuration in force: the owner's word and the server's last, also without a server."""
 
 import asyncio
 import logging
 from typing import Any
 
 from streamswarm_agent.errors import StateUnusable
+from streamswarm_agent.runtime.configuration.resolution import Configuration
 from streamswarm_agent.runtime.egress import PolicyResolver
 from streamswarm_agent.spool.state import StateDirectory
 from streamswarm_agent.transport.client import ServerClient
-from streamswarm_agent.wire.messages import Config
+from streamswarm_agent.wire.messages import CollectorSettings, Config
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +19,14 @@ _CONFIG_FILE = "config.json"
 class Settings:
     """Holds the configuration and the egress policy that follows from it."""
 
-    def __init__(self, state: StateDirectory, resolver: PolicyResolver) -> None:
+    def __init__(
+        self,
+        state: StateDirectory,
+        resolver: PolicyResolver,
+        configuration: Configuration | None = None,
+    ) -> None:
+        """`configuration` is what this host's owner says."""
+        self.configuration = configuration or Configuration()
         self._state = state
         self._resolver = resolver
         self.config = Config()
@@ -33,6 +41,10 @@ class Settings:
                 self._apply(Config.parse(kept["config"]), str(kept["etag"]))
         except (StateUnusable, KeyError, TypeError, ValueError, AttributeError) as error:
             logger.warning("config_ignored file=%s reason=%r", _CONFIG_FILE, error)
+
+    def read_collector(self, name: str) -> CollectorSettings:
+        """Whether and how often a collector is read, by the owner's and the server's word."""
+        return self.configuration.judge_collector(name, self.config)
 
     async def refresh(self, client: ServerClient) -> None:
         """Take the server's configuration if it is another one, and keep it on disk.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from streamswarm_agent.errors import AgentError, CallFailed, CallRefused
@@ -44,6 +45,7 @@ class Uploader:
         settings: Settings,
         clock: Clock,
         wake: asyncio.Event,
+        read_batch_records: Callable[[], int] = lambda: MAXIMUM_RECORDS,
         pass_point: PassPoint = pass_unharmed,
     ) -> None:
         """`wake` is set while more than one batch of backlog waits."""
@@ -53,6 +55,7 @@ class Uploader:
         self._settings = settings
         self._clock = clock
         self._wake = wake
+        self._read_batch_records = read_batch_records
         self._pass_point = pass_point
         self._last_flush = float("-inf")
         self.last_duration_seconds: float | None = None
@@ -84,7 +87,7 @@ class Uploader:
     async def _send_waiting(self, select: Selection) -> bool:
         """Send one batch of the selection; False when it was empty."""
         records = await self._thread.call(
-            select, records=MAXIMUM_RECORDS, size_bytes=MAXIMUM_PLAIN_BYTES
+            select, records=self._read_batch_records(), size_bytes=MAXIMUM_PLAIN_BYTES
         )
         if records:
             await self._send(records)

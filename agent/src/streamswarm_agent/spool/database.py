@@ -3,6 +3,8 @@
 import logging
 import sqlite3
 import time
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from streamswarm_agent.errors import StateUnusable
@@ -56,6 +58,42 @@ CREATE TABLE facts (
 ) WITHOUT ROWID;
 """
 
+# Added later: a file without it, from an earlier version, is as sound as one with it.
+_LAST_RESULTS = """
+CREATE TABLE IF NOT EXISTS last_results (
+    assignment TEXT PRIMARY KEY,
+    at TEXT NOT NULL,
+    payload TEXT NOT NULL
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolTotals:
+    """What a spool holds: waiting records and their bytes, and what was dropped and refused."""
+
+    records: int
+    bytes: int
+    dropped: int
+    refused: int
+
+
+def read_totals(path: Path) -> SpoolTotals:
+    """The totals of a spool that an agent may be using.
+
+    Raises: StateUnusable when the file cannot be read.
+    """
+    query = (
+        "SELECT (SELECT count(*) FROM records), (SELECT coalesce(sum(bytes), 0) FROM records),"
+        " (SELECT coalesce(max(value), 0) FROM counters WHERE name = 'dropped'),"
+        " (SELECT count(*) FROM quarantine)"
+    )
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return SpoolTotals(*connection.execute(query).fetchone())
+    except sqlite3.Error as error:
+        raise StateUnusable(f"spool {path}: {error}") from error
+
 
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to a sound spool file; a damaged one is renamed `spool.corrupt-<time>`.
@@ -90,6 +128,7 @@ def _open_sound(path: Path) -> sqlite3.Connection:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {_VERSION}; COMMIT;")
         _check_soundness(connection)
+        connection.execute(_LAST_RESULTS)
     except BaseException:
         connection.close()
         raise

@@ -22,6 +22,8 @@ _ROW_OVERHEAD_BYTES = 120
 _UNWRITTEN_RECORDS = 1_000
 _DROP_CHUNK_RECORDS = 200
 _QUARANTINE_RECORDS = 10_000
+_LAST_RESULTS = 1_000
+_DROP_ORDER = ("WHERE kind IN ('processes', 'connections')", "WHERE kind = 'frame'", "")
 _DURABLE_KINDS = {"result", "inventory"}
 _COLUMNS = "id, kind, at, layout, payload, bytes"
 
@@ -36,7 +38,8 @@ class Spool:
     """A bounded queue on disk that survives crashes, used by one thread at a time.
 
     Records of this process are live until an upload fails (`demote_live`); the rest is backlog.
-    When it is full the oldest frames are dropped first, and every drop is counted on disk.
+    When it is full the oldest documents are dropped first, then the oldest frames, results last;
+    every drop is counted on disk. The last result of each assignment stays for who looks here.
     """
 
     def __init__(self, path: Path, limits: SpoolLimits | None = None) -> None:
@@ -48,6 +51,7 @@ class Spool:
         self._unwritten_facts: dict[FactName, str] = {}
         self._known_layouts: set[str] = set()
         self._delete_unused_layouts()
+        self._delete_old_results()
         self.depth, self._bytes = self._connection.execute(
             "SELECT count(*), coalesce(sum(bytes), 0) FROM records"
         ).fetchone()
@@ -245,6 +249,16 @@ class Spool:
             "INSERT INTO records (kind, at, layout, payload, bytes) VALUES (?, ?, ?, ?, ?)",
             (record.kind, record.at, layout and layout.hash, record.payload, size_bytes),
         )
+        if record.kind == "result":
+            # What a probe found in detail may be long, and is not for a glance.
+            self._connection.execute(
+                "INSERT OR REPLACE INTO last_results"
+                " SELECT json_extract(payload, '$.assignment'), ?2,"
+                " json_remove(payload, '$.document')"
+                " FROM (SELECT CASE WHEN json_valid(?1) THEN ?1 ELSE '{}' END AS payload)"
+                " WHERE json_extract(payload, '$.assignment') IS NOT NULL",
+                (record.payload, record.at),
+            )
         self.depth += 1
         self._bytes += size_bytes
 
@@ -252,8 +266,10 @@ class Spool:
         oldest = "id IN (SELECT id FROM records {} ORDER BY id LIMIT ?)"
         while self._bytes > self._limits.bytes or self.depth > self._limits.records:
             excess = max(1, min(_DROP_CHUNK_RECORDS, self.depth // 100))
-            dropped = self._delete(oldest.format("WHERE kind = 'frame'"), excess)
-            self.dropped += dropped or self._delete(oldest.format(""), excess)
+            self.dropped += next(
+                filter(None, (self._delete(oldest.format(kinds), excess) for kinds in _DROP_ORDER)),
+                0,
+            )
         self._write_counter("dropped", self.dropped)
 
     def _delete(self, condition: str, argument: str | int) -> int:
@@ -282,6 +298,13 @@ class Spool:
         self._connection.execute(
             "DELETE FROM layouts WHERE hash NOT IN "
             "(SELECT DISTINCT layout FROM records WHERE layout IS NOT NULL)"
+        )
+
+    def _delete_old_results(self) -> None:
+        self._connection.execute(
+            "DELETE FROM last_results WHERE assignment NOT IN"
+            " (SELECT assignment FROM last_results ORDER BY at DESC LIMIT ?)",
+            (_LAST_RESULTS,),
         )
 
     def _read_counter(self, name: str) -> int:

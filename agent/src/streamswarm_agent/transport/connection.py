@@ -1,4 +1,4 @@
-"""Connections to the server that obey nothing but their arguments: no proxy, no netrc."""
+"""Connections to the server that obey nothing but their arguments: no environment, no netrc."""
 
 import ssl
 
@@ -44,11 +44,14 @@ def make_tls_context(server_url: str, ca_file: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=None if is_system_store_present else certifi.where())
 
 
-def open_http(server_url: str, tls: ssl.SSLContext) -> httpx.AsyncClient:
+def open_http(
+    server_url: str, tls: ssl.SSLContext, *, proxy: str | None = None
+) -> httpx.AsyncClient:
     """A client for one server; it follows no redirect and reads no environment."""
     return httpx.AsyncClient(
         base_url=server_url,
         verify=tls,
+        proxy=proxy,
         timeout=_TIMEOUT,
         trust_env=False,
         follow_redirects=False,

@@ -5,6 +5,7 @@ import json
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -27,6 +28,7 @@ async def listen_for_nudges(
     *,
     tls: ssl.SSLContext,
     on_nudge: Callable[[str], None],
+    proxy: str | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Call `on_nudge` with every word the server sends, for ever, reconnecting with back-off."""
@@ -34,7 +36,7 @@ async def listen_for_nudges(
     while True:
         error: AgentError
         try:
-            await _listen_once(server_url, key, tls, on_nudge, backoff)
+            await _listen_once(_Door(server_url, key, tls, proxy), on_nudge, backoff)
             error = CallFailed("the server closed the socket")
         except InvalidStatus as refusal:
             status = refusal.response.status_code
@@ -48,20 +50,24 @@ async def listen_for_nudges(
         await sleep(delay_seconds)
 
 
-async def _listen_once(
-    server_url: str,
-    key: str,
-    tls: ssl.SSLContext,
-    on_nudge: Callable[[str], None],
-    backoff: Backoff,
-) -> None:
-    is_secure = server_url.startswith("https:")
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where the socket is opened, and how."""
+
+    server_url: str
+    key: str
+    tls: ssl.SSLContext
+    proxy: str | None
+
+
+async def _listen_once(door: _Door, on_nudge: Callable[[str], None], backoff: Backoff) -> None:
+    is_secure = door.server_url.startswith("https:")
     async with connect(
-        f"ws{server_url.removeprefix('http')}/ws/agent/",
-        additional_headers={"Authorization": f"Agent {key}"},
+        f"ws{door.server_url.removeprefix('http')}/ws/agent/",
+        additional_headers={"Authorization": f"Agent {door.key}"},
         user_agent_header=USER_AGENT,
-        ssl=tls if is_secure else None,
-        proxy=None,
+        ssl=door.tls if is_secure else None,
+        proxy=door.proxy,
         ping_interval=_KEEPALIVE_SECONDS,
         ping_timeout=_KEEPALIVE_SECONDS,
         max_size=_LARGEST_MESSAGE_BYTES,

@@ -14,6 +14,8 @@ class Schedule:
     anchor_ms: int
     every_ms: int
     slip_ms: int
+    expression: str = ""
+    time_zone: str = ""
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Self:
@@ -23,6 +25,8 @@ class Schedule:
             anchor_ms=int(document["anchor_ms"]),
             every_ms=int(document["every_ms"]),
             slip_ms=int(document["slip_ms"]),
+            expression=str(document.get("expression") or ""),
+            time_zone=str(document.get("time_zone") or ""),
         )
 
 
@@ -76,6 +80,18 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A time of maintenance in which no run may start by the agent's own reckoning."""
+
+    start_ms: int
+    end_ms: int
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Self:
+        return cls(start_ms=int(document["start_ms"]), end_ms=int(document["end_ms"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """All that an agent has to do: complete, so what is missing is paused or gone."""
 
@@ -85,6 +101,7 @@ class Lease:
     assignments: Mapping[str, Assignment]
     runs: tuple[Run, ...]
     cancelled: frozenset[str]
+    pauses: tuple[Pause, ...] = ()
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Self:
@@ -96,6 +113,7 @@ class Lease:
             assignments={assignment.id: assignment for assignment in assignments},
             runs=tuple(Run.parse(entry) for entry in document["runs"]),
             cancelled=frozenset(str(run_id) for run_id in document["cancelled"]),
+            pauses=tuple(Pause.parse(entry) for entry in document.get("pauses") or ()),
         )
 
 

@@ -89,6 +89,12 @@ def build_fact(source: Source, *, at: str, key: str, value: str) -> Record:
     return Record("fact", at, encode_json(document | {"key": key, "value": value[:1024]}))
 
 
+def build_document(source: Source, *, at: str, body: Mapping[str, Any]) -> Record:
+    """A record with a document; its kind is that of its source."""
+    document = {"source": {"kind": source.kind, "subject": source.subject}, "document": body}
+    return Record(source.kind, at, encode_json(document))
+
+
 def encode_json(document: Any) -> str:
     """Compact JSON text. Raises: ValueError when it holds NaN or an infinity."""
     return json.dumps(document, separators=(",", ":"), allow_nan=False)

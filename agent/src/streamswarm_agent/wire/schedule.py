@@ -1,12 +1,14 @@
 """The slots of a schedule, computed alike by agent and server (docs/wire.md, "Slots")."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import UUID, uuid5
 
+from streamswarm_agent.wire.cron import iterate_minutes
 from streamswarm_agent.wire.messages import Assignment, Run, Schedule
 
 _RUN_NAMESPACE = UUID("5f0c5a3e-7c0b-5d1e-9d6a-1f2e3d4c5b6a")
+_MINUTE_MS = 60_000
 
 
 def _hash_text(text: str) -> int:
@@ -14,8 +16,8 @@ def _hash_text(text: str) -> int:
 
 
 def compute_phase_ms(assignment_id: str, schedule: Schedule) -> int:
-    """Milliseconds from the anchor to the first slot, 0 <= phase < every_ms; 0 for `once`."""
-    if schedule.kind == "once":
+    """Milliseconds from the anchor to the first slot, below every_ms; 0 for `once` and `cron`."""
+    if schedule.kind in {"once", "cron"}:
         return 0
     return _hash_text(f"{assignment_id}:phase") % schedule.every_ms
 
@@ -26,6 +28,8 @@ def compute_start_ms(assignment_id: str, schedule: Schedule, slot: int) -> int:
     if schedule.kind != "continuous":
         text = f"{assignment_id}:{schedule.revision}:{slot}:slip"
         slip_ms = _hash_text(text) % (schedule.slip_ms + 1)
+    if schedule.kind == "cron":
+        return slot * _MINUTE_MS + slip_ms
     phase_ms = compute_phase_ms(assignment_id, schedule)
     return schedule.anchor_ms + phase_ms + slot * schedule.every_ms + slip_ms
 
@@ -53,9 +57,17 @@ def derive_runs(assignment: Assignment, *, from_ms: int, until_ms: int) -> Itera
 
 def _list_candidate_slots(
     assignment_id: str, schedule: Schedule, from_ms: int, until_ms: int
-) -> range:
+) -> Iterable[int]:
     if schedule.kind == "once":
         return range(1)
+    if schedule.kind == "cron":
+        earliest_ms = max(from_ms - schedule.slip_ms, schedule.anchor_ms)
+        return iterate_minutes(
+            schedule.expression,
+            schedule.time_zone,
+            from_minute=-(-earliest_ms // _MINUTE_MS),
+            until_minute=-(-until_ms // _MINUTE_MS),
+        )
     if schedule.kind not in {"every", "continuous"} or schedule.every_ms <= 0:
         return range(0)
     origin_ms = schedule.anchor_ms + compute_phase_ms(assignment_id, schedule)

@@ -1,6 +1,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.operations.embedded import Embedded
 from apps.operations.preparation import DjangoPreparation
 from apps.operations.supervisor.errors import SupervisorError
-from apps.operations.supervisor.log import open_log
+from apps.operations.supervisor.log import LOG_NAME, LogFile, open_log
 from apps.operations.supervisor.programs import Site, build_environment
+from apps.tests.services.starter import Devices
 
 PRIVATE_UMASK = 0o077
 
@@ -28,6 +30,22 @@ def describe_site() -> Site:
     )
 
 
+def describe_log(path: Path | None) -> LogFile:
+    environment = settings.ENVIRONMENT
+    return LogFile(
+        path=path or settings.VAR_DIR / "log" / LOG_NAME,
+        max_megabytes=int(environment.number("SWARM_LOG_MAX_MEGABYTES")),
+        keep=int(environment.number("SWARM_LOG_KEEP")),
+    )
+
+
+def describe_devices() -> Devices:
+    return Devices(
+        addresses=settings.ENVIRONMENT.pairs("SWARM_MONITORED_DEVICES"),
+        every_seconds=settings.ENVIRONMENT.number("SWARM_DEVICE_PING_INTERVAL"),
+    )
+
+
 class Command(BaseCommand):
     help = "Starts everything on this machine and keeps it running until Ctrl-C."
     requires_system_checks: tuple[str, ...] = ()
@@ -36,10 +54,13 @@ class Command(BaseCommand):
         # The database, the keys, the log and the sockets are nobody else's to read.
         os.umask(PRIVATE_UMASK)
         site = describe_site()
-        report = open_log(site.var_dir / "log", sys.stdout)
         environment = settings.ENVIRONMENT
+        report = open_log(describe_log(environment.log_file), sys.stdout)
         preparation = DjangoPreparation(
-            site, admin_password=environment.text("SWARM_ADMIN_PASSWORD"), report=report
+            site,
+            admin_password=environment.text("SWARM_ADMIN_PASSWORD"),
+            report=report,
+            devices=describe_devices(),
         )
         embedded = Embedded(
             site,

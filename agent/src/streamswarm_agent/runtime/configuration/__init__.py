@@ -1,0 +1,1 @@
+"""What this agent is told: the table of settings, who says what, and whose word counts."""

@@ -1,0 +1,58 @@
+"""Single-use links by which a user sets a new password."""
+
+from datetime import timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.db import transaction
+
+from apps.accounts.algorithms.link_secrets import digest_secret, make_secret
+from apps.accounts.models import PasswordLink, User
+from apps.accounts.selectors import find_password_link
+from apps.accounts.services.audit import record_audit
+from apps.accounts.services.sessions import end_sessions
+from apps.accounts.services.setup import collect_errors
+from apps.core.clock import read_now
+from apps.core.errors import Invalid
+
+LINK_LIFE = timedelta(hours=24)
+
+
+@transaction.atomic
+def issue_password_link(*, user: User, life: timedelta = LINK_LIFE) -> tuple[PasswordLink, str]:
+    """The stored link and its secret, which is never to be had again; earlier ones are void."""
+    now = read_now()
+    PasswordLink.objects.filter(user=user, used_at=None).delete()
+    secret = make_secret()
+    link = PasswordLink.objects.create(
+        user=user, digest=digest_secret(secret), created_at=now, expires_at=now + life
+    )
+    record_audit(action="issue password link", target=user, after={"expires_at": link.expires_at})
+    return link, secret
+
+
+@transaction.atomic
+def set_password_by_link(*, secret: str, password: str) -> User:
+    """The link's user with the new password; the link is used up, every session has ended.
+
+    Raises: NotFound for a link that is unknown, used or expired, Invalid for a weak password.
+    """
+    link = find_password_link(secret, is_locked=True)
+    link.used_at = read_now()
+    link.save(update_fields=["used_at"])
+    set_password(user=link.user, password=password)
+    return link.user
+
+
+@transaction.atomic
+def set_password(*, user: User, password: str) -> None:
+    """Give the user that password; every session of it ends.
+
+    Raises: Invalid for a password that breaks a rule.
+    """
+    errors = collect_errors("password", lambda: validate_password(password, user))
+    if errors:
+        raise Invalid(errors)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record_audit(action="reset password", target=user, after={"password": "changed"})
+    end_sessions(user=user)

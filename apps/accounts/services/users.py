@@ -1,0 +1,165 @@
+"""Users, as administrators make and change them."""
+
+from collections.abc import Sequence
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.password_validation import validate_password
+from django.db import IntegrityError, transaction
+
+from apps.accounts.models import User
+from apps.accounts.services.audit import record_audit
+from apps.accounts.services.roles import (
+    Grant,
+    check_grants,
+    describe_roles,
+    keep_an_administrator,
+    replace_roles,
+)
+from apps.accounts.services.sessions import end_sessions
+from apps.accounts.services.setup import collect_errors
+from apps.core.errors import FieldError, Invalid
+
+CHECKED_FIELDS = ("username", "email", "first_name", "last_name")
+
+
+def create_user(
+    *,
+    username: str,
+    email: str = "",
+    first_name: str = "",
+    last_name: str = "",
+    password: str | None = None,
+    grants: Sequence[Grant] = (),
+) -> User:
+    """The stored user with its roles; without a password nobody signs in until one is set.
+
+    Raises: Invalid naming each wrong field and its rule.
+    """
+    check_grants(grants)
+    user = User(
+        username=username.strip(),
+        email=email.strip(),
+        first_name=first_name.strip(),
+        last_name=last_name.strip(),
+    )
+    errors = list_wrong_fields(user)
+    if password is not None:
+        errors += collect_errors("password", lambda: validate_password(password, user))
+    if errors:
+        raise Invalid(errors)
+    # An empty password is stored as an unusable one.
+    user.set_password(password)
+    with transaction.atomic():
+        save_user(user)
+        replace_roles(user, list(dict.fromkeys(grants)))
+        record_audit(action="create", target=user, after=describe_user(user))
+    return user
+
+
+def change_user(*, user: User, username: str, email: str, first_name: str, last_name: str) -> User:
+    """The user with its new names and e-mail address.
+
+    Raises: Invalid naming each wrong field and its rule.
+    """
+    before = describe_user(user)
+    user.username, user.email = username.strip(), email.strip()
+    user.first_name, user.last_name = first_name.strip(), last_name.strip()
+    errors = list_wrong_fields(user)
+    if errors:
+        raise Invalid(errors)
+    after = describe_user(user)
+    with transaction.atomic():
+        save_user(user)
+        if before != after:
+            record_audit(action="change", target=user, before=before, after=after)
+    return user
+
+
+def list_wrong_fields(user: User) -> list[FieldError]:
+    errors = []
+    others = {field.name for field in user._meta.fields} - set(CHECKED_FIELDS)  # noqa: SLF001 - Django's documented API
+    for field in CHECKED_FIELDS:
+        rest = others | set(CHECKED_FIELDS) - {field}
+        errors += collect_errors(field, lambda rest=rest: user.clean_fields(exclude=rest))  # type: ignore[misc]  # a loop variable bound at once
+    namesakes = User.objects.filter(username__iexact=user.username).exclude(pk=user.pk)
+    if namesakes.exists():
+        errors.append(tell_taken(user))
+    return errors
+
+
+def tell_taken(user: User) -> FieldError:
+    return FieldError("username", "taken", f"another user is named {user.username!r}")
+
+
+def save_user(user: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:
+        raise Invalid([tell_taken(user)]) from error
+
+
+def describe_user(user: User) -> dict[str, object]:
+    """What the audit keeps of a user: never a secret."""
+    return {
+        "username": user.username,
+        "email": user.email,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "is_active": user.is_active,
+        "roles": describe_roles(user) if user.pk else [],
+    }
+
+
+def deactivate_user(*, user: User) -> None:
+    """Lock the user out: sessions end, tokens stop working; nothing of it is lost.
+
+    Raises: Conflict `last_admin`.
+    """
+    with keep_an_administrator():
+        if set_active(user, is_active=False):
+            end_sessions(user=user)
+
+
+def reactivate_user(*, user: User) -> None:
+    """Let the user in again, with the roles it had."""
+    with transaction.atomic():
+        set_active(user, is_active=True)
+
+
+def set_active(user: User, *, is_active: bool) -> bool:
+    """Whether anything changed."""
+    if user.is_active == is_active:
+        return False
+    user.is_active = is_active
+    user.save(update_fields=["is_active"])
+    record_audit(
+        action="reactivate" if is_active else "deactivate",
+        target=user,
+        before={"is_active": not is_active},
+        after={"is_active": is_active},
+    )
+    return True
+
+
+def delete_user(*, user: User) -> None:
+    """Remove the user with its roles, tokens and sessions; what it did stays in the audit.
+
+    Raises: Conflict `last_admin`.
+    """
+    with keep_an_administrator():
+        end_sessions(user=user)
+        record_audit(action="delete", target=user, before=describe_user(user))
+        user.delete()
+
+
+def reset_second_factor(*, user: User) -> bool:
+    """Whether the user had a second factor; it and its recovery codes are gone now."""
+    with transaction.atomic():
+        factors = Authenticator.objects.filter(user=user)
+        kinds = sorted(factors.values_list("type", flat=True))
+        if not kinds:
+            return False
+        factors.delete()
+        record_audit(action="reset second factor", target=user, before={"factors": kinds})
+    return True

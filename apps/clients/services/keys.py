@@ -1,0 +1,145 @@
+"""The secrets by which agents prove which client they are."""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from apps.accounts.services import record_audit
+from apps.clients.models import Client, Key
+from apps.clients.published import ClientChanged
+from apps.core.bus import publish
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, FieldError, Invalid, NotAuthenticated
+
+PREFIX_BYTES = 4
+SECRET_BYTES = 32
+ROTATION_OVERLAP = timedelta(minutes=10)
+MAXIMUM_OVERLAP = timedelta(days=7)
+MAXIMUM_VALID_KEYS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """The client that a valid key belongs to."""
+
+    client_id: UUID
+    client_name: str
+
+
+def digest_secret(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def issue_key(client: Client) -> str:
+    """The secret text of a new key of `client`."""
+    prefix = secrets.token_hex(PREFIX_BYTES)
+    secret = f"{prefix}.{secrets.token_urlsafe(SECRET_BYTES)}"
+    Key.objects.create(
+        client=client, prefix=prefix, digest=digest_secret(secret), created_at=read_now()
+    )
+    return secret
+
+
+@transaction.atomic
+def rotate_key(*, client: Client, overlap: timedelta = ROTATION_OVERLAP) -> str:
+    """The secret text of a new key; earlier keys go on working for `overlap`.
+
+    A suspected clone counts as dealt with: it has no part in the new key.
+    Raises: Invalid for an overlap below zero or above 7 days.
+    """
+    if not timedelta() <= overlap <= MAXIMUM_OVERLAP:
+        detail = "must be from 0 to 604800 seconds (7 days)"
+        raise Invalid([FieldError("overlap_seconds", "out_of_range", detail)])
+    until = read_now() + overlap
+    # A key that ends earlier than that keeps its own end.
+    is_longer = Q(expires_at=None) | Q(expires_at__gt=until)
+    Key.objects.filter(is_longer, client=client, revoked_at=None).update(expires_at=until)
+    secret = issue_key(client)
+    before = forget_clone(client)
+    after = {"earlier_keys_until": until, "key": secret.partition(".")[0]}
+    record_audit(action="rotate_key", target=client, before=before, after=after)
+    publish(ClientChanged(client.id))
+    return secret
+
+
+@transaction.atomic
+def add_key(*, client: Client) -> str:
+    """The secret text of one more key; the earlier ones go on working.
+
+    Raises: Conflict when the client has as many valid keys as it may have.
+    """
+    Client.objects.select_for_update(of=("self",)).get(id=client.id)
+    valid = Key.objects.filter(client=client, revoked_at=None)
+    if valid.exclude(expires_at__lte=read_now()).count() >= MAXIMUM_VALID_KEYS:
+        detail = f"A client has at most {MAXIMUM_VALID_KEYS} valid keys; revoke one first."
+        raise Conflict("too_many_keys", detail, limit=MAXIMUM_VALID_KEYS)
+    secret = issue_key(client)
+    record_audit(action="add_key", target=client, after={"key": secret.partition(".")[0]})
+    publish(ClientChanged(client.id))
+    return secret
+
+
+@transaction.atomic
+def revoke_key(*, client: Client, key: Key) -> None:
+    """End one key of `client`; an agent that has it gets 401 within seconds."""
+    changed = Key.objects.filter(id=key.id, client=client, revoked_at=None)
+    if changed.update(revoked_at=read_now()):
+        record_audit(action="revoke_key", target=client, after={"key": key.prefix})
+        publish(ClientChanged(client.id))
+
+
+@transaction.atomic
+def revoke_keys(*, client: Client) -> int:
+    """How many keys of `client` were revoked; from then on its agent gets 401."""
+    count = Key.objects.filter(client=client, revoked_at=None).update(revoked_at=read_now())
+    record_audit(action="revoke_keys", target=client, after={"keys": count})
+    publish(ClientChanged(client.id))
+    return count
+
+
+@transaction.atomic
+def clear_clone(*, client: Client) -> None:
+    """Take back the suspicion that two agents share a key of `client`."""
+    before = forget_clone(client)
+    if before:
+        record_audit(action="clear_clone", target=client, before=before)
+        publish(ClientChanged(client.id))
+
+
+def forget_clone(client: Client) -> dict[str, object]:
+    """What was suspected of `client`, which is forgotten; empty when nothing was."""
+    if client.clone_suspected_at is None:
+        return {}
+    before: dict[str, object] = {
+        "clone_suspected_at": client.clone_suspected_at,
+        "clone_detail": client.clone_detail,
+    }
+    client.clone_suspected_at, client.clone_detail, client.earlier_boots = None, "", []
+    client.save(update_fields=["clone_suspected_at", "clone_detail", "earlier_boots"])
+    return before
+
+
+def identify_key(secret: str) -> KeyHolder:
+    """Whose valid key this secret text is; one narrow query, because every call of an agent asks.
+
+    Raises: NotAuthenticated(key_unknown | key_revoked | key_expired).
+    """
+    prefix, _separator, _rest = secret.partition(".")
+    rows = Key.objects.filter(prefix=prefix).order_by()
+    columns = ("client_id", "client__name", "digest", "revoked_at", "expires_at")
+    found = list(rows.values_list(*columns))
+    digest = digest_secret(secret)
+    if not found or not hmac.compare_digest(found[0][2], digest):
+        raise NotAuthenticated("key_unknown", "This agent key is not known here; enrol again.")
+    client_id, client_name, _digest, revoked_at, expires_at = found[0]
+    if revoked_at is not None:
+        raise NotAuthenticated("key_revoked", "This agent key was revoked; enrol again.")
+    if expires_at is not None and expires_at <= read_now():
+        raise NotAuthenticated("key_expired", "This agent key was replaced by a newer one.")
+    return KeyHolder(client_id, client_name)

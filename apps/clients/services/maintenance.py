@@ -1,0 +1,198 @@
+"""Maintenance windows: made, changed, ended early and deleted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from apps.accounts.actors import read_actor
+from apps.accounts.services import record_audit
+from apps.clients.algorithms.recurrence import (
+    Recurrence,
+    RecurrenceFault,
+    check_recurrence,
+    list_occurrences,
+)
+from apps.clients.algorithms.selector import Selector, parse_selector
+from apps.clients.models import Client, MaintenanceWindow, Site, Tag
+from apps.clients.published import MaintenanceChanged
+from apps.clients.selectors import read_recurrence
+from apps.core.bus import publish
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, FieldError, Invalid, NotFound
+
+NAME_LENGTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WindowDefinition:
+    """A maintenance window as it is asked for; `selector` as `Selector` stores itself."""
+
+    name: str
+    starts_at: datetime
+    duration_seconds: int
+    time_zone: str
+    effect: str = "pause"
+    recurrence: str = ""
+    selector: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_window(definition: WindowDefinition) -> Selector:
+    """The selector of a definition that can be stored.
+
+    Raises: Invalid naming each wrong field and its limit.
+    """
+    errors = []
+    if not 1 <= len(definition.name.strip()) <= NAME_LENGTH or not definition.name.isprintable():
+        detail = f"must have 1 to {NAME_LENGTH} characters, none of them a control character"
+        errors.append(FieldError("name", "length", detail))
+    if definition.effect not in MaintenanceWindow.Effect.values:
+        allowed = ", ".join(MaintenanceWindow.Effect.values)
+        errors.append(FieldError("effect", "unknown", f"must be one of {allowed}"))
+    try:
+        check_recurrence(build_recurrence(definition))
+    except RecurrenceFault as fault:
+        errors.append(FieldError(fault.field, fault.code, fault.detail))
+    selector = Selector()
+    try:
+        selector = parse_selector(definition.selector)
+    except KeyError as error:
+        detail = f"has no member {error.args[0]!r}; it takes sites, tags and clients"
+        errors.append(FieldError("selector", "unknown_member", detail))
+    except ValueError as error:
+        errors.append(FieldError("selector", "malformed", str(error)))
+    errors += check_members(selector)
+    if errors:
+        raise Invalid(errors)
+    return selector
+
+
+def build_recurrence(definition: WindowDefinition) -> Recurrence:
+    return Recurrence(
+        starts_at=definition.starts_at,
+        duration_seconds=definition.duration_seconds,
+        time_zone=definition.time_zone,
+        rule=definition.recurrence,
+    )
+
+
+def check_members(selector: Selector) -> list[FieldError]:
+    """An error for each kind of member of which some do not exist, naming those."""
+    sites = Site.objects.filter(slug__in=selector.sites).values_list("slug", flat=True)
+    tags = Tag.objects.filter(slug__in=selector.tags).values_list("slug", flat=True)
+    clients = Client.objects.filter(id__in=selector.client_ids, deleted_at=None)
+    return [
+        *name_unknown("site", selector.sites, sites if selector.sites else ()),
+        *name_unknown("tag", selector.tags, tags if selector.tags else ()),
+        *name_unknown(
+            "client",
+            selector.client_ids,
+            clients.values_list("id", flat=True) if selector.client_ids else (),
+        ),
+    ]
+
+
+def name_unknown(kind: str, wanted: Iterable[Any], known: Iterable[Any]) -> list[FieldError]:
+    unknown = sorted(str(one) for one in set(wanted) - set(known))
+    if not unknown:
+        return []
+    detail = f"there is no {kind} called {', '.join(unknown)}"
+    return [FieldError(f"selector.{kind}s", "unknown", detail)]
+
+
+@transaction.atomic
+def create_window(definition: WindowDefinition) -> MaintenanceWindow:
+    """The stored window.
+
+    Raises: Invalid naming each wrong field and its limit.
+    """
+    selector = check_window(definition)
+    window = MaintenanceWindow(created_at=read_now(), created_by=read_actor().user)
+    apply_definition(window, definition, selector)
+    window.save(force_insert=True)
+    record_audit(action="create", target=window, after=describe_window(window))
+    publish(MaintenanceChanged(window.id))
+    return window
+
+
+@transaction.atomic
+def change_window(*, window: MaintenanceWindow, definition: WindowDefinition) -> MaintenanceWindow:
+    """The window as it is to be from now on, an early end by hand forgotten.
+
+    Raises: Invalid naming each wrong field and its limit, NotFound when it was deleted meanwhile.
+    """
+    selector = check_window(definition)
+    locked = lock_window(window)
+    before = describe_window(locked)
+    apply_definition(locked, definition, selector)
+    locked.ended_at = None
+    locked.save()
+    record_audit(action="change", target=locked, before=before, after=describe_window(locked))
+    publish(MaintenanceChanged(locked.id))
+    return locked
+
+
+@transaction.atomic
+def end_window(*, window: MaintenanceWindow) -> MaintenanceWindow:
+    """The window with what is going on ended now; a repeated one comes again as planned.
+
+    Raises: Conflict(not_running) when nothing is going on.
+    """
+    locked = lock_window(window)
+    now = read_now()
+    running = list_occurrences(
+        read_recurrence(locked), start=now, end=now + timedelta(microseconds=1)
+    )
+    if not running:
+        raise Conflict("not_running", "This maintenance window is not going on right now.")
+    before = {"ended_at": locked.ended_at}
+    locked.ended_at = now
+    locked.save(update_fields=["ended_at"])
+    record_audit(action="end", target=locked, before=before, after={"ended_at": now})
+    publish(MaintenanceChanged(locked.id))
+    return locked
+
+
+@transaction.atomic
+def delete_window(*, window: MaintenanceWindow) -> None:
+    """Remove the window; what it paused is planned again as far as it lies ahead.
+
+    Raises: NotFound when it was deleted meanwhile.
+    """
+    locked = lock_window(window)
+    record_audit(action="delete", target=locked, before=describe_window(locked))
+    publish(MaintenanceChanged(locked.id))
+    locked.delete()
+
+
+def lock_window(window: MaintenanceWindow) -> MaintenanceWindow:
+    locked = MaintenanceWindow.objects.select_for_update(no_key=True).filter(id=window.id).first()
+    if locked is None:
+        raise NotFound("window_unknown", "There is no such maintenance window any more.")
+    return locked
+
+
+def apply_definition(
+    window: MaintenanceWindow, definition: WindowDefinition, selector: Selector
+) -> None:
+    window.name = definition.name.strip()
+    window.effect = definition.effect
+    window.starts_at = definition.starts_at.replace(microsecond=0)
+    window.duration_seconds = definition.duration_seconds
+    window.time_zone = definition.time_zone
+    window.recurrence = definition.recurrence
+    window.selector = selector.as_document()
+
+
+def describe_window(window: MaintenanceWindow) -> dict[str, Any]:
+    return {
+        "name": window.name,
+        "effect": window.effect,
+        "starts_at": window.starts_at,
+        "duration_seconds": window.duration_seconds,
+        "time_zone": window.time_zone,
+        "recurrence": window.recurrence,
+        "selector": window.selector,
+    }

@@ -1,0 +1,162 @@
+"""Which clients run a test: giving it to some, taking it from others, for many at once."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from apps.accounts.services import record_audit
+from apps.clients.models import Client
+from apps.clients.services import wake_schedules
+from apps.core.bus import publish
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, NotFound
+from apps.metrics.services import know_sources
+from apps.tests.models import Assignment, Run, Test
+from apps.tests.published import ScheduleChanged, TestChanged
+from apps.tests.services.planning import plan_locked
+from apps.tests.services.quotas import refuse_beyond_quotas
+
+ROWS_PER_STATEMENT = 500
+LABELS_AUDITED = 200
+PLANNED_AT_ONCE = 100
+
+
+def lock_test(test: Test) -> Test:
+    """The test as it is stored right now, locked; every change begins here.
+
+    Locks are taken in the order test, user, clients, audit, so that two changes never wait in a
+    circle.
+    Raises: NotFound when it was deleted meanwhile.
+    """
+    locked = Test.objects.select_for_update(no_key=True).filter(id=test.id).first()
+    if locked is None:
+        raise NotFound("test_unknown", "There is no such test any more.")
+    return locked
+
+
+@transaction.atomic
+def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
+    """Make exactly `clients` run the test; whoever is taken away keeps its history.
+
+    Raises: Conflict(chosen_by_rule) for a test that chooses its clients itself,
+    Conflict(quota_exceeded) naming whose limit it would break.
+    """
+    locked = lock_test(test)
+    if locked.selection_kind != Test.SelectionKind.CLIENTS:
+        raise Conflict(
+            "chosen_by_rule",
+            "This test chooses its clients by a rule; change its selection to name them.",
+            field="clients",
+        )
+    client_ids = [client.id for client in clients]
+    refuse_beyond_quotas(locked, client_ids=client_ids)
+    book_clients(test=locked, client_ids=client_ids)
+
+
+def book_clients(*, test: Test, client_ids: Iterable[UUID]) -> None:
+    """Make exactly those clients run the locked test; a handful of queries for any number.
+
+    Whoever calls it has looked after quotas.
+    """
+    wanted = sorted(set(client_ids))
+    known = {row.client_id: row for row in test.assignments.all()}
+    active = {client_id for client_id, row in known.items() if row.removed_at is None}
+    added = [client_id for client_id in wanted if client_id not in active]
+    removed = sorted(active - set(wanted))
+    remove_assignments([known[client_id] for client_id in removed])
+    add_assignments(test, added, known)
+    if added or removed:
+        wake([*added, *removed])
+        audit_booking(test, added=added, removed=removed, count=len(wanted))
+    publish(TestChanged(test.id))
+
+
+def remove_assignments(rows: Sequence[Assignment]) -> None:
+    if not rows:
+        return
+    ids = [row.id for row in rows]
+    # Runs before their assignment, as a result that comes in locks them.
+    take_back_runs(ids, "assignment removed")
+    Assignment.objects.filter(id__in=ids).update(removed_at=read_now())
+
+
+def add_assignments(test: Test, client_ids: Sequence[UUID], known: dict[UUID, Assignment]) -> None:
+    now = read_now()
+    returning = [known[client_id] for client_id in client_ids if client_id in known]
+    forget_cancelled_runs(returning)
+    fresh = [
+        Assignment(test=test, client_id=client_id, created_at=now)
+        for client_id in client_ids
+        if client_id not in known
+    ]
+    rows = [*returning, *fresh]
+    without_source = [row for row in rows if row.source_id is None]
+    sources = know_sources(
+        kind="assignment", subjects={row.id: row.client_id for row in without_source}
+    )
+    for row in rows:
+        row.test = test
+        row.removed_at = None
+        row.planned_until = None
+        row.plan_again_at = None
+        if row.source_id is None:
+            row.source_id = sources[row.id]
+    Assignment.objects.bulk_create(fresh, batch_size=ROWS_PER_STATEMENT)
+    Assignment.objects.bulk_update(
+        returning, ["removed_at", "planned_until", "plan_again_at", "source"], batch_size=ROWS_PER_STATEMENT
+    )
+    if rows and not test.is_paused:
+        # The planner makes the runs of the others at its next tick; their leases end until then.
+        at_once = rows[:PLANNED_AT_ONCE]
+        plan_locked(at_once, now, timedelta(seconds=settings.SWARM_HORIZON_SECONDS))
+
+
+def audit_booking(
+    test: Test, *, added: Sequence[UUID], removed: Sequence[UUID], count: int
+) -> None:
+    """Write down who came and who went, by name: the entry is read as the history of moves."""
+    names = dict(Client.objects.filter(id__in=[*added, *removed]).values_list("id", "name"))
+    before = {"clients": label_clients(removed, names), "count": count + len(removed) - len(added)}
+    after = {"clients": label_clients(added, names), "count": count}
+    record_audit(action="assign", target=test, before=before, after=after)
+
+
+def label_clients(client_ids: Sequence[UUID], names: dict[UUID, str]) -> list[str]:
+    labels = sorted(names.get(client_id, str(client_id)) for client_id in client_ids)
+    more = len(labels) - LABELS_AUDITED
+    return [*labels[:LABELS_AUDITED], f"and {more} more"] if more > 0 else labels
+
+
+def forget_cancelled_runs(rows: Sequence[Assignment]) -> None:
+    """Make room for the same slots again, which were cancelled when the clients went."""
+    if rows:
+        Run.objects.filter(
+            assignment_id__in=[row.id for row in rows],
+            state=Run.State.CANCELLED,
+            is_on_demand=False,
+            result=None,
+            start_at__gt=read_now(),
+        ).delete()
+
+
+def wake(client_ids: Iterable[UUID]) -> None:
+    """Let the agents of these clients fetch their schedule now."""
+    unique = tuple(sorted(set(client_ids)))
+    wake_schedules(unique)
+    publish(ScheduleChanged(unique))
+
+
+def take_back_runs(assignment_ids: Iterable[UUID], reason: str) -> None:
+    """Forget future runs that no agent has seen, and cancel those that one holds."""
+    now = read_now()
+    mine = Run.objects.filter(assignment_id__in=list(assignment_ids))
+    waiting = mine.filter(
+        Q(state__in=[Run.State.SCHEDULED, Run.State.LEASED])
+        | Q(state=Run.State.PAUSED, start_at__gt=now)
+    )
+    waiting.filter(leased_at=None).exclude(state=Run.State.LEASED).delete()
+    waiting.update(state=Run.State.CANCELLED, reason=reason, finished_at=now)

@@ -1,0 +1,107 @@
+"""Runs that start inside a maintenance window wait: the same ones however often it is looked at."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from apps.clients.algorithms.recurrence import list_occurrences
+from apps.clients.algorithms.selector import parse_selector
+from apps.clients.models import MaintenanceWindow
+from apps.clients.selectors import build_selector_filter, read_recurrence
+from apps.clients.services import wake_schedules
+from apps.core.bus import publish
+from apps.tests.models import Run
+from apps.tests.published import ScheduleChanged
+
+# As far as an agent goes on by itself; what lies beyond is paused when it comes nearer.
+PAUSES_AHEAD = timedelta(days=7)
+WAITING_STATES = (Run.State.SCHEDULED, Run.State.LEASED)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A window's next times: the runs that start in them, and what is written on those."""
+
+    reason: str
+    condition: Q
+
+
+def read_pauses(now: datetime) -> list[Pause]:
+    """The pauses of the coming week; one query."""
+    pauses = []
+    windows = MaintenanceWindow.objects.filter(effect=MaintenanceWindow.Effect.PAUSE)
+    for window in windows.order_by("starts_at", "id"):
+        times = list_occurrences(read_recurrence(window), start=now, end=now + PAUSES_AHEAD)
+        if times:
+            spans = [Q(start_at__gte=time.start, start_at__lt=time.end) for time in times]
+            selected = build_selector_filter(
+                parse_selector(window.selector), path="assignment__client__"
+            )
+            pauses.append(Pause(f"maintenance: {window.name}", reduce(or_, spans) & selected))
+    return pauses
+
+
+@transaction.atomic
+def apply_pauses(pauses: Sequence[Pause], *, now: datetime) -> int:
+    """How many runs changed: those now inside a pause wait, those outside every one go on.
+
+    Runs asked for by hand and runs that have begun are left alone.
+    """
+    return pause_runs(pauses, now=now) + resume_runs(pauses, now=now)
+
+
+def pause_runs(
+    pauses: Sequence[Pause], *, now: datetime, assignment_ids: Iterable[UUID] | None = None
+) -> int:
+    """How many runs were paused, of those assignments or of all; their agents are told."""
+    count = 0
+    ahead = Run.objects.filter(is_on_demand=False, start_at__gt=now)
+    if assignment_ids is not None:
+        ahead = ahead.filter(assignment_id__in=list(assignment_ids))
+    reasons = [pause.reason for pause in pauses]
+    orphaned = Q(state=Run.State.PAUSED) & ~Q(reason__in=reasons)
+    for pause in pauses:
+        rows = ahead.filter(pause.condition)
+        leased = rows.filter(state=Run.State.LEASED).order_by()
+        tell_agents(set(leased.values_list("assignment__client_id", flat=True)))
+        # The states once more: an agent may just have begun one of them.
+        count += (
+            Run.objects.filter(id__in=rows.values("id"))
+            .filter(Q(state__in=WAITING_STATES) | orphaned)
+            .update(state=Run.State.PAUSED, reason=pause.reason)
+        )
+    return count
+
+
+def resume_runs(pauses: Sequence[Pause], *, now: datetime) -> int:
+    """How many paused runs, still ahead, lie in no pause any more and are scheduled again."""
+    waiting = Run.objects.filter(
+        state=Run.State.PAUSED,
+        is_on_demand=False,
+        start_at__gt=now,
+        assignment__removed_at=None,
+        assignment__test__is_paused=False,
+        schedule_revision=F("assignment__test__schedule_revision"),
+    )
+    if pauses and waiting.exists():
+        held = Run.objects.filter(reduce(or_, [pause.condition for pause in pauses]))
+        waiting = waiting.exclude(id__in=held.filter(state=Run.State.PAUSED).values("id"))
+    found = dict(waiting.values_list("id", "assignment__client_id"))
+    if not found:
+        return 0
+    tell_agents(set(found.values()))
+    rows = Run.objects.filter(id__in=list(found), state=Run.State.PAUSED)
+    return rows.update(state=Run.State.SCHEDULED, reason="")
+
+
+def tell_agents(client_ids: set[UUID]) -> None:
+    if client_ids:
+        ordered = tuple(sorted(client_ids))
+        wake_schedules(ordered)
+        publish(ScheduleChanged(ordered))

@@ -1,0 +1,267 @@
+"""Quotas: who may ask for how much, and how much a client is asked for.
+
+A quota bounds what runs if all runs run at once, so that it holds at every moment; paused tests
+count for nothing.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.accounts.services import record_audit
+from apps.clients.models import Client
+from apps.core.errors import Conflict, FieldError, Invalid
+from apps.tests.algorithms.load import Load
+from apps.tests.algorithms.quotas import Excess, Limits, Use, count_room, find_excess
+from apps.tests.kinds import KINDS
+from apps.tests.models import Assignment, Quota, Test
+
+MOST_TESTS = 1_000_000
+MOST_RATE = 1e9
+# Where a form or a program changes how many clients bear a test.
+FIELDS_OF_SELECTION = {"clients": "clients", "all": "selection_kind", "any": "wanted_clients"}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTable:
+    """The limits of a scope: those of some by their id, and those of everybody else."""
+
+    others: Limits
+    of: dict[Any, Limits]
+
+    def find(self, owner_id: Any) -> Limits:
+        return self.of.get(owner_id, self.others)
+
+    @property
+    def is_unlimited(self) -> bool:
+        return self.others.is_unlimited and all(one.is_unlimited for one in self.of.values())
+
+
+def read_limits(scope: str) -> LimitTable:
+    """The limits of all users or of all clients; one query."""
+    others, own = Limits(), {}
+    for row in Quota.objects.filter(scope=scope):
+        limits = Limits(row.tests, row.packets_per_second, row.megabits_per_second)
+        owner_id = row.user_id if scope == Quota.Scope.USER else row.client_id
+        if owner_id is None:
+            others = limits
+        else:
+            own[owner_id] = limits
+    return LimitTable(others, own)
+
+
+def estimate_test(test: Test) -> Load:
+    """The most that a run of the test puts on the network of one client."""
+    return KINDS[test.kind].estimate_load(test.parameters, test.sample_interval_seconds)
+
+
+def estimate_tests(**conditions: Any) -> dict[UUID, Load]:
+    rows = Test.objects.filter(is_paused=False, **conditions).order_by()
+    return {
+        test.id: estimate_test(test)
+        for test in rows.only("kind", "parameters", "sample_interval_seconds")
+    }
+
+
+def measure_clients(
+    client_ids: Collection[UUID] | None = None, *, except_test: Test | None = None
+) -> dict[UUID, Use]:
+    """What each of those clients is asked for, or each of all; two queries.
+
+    A client that is asked for nothing is left out.
+    """
+    rows = Assignment.objects.filter(removed_at=None, test__is_paused=False).order_by()
+    if client_ids is not None:
+        rows = rows.filter(client_id__in=client_ids)
+    if except_test is not None:
+        rows = rows.exclude(test_id=except_test.id)
+    loads = estimate_tests()
+    counts: Counter[tuple[UUID, UUID]] = Counter(rows.values_list("client_id", "test_id"))
+    found: dict[UUID, Use] = {}
+    for client_id, test_id in counts:
+        one = Use(1, loads.get(test_id, Load()))
+        found[client_id] = found.get(client_id, Use()) + one
+    return found
+
+
+def measure_users(user_id: int | None = None) -> dict[int, Use]:
+    """What each user who made tests asks for of all clients together, or one of them."""
+    conditions: dict[str, Any] = {"created_by__isnull": False}
+    if user_id is not None:
+        conditions = {"created_by_id": user_id}
+    loads = estimate_tests(**conditions)
+    owners = dict(Test.objects.filter(id__in=loads).values_list("id", "created_by_id"))
+    rows = Assignment.objects.filter(removed_at=None, test_id__in=loads).order_by()
+    counts: Counter[UUID] = Counter(rows.values_list("test_id", flat=True))
+    found: dict[int, Use] = {}
+    for test_id, load in loads.items():
+        owner_id = owners[test_id]
+        if owner_id is not None:
+            one = Use(1, load.times(counts[test_id]))
+            found[owner_id] = found.get(owner_id, Use()) + one
+    return found
+
+
+def refuse_beyond_quotas(
+    test: Test, *, client_ids: Sequence[UUID], count: int | None = None
+) -> None:
+    """Lock whose quota counts, and refuse what would break it.
+
+    `test` is as it is to be, stored only as it was; `client_ids` are to bear it, `count` of them
+    or of others when a rule chooses.
+    Raises: Conflict(quota_exceeded) naming whose limit, what it is, what there is and is asked.
+    """
+    if test.is_paused:
+        return
+    stored = Test.objects.filter(id=test.id).first()
+    before = Load() if stored is None or stored.is_paused else estimate_test(stored)
+    active = test.assignments.filter(removed_at=None) if stored is not None else None
+    assigned = set(active.values_list("client_id", flat=True)) if active is not None else set()
+    is_counted = stored is not None and not stored.is_paused
+    check_user(
+        test,
+        was=Use(1, before.times(len(assigned))) if is_counted else Use(),
+        becomes=Use(1, estimate_test(test).times(len(client_ids) if count is None else count)),
+    )
+    check_clients(
+        test, client_ids=client_ids, was=Use(1, before), bearers=assigned if is_counted else set()
+    )
+
+
+def check_user(test: Test, *, was: Use, becomes: Use) -> None:
+    user = test.created_by
+    limits = Limits() if user is None else read_limits(Quota.Scope.USER).find(user.pk)
+    if user is None or limits.is_unlimited:
+        return
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    current = measure_users(user.pk).get(user.pk, Use())
+    asked = Use(
+        current.tests - was.tests + becomes.tests,
+        current.load + was.load.times(-1) + becomes.load,
+    )
+    excess = find_excess(limits, current=current, asked=asked)
+    if excess is not None:
+        is_about_clients = excess.limit != "tests"
+        field = FIELDS_OF_SELECTION[test.selection_kind] if is_about_clients else ""
+        raise build_refusal(f"user {user.username}", excess, field=field)
+
+
+def check_clients(
+    test: Test, *, client_ids: Sequence[UUID], was: Use, bearers: Collection[UUID]
+) -> None:
+    table = read_limits(Quota.Scope.CLIENT)
+    if table.is_unlimited or not client_ids:
+        return
+    locked = Client.objects.filter(id__in=client_ids).order_by("id").select_for_update(no_key=True)
+    names = dict(locked.values_list("id", "name"))
+    uses = measure_clients(client_ids, except_test=test)
+    load = estimate_test(test)
+    refused = []
+    for client_id, name in names.items():
+        others = uses.get(client_id, Use())
+        current = others + was if client_id in bearers else others
+        excess = find_excess(table.find(client_id), current=current, asked=others + Use(1, load))
+        if excess is not None:
+            refused.append((name, excess))
+    if refused:
+        refused.sort(key=lambda pair: pair[0])
+        name, excess = refused[0]
+        raise build_refusal(f"client {name}", excess, field="clients", more=len(refused) - 1)
+
+
+def build_refusal(whose: str, excess: Excess, *, field: str, more: int = 0) -> Conflict:
+    detail = excess.describe(whose)
+    if more:
+        detail += f"; {more} more {'client' if more == 1 else 'clients'} likewise"
+    return Conflict(
+        "quota_exceeded",
+        detail,
+        field=field,
+        whose=whose,
+        limit=excess.limit,
+        allowed=excess.allowed,
+        current=excess.current,
+        asked=excess.asked,
+    )
+
+
+def find_full_clients(test: Test, client_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the clients that have no room for the test inside their quota."""
+    table = read_limits(Quota.Scope.CLIENT)
+    if table.is_unlimited or not client_ids:
+        return set()
+    uses = measure_clients(client_ids, except_test=test)
+    one = Use(1, estimate_test(test))
+    return {
+        client_id
+        for client_id in client_ids
+        if find_excess(
+            table.find(client_id),
+            current=uses.get(client_id, Use()),
+            asked=uses.get(client_id, Use()) + one,
+        )
+    }
+
+
+def find_user_room(test: Test) -> int | None:
+    """How many more clients the test's maker may have it run on; None for any number."""
+    if test.created_by_id is None:
+        return None
+    limits = read_limits(Quota.Scope.USER).find(test.created_by_id)
+    if limits.is_unlimited:
+        return None
+    current = measure_users(test.created_by_id).get(test.created_by_id, Use())
+    return count_room(limits, current=current, load=estimate_test(test))
+
+
+@transaction.atomic
+def set_quota(
+    *, scope: str, user: User | None = None, client: Client | None = None, limits: Limits
+) -> Quota:
+    """The stored limits of that user or client, or of everybody without own ones.
+
+    Raises: Invalid naming each limit that is out of range.
+    """
+    check_limits(limits)
+    row = Quota.objects.select_for_update().filter(scope=scope, user=user, client=client).first()
+    before = describe_quota(row) if row is not None else {}
+    quota, _made = Quota.objects.update_or_create(
+        scope=scope, user=user, client=client, defaults=asdict(limits)
+    )
+    action = "change" if before else "create"
+    record_audit(action=action, target=quota, before=before, after=describe_quota(quota))
+    return quota
+
+
+def check_limits(limits: Limits) -> None:
+    most = {"tests": MOST_TESTS, "packets_per_second": MOST_RATE, "megabits_per_second": MOST_RATE}
+    errors = [
+        FieldError(name, "out_of_range", f"must be from 0 to {highest:,.0f}, or empty")
+        for name, highest in most.items()
+        if getattr(limits, name) is not None and not 0 <= getattr(limits, name) <= highest
+    ]
+    if errors:
+        raise Invalid(errors)
+
+
+@transaction.atomic
+def remove_quota(*, quota: Quota) -> None:
+    """Forget the limits: of a user or client those of everybody count again."""
+    record_audit(action="delete", target=quota, before=describe_quota(quota))
+    quota.delete()
+
+
+def describe_quota(quota: Quota) -> dict[str, Any]:
+    return {
+        "scope": quota.scope,
+        "user": quota.user.username if quota.user else None,
+        "client": quota.client.name if quota.client else None,
+        "tests": quota.tests,
+        "packets_per_second": quota.packets_per_second,
+        "megabits_per_second": quota.megabits_per_second,
+    }

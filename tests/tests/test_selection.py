@@ -1,0 +1,414 @@
+"""Who runs a test that asks for any N, or all, of the clients that match."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.accounts.models import AuditEntry
+from apps.clients.models import Client
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, Refused
+from apps.tests.algorithms.quotas import Limits
+from apps.tests.algorithms.selection import Candidate, choose_all, choose_any
+from apps.tests.kinds import KINDS
+from apps.tests.models import Assignment, Run, SelectionClock, Test
+from apps.tests.selectors import get_test_to_change, require_reach
+from apps.tests.services import (
+    assign_clients,
+    choose_clients,
+    choose_clients_everywhere,
+    grant_lease,
+    pause_test,
+    resume_test,
+    set_quota,
+)
+from tests.factories.accounts import deny, grant, make_user
+from tests.factories.clients import INVENTORY, make_client, make_tag
+from tests.factories.tests import make_test
+
+HEARTBEAT = timedelta(seconds=10)
+
+candidates = st.lists(
+    st.builds(
+        Candidate,
+        client_id=st.uuids(),
+        site=st.sampled_from(["", "vienna", "berlin"]),
+        is_assigned=st.booleans(),
+        is_online=st.booleans(),
+        is_offline=st.booleans(),
+        is_capable=st.booleans(),
+        has_room=st.booleans(),
+        booked=st.floats(0, 3),
+    ).map(lambda one: replace(one, is_offline=one.is_offline and not one.is_online)),
+    max_size=12,
+    unique_by=lambda one: one.client_id,
+)
+wanted_counts = st.integers(1, 8)
+
+
+def assign(found, chosen):
+    return [replace(one, is_assigned=one.client_id in chosen) for one in found]
+
+
+@given(candidates, wanted_counts)
+def test_never_more_than_wanted_are_chosen_and_only_of_those_that_can(found, wanted):
+    chosen = choose_any(found, wanted)
+    able = {one.client_id for one in found if one.is_capable}
+    assert len(chosen) == len(set(chosen)) <= wanted
+    assert set(chosen) <= able
+
+
+@given(candidates, wanted_counts)
+def test_nothing_moves_when_nothing_changed(found, wanted):
+    chosen = set(choose_any(found, wanted))
+    assert set(choose_any(assign(found, chosen), wanted)) == chosen
+
+
+@given(candidates, wanted_counts)
+def test_who_has_it_and_is_there_keeps_it(found, wanted):
+    chosen = set(choose_any(found, wanted))
+    kept = [one.client_id for one in found if one.is_kept]
+    assert len(chosen & set(kept)) == min(len(kept), wanted)
+
+
+@given(candidates, wanted_counts)
+def test_an_offline_one_is_kept_only_when_there_is_nobody_better(found, wanted):
+    chosen = set(choose_any(found, wanted))
+    away = [one for one in found if one.client_id in chosen and one.is_offline]
+    waiting = [one for one in found if one.is_eligible and one.client_id not in chosen]
+    assert not away or not [one for one in waiting if not one.is_assigned]
+
+
+@given(candidates, wanted_counts)
+def test_places_that_are_free_are_filled_as_far_as_possible(found, wanted):
+    usable = [
+        one
+        for one in found
+        if one.is_capable and (one.is_assigned or (one.is_online and one.has_room))
+    ]
+    assert len(choose_any(found, wanted)) == min(wanted, len(usable))
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=12), wanted_counts)
+def test_new_clients_are_spread_over_sites(sites, wanted):
+    found = [
+        Candidate(UUID(int=number), site, False, True, False, True, True, booked=number / 10)
+        for number, site in enumerate(sites)
+    ]
+    where = {one.client_id: one.site for one in found}
+    counts = Counter(where[client_id] for client_id in choose_any(found, wanted))
+    left = Counter(sites) - counts
+    for site, count in counts.items():
+        assert all(counts[other] >= count - 1 for other in left if other != site)
+
+
+@given(candidates)
+def test_all_means_whoever_can_and_has_room_or_has_it(found):
+    expected = {
+        one.client_id for one in found if one.is_capable and (one.has_room or one.is_assigned)
+    }
+    assert set(choose_all(found)) == expected
+
+
+def test_within_a_site_the_least_booked_is_taken():
+    found = [
+        Candidate(UUID(int=number), "a", False, True, False, True, True, booked=booked)
+        for number, booked in enumerate([0.5, 0.1, 0.3])
+    ]
+    assert choose_any(found, 2) == (UUID(int=1), UUID(int=2))
+
+
+def make_probe(name, presence="online", **fields):
+    return make_client(name, presence=presence, **{"inventory": INVENTORY, **fields})
+
+
+def make_rule(kind="any", count=1, name="Rule", **fields):
+    selector = {key: fields.pop(key) for key in ("sites", "tags", "clients") if key in fields}
+    wanted = count if kind == "any" else None
+    return make_test(name, selection_kind=kind, wanted_clients=wanted, selector=selector, **fields)
+
+
+def names(test):
+    rows = test.assignments.filter(removed_at=None)
+    return sorted(rows.values_list("client__name", flat=True))
+
+
+def move(name, presence):
+    Client.objects.filter(name=name).update(presence=presence)
+
+
+def choose(test):
+    changed = choose_clients(test=test, is_presence_known=True)
+    test.refresh_from_db()
+    return changed
+
+
+@pytest.mark.django_db
+class TestReconciling:
+    def test_any_two_of_a_tag_are_two_that_are_online_and_can(self):
+        for name in ("a", "b", "c"):
+            make_probe(name, tags=["edge"])
+        make_probe("away", "offline", tags=["edge"])
+        make_probe("untagged")
+        make_probe("unable", tags=["edge"], inventory={"probes": ["dns"], "capabilities": {}})
+        test = make_rule(count=2, tags=["edge"])
+        assert len(names(test)) == 2
+        assert set(names(test)) < {"a", "b", "c"}
+        assert test.selection_note == ""
+        assert Run.objects.filter(assignment__test=test).count() > 2
+
+    def test_a_client_that_went_offline_is_replaced_and_not_swapped_back(self):
+        make_probe("a")
+        test = make_rule()
+        (old,) = test.assignments.all()
+        make_probe("b")
+        move("a", "late")
+        assert not choose(test)
+        move("a", "offline")
+        assert choose(test)
+        assert names(test) == ["b"]
+        old.refresh_from_db()
+        assert old.removed_at is not None
+        assert not old.runs.filter(state=Run.State.SCHEDULED).exists()
+        lease = grant_lease(client=Client.objects.get(name="b"), horizon_seconds=900.0)
+        assert lease.runs
+        move("a", "online")
+        assert not choose(test)
+        assert names(test) == ["b"]
+
+    def test_a_move_is_audited_as_the_servers_with_both_names(self):
+        make_probe("a")
+        test = make_rule()
+        make_probe("b")
+        move("a", "offline")
+        choose(test)
+        entry = AuditEntry.objects.filter(action="assign").latest("id")
+        assert entry.actor_label == "server"
+        assert (entry.before["clients"], entry.after["clients"]) == (["a"], ["b"])
+
+    def test_an_offline_one_is_kept_and_said_while_there_is_nobody_better(self):
+        make_probe("a")
+        make_probe("b")
+        test = make_rule(count=2)
+        move("a", "offline")
+        choose(test)
+        assert names(test) == ["a", "b"]
+        assert test.selection_note.startswith("1 of 2: no other client that matches is online")
+        move("a", "online")
+        choose(test)
+        assert test.selection_note == ""
+
+    def test_who_no_longer_matches_is_taken_away(self):
+        probe = make_probe("a", tags=["edge"])
+        make_probe("b", tags=["edge"])
+        test = make_rule("all", tags=["edge"])
+        probe.tags.set([])
+        choose(test)
+        assert names(test) == ["b"]
+
+    def test_all_follows_what_comes_and_names_who_cannot(self):
+        make_probe("a")
+        make_probe("deaf", inventory={"probes": ["ping"], "capabilities": {}})
+        test = make_rule("all")
+        assert names(test) == ["a"]
+        assert test.selection_note == "deaf lacks icmp_raw or icmp_datagram"
+        make_probe("later", "offline")
+        choose(test)
+        assert names(test) == ["a", "later"]
+
+    def test_a_tag_above_selects_what_is_tagged_below(self):
+        europe, vienna = make_tag("europe"), make_tag("vienna")
+        vienna.lineage.add(europe)
+        make_probe("a", tags=["vienna"])
+        assert names(make_rule("all", tags=["europe"])) == ["a"]
+
+    def test_a_paused_test_is_left_alone_until_it_is_resumed(self):
+        make_probe("a")
+        test = make_rule()
+        pause_test(test=test)
+        make_probe("b")
+        Client.objects.get(name="a").tags.set([])
+        Client.objects.filter(name="a").update(inventory={})
+        assert not choose(test)
+        assert names(test) == ["a"]
+        resume_test(test=test)
+        assert names(test) == ["b"]
+
+    def test_a_full_client_is_passed_over_and_named(self):
+        full = make_probe("full")
+        make_test("Other", full)
+        set_quota(scope="client", client=full, limits=Limits(tests=1))
+        test = make_rule("all")
+        assert names(test) == []
+        assert test.selection_note == "full has no room in its quota"
+
+    def test_the_least_booked_client_is_chosen(self):
+        busy = make_probe("a")
+        make_test("Other", busy)
+        make_probe("b")
+        assert names(make_rule()) == ["b"]
+
+    def test_clients_cannot_be_named_for_a_test_that_chooses(self):
+        probe = make_probe("a")
+        test = make_rule()
+        with pytest.raises(Conflict) as refused:
+            assign_clients(test=test, clients=[probe])
+        assert refused.value.code == "chosen_by_rule"
+
+
+@pytest.mark.django_db
+class TestTicking:
+    @pytest.fixture
+    def moving(self):
+        """A test on a client that went offline, while another could take over."""
+        now = read_now()
+        make_probe("a", last_heartbeat_at=now)
+        test = make_rule()
+        make_probe("b", last_heartbeat_at=now)
+        move("a", "offline")
+        return test
+
+    def tick(self, seconds, start, *, heard=True):
+        moment = start + timedelta(seconds=seconds)
+        if heard:
+            Client.objects.filter(name="b").update(last_heartbeat_at=moment)
+        choose_clients_everywhere(now=moment)
+
+    def test_the_first_look_moves_nothing_until_three_heartbeats_later(self, moving):
+        start = read_now()
+        for seconds in range(0, 30, 5):
+            self.tick(seconds, start)
+            assert names(moving) == ["a"]
+        self.tick(30, start)
+        assert names(moving) == ["b"]
+
+    def test_after_a_gap_of_its_own_ticking_nothing_moves_for_three_heartbeats(self, moving):
+        start = read_now()
+        SelectionClock.objects.create(
+            id=1, ticked_at=start - timedelta(seconds=16), settled_at=start - timedelta(days=1)
+        )
+        self.tick(0, start)
+        assert names(moving) == ["a"]
+        self.tick(10, start)
+        assert names(moving) == ["a"]
+
+    def test_while_no_heartbeat_comes_in_at_all_nothing_moves(self, moving):
+        start = read_now()
+        SelectionClock.objects.create(id=1, ticked_at=start, settled_at=start)
+        Client.objects.update(last_heartbeat_at=start - timedelta(seconds=16))
+        self.tick(5, start, heard=False)
+        assert names(moving) == ["a"]
+        self.tick(10, start)
+        assert names(moving) == ["a"]
+
+    def test_a_server_that_was_there_all_the_time_moves_at_once(self, moving):
+        start = read_now()
+        SelectionClock.objects.create(id=1, ticked_at=start, settled_at=start)
+        self.tick(5, start)
+        assert names(moving) == ["b"]
+
+    def test_without_tests_that_choose_a_look_takes_few_queries(
+        self, django_assert_max_num_queries
+    ):
+        make_test("Named", make_probe("a"))
+        choose_clients_everywhere()
+        # The newest heartbeat, the clock in its savepoint, and the tests.
+        with django_assert_max_num_queries(9):
+            assert choose_clients_everywhere() == 0
+
+
+@pytest.mark.django_db
+class TestReach:
+    @pytest.mark.parametrize(
+        ("selector", "is_allowed"),
+        [
+            ({"sites": ["vienna"]}, True),
+            ({"sites": ["vienna"], "tags": ["edge"]}, True),
+            ({"sites": ["vienna", "graz"]}, False),
+            ({"tags": ["edge"]}, False),
+            ({"tags": ["mine"]}, True),
+            ({"tags": ["below"]}, True),
+            ({}, False),
+            ({"sites": "no list"}, True),
+        ],
+    )
+    def test_a_selection_stays_within_what_its_maker_operates(self, selector, is_allowed):
+        make_tag("below").lineage.add(make_tag("mine"))
+        user = make_user("otto", "operator", site="vienna")
+        grant(user, "operator", tag="mine")
+        if is_allowed:
+            require_reach(user, selection_kind="any", selector=selector)
+        else:
+            with pytest.raises(Refused):
+                require_reach(user, selection_kind="any", selector=selector)
+
+    def test_a_denial_that_may_meet_the_selection_refuses_it(self):
+        user = make_user("otto", "operator", site="vienna")
+        deny(user, "viewer", tag="secret")
+        with pytest.raises(Refused):
+            require_reach(user, selection_kind="all", selector={"sites": ["vienna"]})
+
+    def test_named_clients_must_all_be_in_hand(self):
+        user = make_user("otto", "operator", site="vienna")
+        near, far = make_probe("near", site="vienna"), make_probe("far", site="graz")
+        require_reach(user, selection_kind="all", selector={"clients": [str(near.id)]})
+        both = [str(near.id), str(far.id)]
+        with pytest.raises(Refused):
+            require_reach(user, selection_kind="all", selector={"clients": both})
+
+    def test_who_may_not_select_so_may_not_change_the_test_either(self):
+        make_probe("a", site="vienna")
+        user = make_user("otto", "operator", site="vienna")
+        inside = make_rule("all", name="inside", sites=["vienna"])
+        outside = make_rule("all", name="outside")
+        assert names(outside) == ["a"]
+        assert get_test_to_change(user, inside.id) == inside
+        with pytest.raises(Refused):
+            get_test_to_change(user, outside.id)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "inventory", "reason"),
+    [
+        ({}, INVENTORY, ""),
+        ({}, {}, "has not said yet"),
+        ({}, {"probes": ["dns"]}, "no probe for Ping"),
+        ({}, {"probes": ["ping"]}, "lacks icmp_raw or icmp_datagram"),
+        ({"method": "tcp"}, {"probes": ["ping"]}, "lacks tcp_connect"),
+        (
+            {},
+            {
+                "probes": ["ping"],
+                "capabilities": {"icmp_raw": {"is_available": False, "reason": "not permitted"}},
+            },
+            "(not permitted)",
+        ),
+        (
+            {},
+            {"probes": ["ping"], "capabilities": {"icmp_datagram": {"is_available": True}}},
+            "",
+        ),
+        ({}, {"probes": ["ping"], "capabilities": {"icmp_raw": True}}, "lacks"),
+    ],
+)
+def test_why_an_agent_cannot_run_a_test_is_said(parameters, inventory, reason):
+    said = KINDS["ping"].explain_inability(parameters, inventory)
+    assert reason in said
+    assert bool(said) == bool(reason)
+
+
+@pytest.mark.django_db
+def test_a_thousand_clients_are_assigned_in_a_handful_of_queries(django_assert_max_num_queries):
+    made = Client.objects.bulk_create(
+        Client(name=f"c{number:04d}", enrolled_at=read_now()) for number in range(300)
+    )
+    test = make_test(every_seconds=600.0)
+    with django_assert_max_num_queries(40):
+        assign_clients(test=test, clients=made)
+    assert Assignment.objects.filter(source__isnull=False, removed_at=None).count() == 300
+    assert Test.objects.get().assignments.count() == 300
