@@ -1,7 +1,7 @@
 """First byte of the pages people open most, with a thousand clients that run twenty tests each.
 
 A signed-in session asks the real web server again and again, one page at a time, on SQLite and on
-PostgreSQL. Beside it stands the sign-in page, which reads no rows: what a page costs anyway.
+PostgreSQL. Beside it stands /healthz, which reads no rows: what an answer costs anyway.
 
     python -m benchmarks.pages [--clients 1000] [--tests 20] [--rounds 20]
 """
@@ -15,15 +15,15 @@ from contextlib import contextmanager
 
 import httpx
 
+from benchmarks.measuring.population import fill
 from benchmarks.measuring.report import Claim, finish, print_table
 from tests.flows.api_user import become_admin, sign_in
-from tests.population import POPULATE
 from tests.servers.postgresql import start_cluster
 from tests.servers.stack import Stack, run_stack
 
 GOAL_SECONDS = 0.2
 PAGES = {
-    "sign-in (reads no rows)": "/accounts/login/",
+    "alive (reads no rows)": "/healthz",
     "overview": "/",
     "clients": "/clients/",
     "clients, 200 a page": "/clients/?page_size=200",
@@ -66,10 +66,7 @@ def measure_page(http: httpx.Client, path: str, rounds: int) -> tuple[list[float
 
 def measure(database: str, arguments: argparse.Namespace) -> dict[str, tuple[list[float], int]]:
     with run_server(database) as stack:
-        filling = stack.run_python(
-            "-c", POPULATE, f"--clients={arguments.clients}", f"--tests={arguments.tests}"
-        )
-        print(f"{database}: {filling.strip().splitlines()[-1]}")
+        print(f"{database}: {fill(stack, clients=arguments.clients, tests=arguments.tests)}")
         become_admin(stack)
         cookies = {"Cookie": sign_in(stack.base_url)}
         with httpx.Client(base_url=stack.base_url, headers=cookies, trust_env=False) as http:

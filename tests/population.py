@@ -2,7 +2,7 @@
 
 Everything is made by the services, as people and agents would make it; only the number is large.
 
-`POPULATE` is what fills a server of another process: `python -c POPULATE --clients 1000`.
+benchmarks/measuring/population.py fills the server of another process with it.
 """
 
 import argparse
@@ -33,8 +33,6 @@ from apps.tests.models import Run, Test
 from apps.tests.services import TestDefinition, create_test
 from tests.factories import wire
 from tests.factories.clients import INVENTORY
-
-POPULATE = "import django; django.setup(); from tests.population import main; main()"
 
 CITIES = (
     ("amsterdam", 52.37, 4.9),

@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -27,7 +28,7 @@ class Counting:
 
 
 def render(*tables, width=80):
-    console = Console(record=True, width=width, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console = Console(record=True, width=width, file=io.StringIO())
     for table in tables:
         console.print(table)
     return console.export_text()

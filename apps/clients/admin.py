@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.admin import AuditedAdmin, ReadOnlyAdmin
-from apps.clients.models import Client, EnrolmentToken, Interface, Key, Site, Tag
+from apps.clients.models import Client, EnrolmentToken, Interface, Key, MaintenanceWindow, Site, Tag
 from apps.clients.published import ClientChanged
 from apps.clients.services import refuse_named_by_role, revoke_enrolment_token
 from apps.core.bus import publish
@@ -39,7 +39,15 @@ class SiteAdmin(PlaceAdmin):
 
 @admin.register(Tag)
 class TagAdmin(PlaceAdmin):
+    """A tag is moved in the tree by the pages, which keep the lineage of all below it."""
+
     slug_name = "tag_slug"
+    list_display = ["name", "slug", "parent"]
+    list_select_related = ["parent"]
+    fields = ["slug", "name", "parent"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [*super().get_readonly_fields(request, obj), "parent"]
 
 
 @admin.register(Client)
@@ -59,6 +67,10 @@ class ClientAdmin(AuditedAdmin):
     search_fields = ["name", "hostname", "last_address"]
     filter_horizontal = ["tags"]
     editable_fields = frozenset({"name", "site", "tags"})
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Client]:
+        rows: QuerySet[Client] = super().get_queryset(request)
+        return rows.filter(deleted_at=None)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         names = [field.name for field in Client._meta.get_fields() if field.concrete]
@@ -112,3 +124,13 @@ class KeyAdmin(ReadOnlyAdmin):
     list_select_related = ["client"]
     search_fields = ["prefix", "client__name"]
     exclude = ["digest"]
+
+
+@admin.register(MaintenanceWindow)
+class MaintenanceWindowAdmin(ReadOnlyAdmin):
+    """Windows are made and changed on their page, which knows whose clients they touch."""
+
+    list_display = ["name", "effect", "starts_at", "duration_seconds", "recurrence", "created_by"]
+    list_filter = ["effect"]
+    list_select_related = ["created_by"]
+    search_fields = ["name", "recurrence"]

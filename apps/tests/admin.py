@@ -6,7 +6,7 @@ A change has to take back planned runs and wake agents, which a form of the admi
 from django.contrib import admin
 
 from apps.accounts.admin import ReadOnlyAdmin
-from apps.tests.models import Assignment, Result, Run, Target, Test
+from apps.tests.models import Assignment, Quota, Result, Run, SelectionClock, Target, Test
 
 
 @admin.register(Target)
@@ -17,8 +17,11 @@ class TargetAdmin(ReadOnlyAdmin):
 
 @admin.register(Test)
 class TestAdmin(ReadOnlyAdmin):
-    list_display = ["name", "kind", "target", "schedule_kind", "every_seconds", "is_paused"]
-    list_filter = ["kind", "schedule_kind", "is_paused"]
+    list_display = [
+        "name", "kind", "target", "schedule_kind", "every_seconds", "cron_expression",
+        "selection_kind", "wanted_clients", "selection_note", "is_paused",
+    ]  # fmt: skip
+    list_filter = ["kind", "schedule_kind", "selection_kind", "is_paused"]
     list_select_related = ["target"]
     search_fields = ["name", "target__address"]
 
@@ -46,3 +49,16 @@ class ResultAdmin(ReadOnlyAdmin):
     list_select_related = ["run__assignment__test", "run__assignment__client"]
     search_fields = ["run__assignment__test__name", "run__assignment__client__name"]
     ordering = ["-received_at"]
+
+
+@admin.register(Quota)
+class QuotaAdmin(ReadOnlyAdmin):
+    list_display = ["scope", "user", "client", "tests", "packets_per_second", "megabits_per_second"]
+    list_filter = ["scope"]
+    list_select_related = ["user", "client"]
+    search_fields = ["user__username", "client__name"]
+
+
+@admin.register(SelectionClock)
+class SelectionClockAdmin(ReadOnlyAdmin):
+    list_display = ["ticked_at", "settled_at"]

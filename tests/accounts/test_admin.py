@@ -26,6 +26,7 @@ from tests.factories.clients import (
     make_site,
     make_tag,
 )
+from tests.factories.maintenance import make_window
 from tests.factories.tests import make_assignment, make_result
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,7 @@ def everything(client):
     probe = make_client(site="vienna", tags=["edge"])
     make_result(make_assignment(probe))
     make_enrolment()
+    make_window("<script>alert(1)</script>")
     make_token(make_user("ann", "viewer"))
     hostile = wire.fact("<script>alert(1)</script>", "<img src=x onerror=alert(1)>")
     old = wire.frame(at="2000-01-01T00:00:00Z")

@@ -1,7 +1,9 @@
 """The audit: every change is there, and a changed entry is found out."""
 
 import pytest
+from django.db import connection
 
+from apps.accounts import triggers
 from apps.accounts.actors import Actor, act_as, read_actor
 from apps.accounts.models import AuditEntry, AuditHead
 from apps.accounts.services import record_audit
@@ -29,6 +31,14 @@ def read_chain():
 
 
 @pytest.fixture
+def tampering():
+    """What somebody may do who can alter the schema."""
+    with connection.cursor() as cursor:
+        for statement in triggers.DROP[connection.vendor]:
+            cursor.execute(statement)
+
+
+@pytest.fixture
 def chain():
     for slug in ("a", "b", "c"):
         create_site(slug=slug, name=slug.upper())
@@ -53,13 +63,13 @@ def test_the_chain_is_sealed_from_its_first_entry_to_its_head(chain):
         {"via": "ui"},
     ],
 )
-@pytest.mark.usefixtures("chain")
+@pytest.mark.usefixtures("chain", "tampering")
 def test_an_entry_that_was_changed_afterwards_is_found(change):
     AuditEntry.objects.filter(id=read_chain()[1].id).update(**change)
     assert not is_sound(read_chain())
 
 
-@pytest.mark.usefixtures("chain")
+@pytest.mark.usefixtures("chain", "tampering")
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_an_entry_that_was_taken_out_is_found(number):
     read_chain()[number].delete()

@@ -8,10 +8,12 @@ from apps.clients.models import EnrolmentToken
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
 
 # The first word that a route contains says what its id is of.
 PLACES = (
+    ("maintenance", "maintenance"),
     ("invitation", "invitation"),
     ("quota", "quota"),
     ("session", "session"),
@@ -55,6 +57,7 @@ def make_objects(site):
         "invitation": invitation.id,
         "audit": AuditEntry.objects.first().id,
         "kind": "ping",
+        "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "key": make_key(probe),
         "secret": secret,

@@ -98,6 +98,10 @@ def test_what_the_description_says_of_a_record_is_what_the_decoder_takes(kind):
         "fact": wire.fact(),
         "result": wire.result(uuid4(), run=uuid4()),
         "inventory": wire.record("inventory", {"hostname": "x"}),
+        **{
+            kind: wire.record(kind, {"source": {"kind": kind}, "document": {"total": 1}})
+            for kind in ("processes", "connections")
+        },
     }
     described = Draft202012Validator(openapi.describe_record(kind))
     assert not list(described.iter_errors(records[kind]))

@@ -191,9 +191,8 @@ def test_a_recurrence_is_told_in_words(rule, words):
 
 
 def test_words_say_when_it_ends_days_later():
-    assert describe_recurrence(recur(seconds=7200)).endswith(
-        "22:00\N{EN DASH}00:00 (+1 d) Europe/Berlin"
-    )
+    words = describe_recurrence(recur(seconds=7200))
+    assert words.endswith("22:00\N{EN DASH}00:00 (+1 d) Europe/Berlin")
 
 
 @given(

@@ -11,7 +11,7 @@ from apps.configuration.definitions import DEFINITIONS
 from apps.dashboard.forms.tests import TestForm
 from apps.operations.management.commands.up import describe_devices, describe_log, describe_site
 from apps.tests.kinds import KINDS
-from apps.tests.models import Run, Test
+from apps.tests.models import Assignment, Test
 from apps.tests.services import create_starter_tests
 from streamswarm import env
 from tests.configuration.conftest import accept_right_password
@@ -221,7 +221,7 @@ def test_monitored_devices_are_pinged_from_the_first_start_on(seed):
         ("198.51.100.7", "198.51.100.7", 45),
         ("router", "198.51.100.1", 45),
     ]
-    assert Run.objects.filter(assignment__client=probe, assignment__test__in=made).count() == 2
+    assert Assignment.objects.filter(client=probe, test__in=made).count() == 2
 
 
 @shows_effect_of("ALERT_COOLDOWN_MINUTES")

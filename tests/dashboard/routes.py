@@ -41,6 +41,9 @@ ACTIONS = frozenset(
         "mail-test",
         "save-settings",
         "reset-setting",
+        "preview-maintenance",
+        "end-maintenance",
+        "delete-maintenance",
         "parameters",
         "preview-test",
         "try-test",
@@ -87,6 +90,8 @@ FOR_OPERATORS = frozenset(
         "edit-test",
         "new-site",
         "new-tag",
+        "new-maintenance",
+        "edit-maintenance",
     }
 )
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from apps.accounts.models import Invitation, User
 from apps.accounts.services import Grant, create_user, invite
 from apps.accounts.services.invitations import note_mail
-from apps.clients.models import Client, EnrolmentToken
+from apps.clients.models import Client, EnrolmentToken, MaintenanceWindow
 from apps.clients.services import apply_inventory, issue_enrolment_token
 from apps.core.clock import read_now
 from apps.metrics.services import (
@@ -21,6 +21,7 @@ from apps.metrics.services import (
 )
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -38,6 +39,7 @@ class Corner:
     token: EnrolmentToken
     person: User
     invitation: Invitation
+    window: MaintenanceWindow
 
     @property
     def test(self) -> Test:
@@ -45,7 +47,7 @@ class Corner:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (self.client.name, self.test.name, self.token.name)
+        return (self.client.name, self.test.name, self.token.name, self.window.name)
 
     @property
     def arguments(self):
@@ -64,6 +66,7 @@ class Corner:
             "user_id": self.person.id,
             "role_id": self.person.roles.get().id,
             "invitation_id": self.invitation.id,
+            "window_id": self.window.id,
             "deed": "end-sessions",
         }
 
@@ -108,7 +111,8 @@ def build_corner(site, now):
     note_last(assignment, result)
     token, _secret = issue_enrolment_token(name=f"{HOSTILE}{site}-token", site=make_site(site))
     person, invitation = build_person(site)
-    return Corner(client, assignment, run, result, token, person, invitation)
+    window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
+    return Corner(client, assignment, run, result, token, person, invitation, window)
 
 
 def build_person(site):

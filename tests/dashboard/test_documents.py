@@ -164,8 +164,11 @@ def test_values_are_read_as_what_they_are():
 )
 def test_whatever_a_document_holds_a_table_comes_out(body):
     document = Document(body=body)
+    row_count = len(body.get("rows", []))
     for column in PROCESS_COLUMNS:
-        order_table(list_process_rows(document), column, PROCESS_COLUMNS, default="pid")
+        rows = list_process_rows(document)
+        assert len(order_table(rows, column, PROCESS_COLUMNS, default="pid")[0]) == row_count
     for column in CONNECTION_COLUMNS:
-        order_table(list_connection_rows(document), column, CONNECTION_COLUMNS, default="count")
-    list_missing(document)
+        rows = list_connection_rows(document)
+        assert len(order_table(rows, column, CONNECTION_COLUMNS, default="count")[0]) == row_count
+    assert len(list_missing(document)) == len(body.get("missing", []))

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.flows.api_user import become_admin
+from tests.flows.api_user import ApiUser, become_admin
 from tests.servers.stack import run_stack
 from tests.servers.waiting import wait_until
 
@@ -24,7 +24,11 @@ def server():
 
 
 def test_a_task_logs_the_id_of_the_request_that_started_it(server):
-    admin = become_admin(server)
+    become_admin(server)
+    made = server.manage(
+        "token", "create", "--user=admin", "--name=flow", "--scope=admin", "--days=1"
+    )
+    admin = ApiUser(server.base_url, made.split()[-1])
     body = {"email": "new@example.org", "roles": [{"name": "viewer"}], "days": 1}
     answer = admin.http.post(
         "/api/v1/invitations/", json=body, headers={"X-Request-ID": REQUEST_ID}

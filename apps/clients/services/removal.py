@@ -65,7 +65,7 @@ def remove_in_steps(client_id: UUID) -> Iterator[int]:
                     return
                 rows = model._base_manager.filter(**{path: client_id})  # noqa: SLF001 - documented
                 step = rows.order_by("pk").values("pk")[:ROWS_PER_STEP]
-                count, _by_model = model._base_manager.filter(pk__in=step).delete()  # noqa: SLF001
+                count, _by_model = model._base_manager.filter(pk__in=step).delete()  # noqa: SLF001 - documented
             if not count:
                 break
             yield count
@@ -81,7 +81,7 @@ def list_histories() -> list[History]:
     found: list[History] = []
     visit(Client, "", found)
     rank = {config.label: place for place, config in enumerate(apps.get_app_configs())}
-    return sorted(found, key=lambda pair: -rank[pair[1]._meta.app_label])  # noqa: SLF001
+    return sorted(found, key=lambda pair: -rank[pair[1]._meta.app_label])  # noqa: SLF001 - documented
 
 
 def visit(model: type[models.Model], path: str, found: list[History]) -> None:

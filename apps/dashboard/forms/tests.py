@@ -8,12 +8,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import AnyUser, Permission
+from apps.clients.algorithms.recurrence import list_time_zones
 from apps.clients.models import Client
 from apps.clients.selectors import list_clients, list_sites, list_tags
 from apps.configuration.selectors import read_number
 from apps.dashboard.forms.base import PageForm, style_field
 from apps.dashboard.forms.parameters import build_fields, name_field, read_parameters
-from apps.tests.algorithms.cron import list_time_zones
 from apps.tests.kinds import KINDS, Kind
 from apps.tests.models import Test
 from apps.tests.services import TestDefinition

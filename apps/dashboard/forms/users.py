@@ -24,7 +24,9 @@ ROLE_ROWS = 3
 class RoleForm(PageForm):
     """One role: what, and where it holds."""
 
-    name = forms.ChoiceField(label=_("Role"), choices=Role.Name.choices)
+    name = forms.ChoiceField(
+        label=_("Role"), choices=list(reversed(Role.Name.choices)), initial=Role.Name.VIEWER
+    )
     effect = forms.ChoiceField(
         label=_("Effect"), choices=Role.Effect.choices, initial=Role.Effect.ALLOW
     )
@@ -47,7 +49,7 @@ class RoleForm(PageForm):
         site, tag = self.cleaned_data["site"], self.cleaned_data["tag"]
         return Grant(
             name=self.cleaned_data["name"],
-            effect=self.cleaned_data["effect"],
+            effect=self.cleaned_data["effect"] or Role.Effect.ALLOW,
             site_slug=site.slug if site else "",
             tag_slug=tag.slug if tag else "",
         )
@@ -59,8 +61,9 @@ class OptionalRoleForm(RoleForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name = self.fields["name"]
-        name.required = False
-        name.choices = [("", _("No role")), *Role.Name.choices]  # type: ignore[attr-defined]  # a choice field
+        name.required = self.fields["effect"].required = False
+        name.initial = ""
+        name.choices = [("", _("No role")), *reversed(Role.Name.choices)]  # type: ignore[attr-defined]  # a choice field
 
     def is_wanted(self) -> bool:
         return bool(self.cleaned_data.get("name"))

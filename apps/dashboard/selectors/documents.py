@@ -58,7 +58,6 @@ class Missing:
 
 
 Row = TypeVar("Row", ProcessRow, ConnectionRow)
-Ranks = Mapping[str, Callable[[Row], Any]]
 
 PROCESS_COLUMNS: Mapping[str, Callable[[ProcessRow], Any]] = {
     "name": lambda row: row.name.casefold(),
@@ -138,7 +137,11 @@ def search_rows(rows: Iterable[Row], text: str, describe: Callable[[Row], str]) 
 
 
 def order_table(
-    rows: Sequence[Row], wanted: str, columns: Ranks[Row], *, default: str
+    rows: Sequence[Row],
+    wanted: str,
+    columns: Mapping[str, Callable[[Row], Any]],
+    *,
+    default: str,
 ) -> tuple[list[Row], str]:
     """The rows in the wanted order (`name`, or `-name` for the other way round), and that order.
 
@@ -146,9 +149,10 @@ def order_table(
     """
     order = wanted if wanted.removeprefix("-") in columns else default
     rank = columns[order.removeprefix("-")]
-    valued = [row for row in rows if rank(row) is not None]
-    empty = [row for row in rows if rank(row) is None]
-    return [*sorted(valued, key=rank, reverse=order.startswith("-")), *empty], order
+    valued = sorted(
+        (row for row in rows if rank(row) is not None), key=rank, reverse=order.startswith("-")
+    )
+    return [*valued, *(row for row in rows if rank(row) is None)], order
 
 
 def describe_process(row: ProcessRow) -> str:

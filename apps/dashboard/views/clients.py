@@ -43,8 +43,8 @@ from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
-from apps.tests.services.standings import describe_client_standing
 from apps.metrics.selectors import LatestValues, read_latest
+from apps.tests.services.standings import describe_client_standing
 
 COLUMNS = {
     "name": "name",

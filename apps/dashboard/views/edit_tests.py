@@ -132,7 +132,10 @@ def try_test(request: PageRequest) -> HttpResponse:
         except TYPED_WRONG as error:
             form.take_errors(error)
     problems = [
-        (form.fields[name].label if name in form.fields else "", " ".join(str(text) for text in texts))
+        (
+            form.fields[name].label if name in form.fields else "",
+            " ".join(str(text) for text in texts),
+        )
         for name, texts in form.errors.items()
     ]
     context = {"rehearsal": rehearsal, "problems": problems}

@@ -15,6 +15,7 @@ from apps.operations.supervisor.gates import answers_http, answers_redis_ping
 REDIS_NAME = "redis-server"
 LONGEST_SOCKET_PATH_BYTES = 100
 GRACEFUL_SECONDS = 3
+KEEP_ALIVE_SECONDS = 75
 MOST_WORKER_PROCESSES = 4
 WILDCARD_HOSTS: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of what bind-all means to a caller
 
@@ -117,6 +118,8 @@ def describe_web(site: Site) -> Child:
     # Whose X-Forwarded-For is believed, SWARM_TRUSTED_PROXIES says.
     arguments += ["--no-proxy-headers"]
     arguments += ["--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)]
+    # Longer than an agent's silence between two heartbeats: each keeps its one connection.
+    arguments += ["--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)]
     return Child(
         name="web",
         argv=(sys.executable, "-m", "uvicorn", "streamswarm.asgi:application", *arguments),

@@ -22,7 +22,7 @@ from apps.tests.services.quotas import refuse_beyond_quotas
 
 ROWS_PER_STATEMENT = 500
 LABELS_AUDITED = 200
-PLANNED_AT_ONCE = 100
+PLANNED_AT_ONCE = 50
 
 
 def lock_test(test: Test) -> Test:
@@ -107,7 +107,9 @@ def add_assignments(test: Test, client_ids: Sequence[UUID], known: dict[UUID, As
             row.source_id = sources[row.id]
     Assignment.objects.bulk_create(fresh, batch_size=ROWS_PER_STATEMENT)
     Assignment.objects.bulk_update(
-        returning, ["removed_at", "planned_until", "plan_again_at", "source"], batch_size=ROWS_PER_STATEMENT
+        returning,
+        ["removed_at", "planned_until", "plan_again_at", "source"],
+        batch_size=ROWS_PER_STATEMENT,
     )
     if rows and not test.is_paused:
         # The planner makes the runs of the others at its next tick; their leases end until then.
