@@ -295,6 +295,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": "clients", "description": "The hosts that measure, where they are, who gets in."},
         {"name": "tests", "description": "What to measure, on what, when, by which clients."},
+        {"name": "quotas", "description": "How much users may ask for, and clients be asked for."},
         {"name": "runs", "description": "What was executed, and what it found."},
         {"name": "metrics", "description": "The catalogue of numbers, and the numbers over time."},
         {"name": "accounts", "description": "Users, API tokens and the audit."},

@@ -2,7 +2,6 @@ import structlog
 from celery import shared_task
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
-from kombu.exceptions import OperationalError
 
 from apps.accounts import services
 from apps.accounts.models import Invitation, PasswordLink
@@ -13,17 +12,7 @@ from apps.configuration.selectors import read_words
 
 logger = structlog.get_logger(__name__)
 
-NO_QUEUE = "The worker's queue does not answer; send it again later, or hand over the link."
 NO_MAIL = "No mail server is set up; hand over the link yourself."
-
-
-def queue_invitation(*, invitation: Invitation, link: str) -> None:
-    """Have the invitation mailed; a queue that is away is kept as its mail fault."""
-    try:
-        mail_invitation.delay(invitation.digest, link)
-    except OperationalError:
-        logger.exception("invitation_not_queued", invitation=invitation.pk)
-        note_mail(digest=invitation.digest, fault=NO_QUEUE)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
@@ -45,16 +34,6 @@ def mail_invitation(digest: str, link: str) -> None:
     }
     fault = deliver(invitation.email, _("Your invitation to StreamSwarm"), "invitation", context)
     note_mail(digest=digest, fault=fault)
-
-
-def queue_password_link(*, link: PasswordLink, address: str) -> bool:
-    """Have the link mailed to its user; False when the queue is away."""
-    try:
-        mail_password_link.delay(link.digest, address)
-    except OperationalError:
-        logger.exception("password_link_not_queued", user=link.user_id)
-        return False
-    return True
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types

@@ -6,13 +6,14 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from celery import current_app
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 from kombu.exceptions import OperationalError
 
-from apps.accounts import audit_export, tasks
+from apps.accounts import audit_export
 from apps.accounts.actors import Actor, act_as
 from apps.accounts.algorithms.cells import guard_cell
 from apps.accounts.algorithms.changes import list_changes
@@ -203,14 +204,14 @@ def test_the_page_tells_when_the_chain_was_verified(page, entries):
 
 def test_the_button_asks_the_worker(page, monkeypatch):
     asked = []
-    monkeypatch.setattr(tasks.verify_audit, "delay", lambda: asked.append(1))
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_options: asked.append(name))
     assert "checking every entry" in page.post("/audit/verify/", follow=True).content.decode()
-    assert asked == [1]
+    assert asked == ["apps.accounts.tasks.verify_audit"]
 
-    def refuse():
+    def refuse(_name, args):
         raise OperationalError
 
-    monkeypatch.setattr(tasks.verify_audit, "delay", refuse)
+    monkeypatch.setattr(current_app, "send_task", refuse)
     text = page.post("/audit/verify/", follow=True).content.decode()
     assert "manage.py verify_audit" in text
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from django.template.loader import render_to_string
 from kombu.exceptions import OperationalError
 
@@ -49,7 +50,7 @@ def plain_files(settings):
 def queued(monkeypatch):
     """What would be mailed, instead of a queue that is not there."""
     found = []
-    monkeypatch.setattr(tasks.mail_invitation, "delay", lambda *pair: found.append(pair))
+    monkeypatch.setattr(current_app, "send_task", lambda _name, args: found.append(args))
     return found
 
 
@@ -256,6 +257,18 @@ def test_a_mail_holds_the_link_once_and_escapes_names(boss, monkeypatch):
     assert Invitation.objects.get().sent_at is not None
 
 
+def test_what_is_queued_are_tasks_that_there_are(page, boss, monkeypatch):
+    names = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **_options: names.append(name))
+    User.objects.filter(pk=boss.pk).update(email="boss@example.org")
+    page.post(INVITATIONS, {"email": "a@example.org", "roles": [{"name": "viewer"}]}, JSON)
+    answer = page.post(f"/api/v1/users/{boss.pk}/password-link/", {"by_mail": True}, JSON)
+    page.post("/audit/verify/")
+    assert answer.json()["is_queued"] is True
+    found = {tasks.mail_invitation.name, tasks.mail_password_link.name, tasks.verify_audit.name}
+    assert set(names) == found
+
+
 @pytest.mark.parametrize("name", ["invitation", "password_link", "audit_head"])
 def test_mails_load_nothing_from_anywhere(name):
     text = render_to_string(f"emails/{name}.html", {"link": "https://swarm.example/x"})
@@ -264,10 +277,10 @@ def test_mails_load_nothing_from_anywhere(name):
 
 
 def test_a_queue_that_is_away_leaves_the_link_to_be_handed_over(page, monkeypatch):
-    def refuse(*_arguments):
+    def refuse(*_arguments, **_options):
         raise OperationalError
 
-    monkeypatch.setattr(tasks.mail_invitation, "delay", refuse)
+    monkeypatch.setattr(current_app, "send_task", refuse)
     body = {"email": "ann@example.org", "roles": [{"name": "viewer"}]}
     answer = page.post(INVITATIONS, body, JSON).json()
     assert answer["state"] == "fault"

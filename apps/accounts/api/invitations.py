@@ -18,6 +18,7 @@ from apps.accounts.api.user_serializers import GrantSerializer, build_grants
 from apps.accounts.links import build_invitation_link
 from apps.accounts.models import Invitation, User
 from apps.accounts.policy import Permission
+from apps.accounts.queueing import queue_invitation
 from apps.accounts.selectors import (
     INVITATION_STATES,
     get_invitation,
@@ -25,7 +26,6 @@ from apps.accounts.selectors import (
     match_invitation_state,
     name_invitation_state,
 )
-from apps.accounts.tasks import queue_invitation
 from apps.core.clock import read_now
 
 STATE_CHOICES = [(state, state) for state in INVITATION_STATES]

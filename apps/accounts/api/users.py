@@ -29,9 +29,9 @@ from apps.accounts.api.user_serializers import (
 from apps.accounts.links import build_password_link
 from apps.accounts.models import Role, User
 from apps.accounts.policy import Permission
+from apps.accounts.queueing import queue_password_link
 from apps.accounts.selectors import get_user, list_users, match_role, match_user_text
 from apps.accounts.services import Grant
-from apps.accounts.tasks import queue_password_link
 
 ROLE_CHOICES = [*Role.Name.choices, ("none", "Without a role")]
 OPERATOR_OF_VIENNA = {"name": "operator", "site_slug": "vienna"}

@@ -57,7 +57,7 @@ class Missing:
     remedy: str
 
 
-Row = TypeVar("Row", ProcessRow, ConnectionRow)
+Row = TypeVar("Row")
 
 PROCESS_COLUMNS: Mapping[str, Callable[[ProcessRow], Any]] = {
     "name": lambda row: row.name.casefold(),
@@ -152,7 +152,7 @@ def order_table(
     valued = sorted(
         (row for row in rows if rank(row) is not None), key=rank, reverse=order.startswith("-")
     )
-    return [*valued, *(row for row in rows if rank(row) is None)], order
+    return valued + [row for row in rows if rank(row) is None], order
 
 
 def describe_process(row: ProcessRow) -> str:

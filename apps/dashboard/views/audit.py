@@ -1,7 +1,6 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
-import structlog
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -10,11 +9,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
-from kombu.exceptions import OperationalError
 
-from apps.accounts import tasks
 from apps.accounts.models import AuditEntry
 from apps.accounts.policy import Permission
+from apps.accounts.queueing import queue_verification
 from apps.accounts.selectors import (
     AuditQuery,
     list_audit,
@@ -24,8 +22,6 @@ from apps.accounts.selectors import (
 )
 from apps.dashboard.selectors.audit import describe_entries
 from apps.dashboard.views.access import PageRequest, page
-
-logger = structlog.get_logger(__name__)
 
 ROWS_PER_PAGE = 50
 WORDS = ("person", "action", "object_type", "object_id", "via", "q")
@@ -116,13 +112,10 @@ def build_export(query: AuditQuery, name: str) -> str:
 @page(Permission.ADMINISTER)
 def verify_audit(request: PageRequest) -> HttpResponse:
     """Has the worker walk the chain; what it finds then stands on the page."""
-    try:
-        tasks.verify_audit.delay()
-    except OperationalError:
-        logger.exception("audit_check_not_queued")
+    if queue_verification():
+        messages.success(request, _("The worker is checking every entry; look again in a moment."))
+    else:
         messages.error(
             request, _("The worker's queue does not answer; run manage.py verify_audit instead.")
         )
-    else:
-        messages.success(request, _("The worker is checking every entry; look again in a moment."))
     return redirect("dashboard:audit")

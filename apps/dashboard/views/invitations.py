@@ -10,6 +10,7 @@ from apps.accounts import services
 from apps.accounts.links import build_invitation_link
 from apps.accounts.models import Invitation
 from apps.accounts.policy import Permission
+from apps.accounts.queueing import queue_invitation
 from apps.accounts.selectors import (
     INVITATION_STATES,
     find_invitation,
@@ -19,7 +20,6 @@ from apps.accounts.selectors import (
     match_invitation_state,
     name_invitation_state,
 )
-from apps.accounts.tasks import queue_invitation
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, Invalid, NotFound
 from apps.dashboard.forms.users import (

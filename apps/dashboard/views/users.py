@@ -9,6 +9,7 @@ from apps.accounts.links import build_password_link
 from apps.accounts.models import Role, User
 from apps.accounts.policy import Permission
 from apps.accounts.profile import list_own_sessions
+from apps.accounts.queueing import queue_password_link
 from apps.accounts.selectors import (
     get_user,
     list_invitations,
@@ -18,7 +19,6 @@ from apps.accounts.selectors import (
     match_second_factor,
     match_user_text,
 )
-from apps.accounts.tasks import queue_password_link
 from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.dashboard.forms.users import RoleForm, RoleFormSet, UserForm, read_grants

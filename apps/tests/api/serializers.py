@@ -176,24 +176,24 @@ def describe_rehearsal(rehearsal: Rehearsal) -> dict[str, Any]:
     return dict(RehearsalSerializer({**fields, "left_out": left_out}).data)
 
 
-class BulkSerializer(serializers.Serializer[Any]):
+class TestBulkSerializer(serializers.Serializer[Any]):
     action = serializers.ChoiceField(choices=sorted(ACTIONS))
     tests = serializers.ListField(
         child=serializers.UUIDField(), allow_empty=False, max_length=MOST_AT_ONCE
     )
 
 
-class BulkFailureSerializer(serializers.Serializer[Any]):
+class TestBulkFailureSerializer(serializers.Serializer[Any]):
     test = serializers.UUIDField(source="test_id")
     code = serializers.CharField()
     detail = serializers.CharField()
 
 
-class BulkOutcomeSerializer(serializers.Serializer[Any]):
+class TestBulkOutcomeSerializer(serializers.Serializer[Any]):
     """Each test is done or refused on its own."""
 
     done = serializers.ListField(child=serializers.UUIDField())
-    failed = BulkFailureSerializer(many=True)
+    failed = TestBulkFailureSerializer(many=True)
 
 
 class AssignSerializer(serializers.Serializer[Any]):

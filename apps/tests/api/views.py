@@ -15,13 +15,13 @@ from apps.tests import services
 from apps.tests.api.filters import TestFilter
 from apps.tests.api.serializers import (
     AssignSerializer,
-    BulkOutcomeSerializer,
-    BulkSerializer,
     NewTestSerializer,
     RehearsalSerializer,
     RunNowSerializer,
     RunSerializer,
     StoppedSerializer,
+    TestBulkOutcomeSerializer,
+    TestBulkSerializer,
     TestDefinitionSerializer,
     TestSerializer,
     build_definition,
@@ -173,20 +173,20 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         tags=["tests"],
         summary="Pause, resume, run or delete many tests",
         description="Each is done or refused on its own; the answer says which, and why.",
-        request=BulkSerializer,
-        responses=BulkOutcomeSerializer,
+        request=TestBulkSerializer,
+        responses=TestBulkOutcomeSerializer,
         examples=[BULK_EXAMPLE],
     )
     @action(detail=False, methods=["post"])
     def bulk(self, request: Request) -> Response:
-        asked = BulkSerializer(data=request.data)
+        asked = TestBulkSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         outcome = services.act_on_tests(
             user=request.user,
             action=asked.validated_data["action"],
             test_ids=asked.validated_data["tests"],
         )
-        return Response(BulkOutcomeSerializer(outcome).data)
+        return Response(TestBulkOutcomeSerializer(outcome).data)
 
     def update(self, request: Request, id: UUID) -> Response:
         return self.change(request, id, is_partial=False)

@@ -24,9 +24,11 @@ ONCE_PATIENCE = timedelta(seconds=60)
 CLOCK_TOLERANCE = timedelta(minutes=1)
 LEAST_RUNS_AHEAD = 2
 NEVER = 2**63
-ASSIGNMENTS_PER_TRANSACTION = 500
-# A tick looks at so many; the rest, planned for half a horizon yet, has time until the next.
+ASSIGNMENTS_PER_TRANSACTION = 250
+# A tick looks at so many and stops when it has made so many runs; the rest, planned for half a
+# horizon yet, has time until the next.
 ASSIGNMENTS_PER_TICK = 2000
+RUNS_PER_TICK = 3000
 RUNS_PER_STATEMENT = 500
 OVERDUE_PER_TICK = 1000
 
@@ -52,8 +54,9 @@ def describe_schedule(assignment: Assignment) -> Schedule:
 def plan_runs(*, now: datetime | None = None) -> int:
     """How many runs were made. Assignments get runs up to the horizon, two at least.
 
-    At most 2,000 assignments are planned at once, those that have waited longest first. Runs
-    inside a maintenance window wait, and those that no window holds any more go on.
+    One call plans at most 2,000 assignments, and ends sooner after some 3,000 runs; those that
+    have waited longest come first. Runs inside a maintenance window wait, and those that no
+    window holds any more go on.
     """
     moment = now or read_now()
     horizon = timedelta(seconds=settings.SWARM_HORIZON_SECONDS)
@@ -65,6 +68,8 @@ def plan_runs(*, now: datetime | None = None) -> int:
             if not due:
                 break
             made += plan_locked(due, moment, horizon, pauses)
+        if made >= RUNS_PER_TICK:
+            break
     apply_pauses(pauses, now=moment)
     return made
 
