@@ -287,6 +287,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "ENUM_NAME_OVERRIDES": {
+        "MaintenanceEffectEnum": "apps.clients.models.MaintenanceWindow.Effect",
+        "RoleEffectEnum": "apps.accounts.models.Role.Effect",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.openapi.document_fields",
@@ -294,6 +298,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "TAGS": [
         {"name": "clients", "description": "The hosts that measure, where they are, who gets in."},
+        {"name": "maintenance", "description": "Times in which clients are worked on."},
         {"name": "tests", "description": "What to measure, on what, when, by which clients."},
         {"name": "quotas", "description": "How much users may ask for, and clients be asked for."},
         {"name": "runs", "description": "What was executed, and what it found."},

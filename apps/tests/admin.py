@@ -62,3 +62,4 @@ class QuotaAdmin(ReadOnlyAdmin):
 @admin.register(SelectionClock)
 class SelectionClockAdmin(ReadOnlyAdmin):
     list_display = ["ticked_at", "settled_at"]
+    search_fields = ["id"]

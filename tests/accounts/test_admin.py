@@ -15,7 +15,10 @@ from apps.accounts.services.lockout import note_failure
 from apps.clients.models import Client, EnrolmentToken, Site, Tag
 from apps.core.clock import read_now
 from apps.metrics.models import BatchMark, IngestBatch
+from apps.tests.algorithms.quotas import Limits
 from apps.tests.services import plan_runs
+from apps.tests.services.quotas import set_quota
+from apps.tests.services.selection import keep_time
 from tests.factories import wire
 from tests.factories.accounts import PASSWORD, make_token, make_user
 from tests.factories.clients import (
@@ -66,6 +69,8 @@ def everything(client):
     processes = wire.record("processes", processes)
     wire.send(client, make_key(probe), wire.frame(), hostile, old, inventory, processes)
     plan_runs()
+    set_quota(scope="client", client=probe, limits=Limits(tests=20))
+    keep_time(read_now())
     BatchMark.objects.create(batch=IngestBatch.objects.get(), consumer="test")
     SetupCode.objects.create(digest="0" * 64, created_at=read_now())
     call_command("sync_schedules", verbosity=0)

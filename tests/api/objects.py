@@ -13,6 +13,7 @@ from tests.factories.tests import make_assignment, make_result
 
 # The first word that a route contains says what its id is of.
 PLACES = (
+    ("password/<", "secret"),
     ("maintenance", "maintenance"),
     ("invitation", "invitation"),
     ("quota", "quota"),

@@ -123,7 +123,7 @@ def test_the_audit_is_filtered_by_what_and_when(admin):
     make_token(make_user("ann"))
     assert admin.get("/api/v1/audit/").json()["count"] == 2
     (entry,) = admin.get("/api/v1/audit/?object_type=tag").json()["results"]
-    assert entry["after"] == {"slug": "edge", "name": "Edge"}
+    assert (entry["after"]["slug"], entry["after"]["name"]) == ("edge", "Edge")
     assert admin.get(f"/api/v1/audit/{entry['id']}/").json() == entry
     assert admin.get("/api/v1/audit/?action=delete").json()["count"] == 0
     assert admin.get("/api/v1/audit/?before=2000-01-01T00:00:00Z").json()["count"] == 0

@@ -94,7 +94,7 @@ def test_each_method_of_the_api_is_for_whom_the_matrix_says(route, objects, peop
     for method, level in matrix.ROWS[route].items():
         for person in people:
             answer = ask(people, person, method, path)
-            case = (person, method, path, answer.status_code, answer.content[:200])
+            case = (person, method, path, answer.status_code, getattr(answer, "content", b"")[:200])
             assert answer.status_code < 500, case
             assert is_let_in(answer) == may(person, level, method), case
             if person == "anonymous" and level != matrix.PUBLIC:

@@ -153,7 +153,7 @@ class TestUsers:
         set_quota(scope="user", user=ann, limits=Limits(tests=1))
         with act_as(Actor("server", "system")):
             make_test("of the server")
-        make_test("own")
+        assert make_test("own").created_by == ann
 
 
 @pytest.mark.django_db

@@ -95,7 +95,7 @@ class PlaceSerializer(serializers.Serializer[Any]):
 
 
 class ScopeSerializer(serializers.Serializer[Any]):
-    permission = serializers.ChoiceField([(item.value, item.value) for item in Permission])
+    permission = serializers.CharField(help_text="view, operate or administer.")
     is_everything = serializers.BooleanField()
     is_empty = serializers.BooleanField()
     allowed = PlaceSerializer(many=True)

@@ -21,7 +21,7 @@ MINUTE_SECONDS = 60
 HOUR_MINUTES = 60
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Only the days of a month and the months are asked of the parsed expression, in no zone.
-ANY_MOMENT = datetime(2000, 1, 1)  # noqa: DTZ001
+ANY_MOMENT = datetime(2000, 1, 1)  # noqa: DTZ001 - as just said
 
 
 class CronFault(ValueError):

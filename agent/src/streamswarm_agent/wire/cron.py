@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Only the days of a month and the months are asked of the parsed expression, in no zone.
-_ANY_MOMENT = datetime(2000, 1, 1)  # noqa: DTZ001
+_ANY_MOMENT = datetime(2000, 1, 1)  # noqa: DTZ001 - as just said
 _FIELD_COUNT = 5
 _HOUR_MINUTES = 60
 
