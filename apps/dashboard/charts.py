@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.dashboard.formats import Style, find_style, format_quantity
 from apps.dashboard.thresholds import read_thresholds
+from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import LatestValues
 from apps.tests.kinds import Kind
 
@@ -25,6 +26,7 @@ RANGES: dict[str, tuple[Label, timedelta]] = {
 }
 DEFAULT_RANGE = "15m"
 MAXIMUM_PANELS_OF_A_KIND = 4
+MAXIMUM_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,15 @@ CLIENT_KEYS = frozenset(
         *(key for lines in SUBJECT_LINES.values() for key, _label in lines),
     }
 )
-LIVE_SOURCE_KINDS = ("host", "interface", "filesystem", "disk", "agent")
+LIVE_SOURCE_KINDS = ("host", "interface", "filesystem", "disk", "hardware", "plugin", "agent")
+TEMPERATURE = "hw.temperature"
+
+
+def is_drawn(source_kind: str, key: str) -> bool:
+    """Whether a page of the client draws that key; which sensors there are differs by host."""
+    if source_kind == "hardware":
+        return key.partition("{")[0] == TEMPERATURE
+    return source_kind == "plugin" or key in CLIENT_KEYS
 
 
 def describe_client_panels(latest: Sequence[LatestValues]) -> list[Panel]:
@@ -193,6 +203,8 @@ def describe_client_panels(latest: Sequence[LatestValues]) -> list[Panel]:
         )
         panels.append(Panel(_("File systems"), Style.RATIO, lines))
     panels += describe_subject_panels(latest, "disk", Style.BYTE_RATE)
+    panels += describe_temperatures(latest)
+    panels += [panel for row in latest if row.kind == "plugin" for panel in describe_added(row)]
     thresholds = read_thresholds()
     return [replace(one, threshold=thresholds.get(one.lines[0].key)) for one in panels]
 
@@ -212,6 +224,38 @@ def describe_subject_panels(latest: Iterable[LatestValues], kind: str, style: St
         )
         for subject in subjects[:MAXIMUM_PANELS_OF_A_KIND]
     ]
+
+
+def describe_temperatures(latest: Iterable[LatestValues]) -> list[Panel]:
+    """One chart of the sensors there are."""
+    keys = sorted(
+        key
+        for row in latest
+        if row.kind == "hardware"
+        for key in row.values
+        if is_drawn("hardware", key)
+    )
+    lines = tuple(
+        Line(key, name_attributes(key), source="hardware") for key in keys[:MAXIMUM_LINES]
+    )
+    return [Panel(_("Temperatures"), Style.TEMPERATURE, lines)] if lines else []
+
+
+def describe_added(row: LatestValues) -> list[Panel]:
+    """The charts of a plug-in's collector: its values of one style together."""
+    by_style: dict[Style, list[Line]] = {}
+    for key in sorted(row.values):
+        line = Line(key, key, source="plugin", subject=row.subject)
+        by_style.setdefault(find_style(key), []).append(line)
+    return [
+        Panel(row.subject, style, tuple(lines[:MAXIMUM_LINES])) for style, lines in by_style.items()
+    ]
+
+
+def name_attributes(key: str) -> str:
+    """The values of a key's attributes, which tell its series apart."""
+    parsed = parse_key(key)
+    return ", ".join(value for _name, value in parsed.attributes) if parsed else key
 
 
 def read_range_name(wanted: str | None) -> str:

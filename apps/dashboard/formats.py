@@ -25,6 +25,7 @@ class Style(StrEnum):
     BYTE_RATE = "byte_rate"
     BIT_RATE = "bit_rate"
     FREQUENCY = "frequency"
+    TEMPERATURE = "temperature"
     RATE = "rate"
     FLAG = "flag"
     NUMBER = "number"
@@ -38,6 +39,7 @@ UNIT_STYLES = {
     "By/s": Style.BYTE_RATE,
     "bit/s": Style.BIT_RATE,
     "Hz": Style.FREQUENCY,
+    "Cel": Style.TEMPERATURE,
 }
 RATIO_SUFFIXES = (".ratio", ".utilization", ".pressure")
 # Unit 1 means a share, a yes or no, or a bare number; the catalogue's name tells which.
@@ -154,6 +156,7 @@ WRITERS = {
     Style.BYTE_RATE: lambda value: scale(value, 1024, BINARY_PREFIXES, "B/s"),
     Style.BIT_RATE: lambda value: scale(value, 1000, DECIMAL_PREFIXES, "bit/s"),
     Style.FREQUENCY: lambda value: scale(value, 1000, DECIMAL_PREFIXES, "Hz"),
+    Style.TEMPERATURE: lambda value: f"{value:.1f}{SPACE}°C",
     Style.RATE: lambda value: f"{format_digits(value)}{SPACE}/s",
     Style.FLAG: lambda value: "yes" if value else "no",
     Style.NUMBER: format_number,

@@ -9,7 +9,7 @@ from typing import Any
 from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceChanged
 from apps.core.bus import subscribe
 from apps.core.push import push
-from apps.dashboard.charts import CLIENT_KEYS
+from apps.dashboard.charts import is_drawn
 from apps.dashboard.topics import OVERVIEW, name_group, name_topic
 from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
 from apps.tests.published import RunFinished, RunStarted, TestChanged
@@ -75,20 +75,20 @@ def pass_frames_on(event: FramesRecorded) -> None:
             topic, values = name_topic("assignment", frame.source_subject), select_values(frame)
         else:
             topic = name_topic("client", event.client_id)
-            values = select_values(frame, CLIENT_KEYS)
+            values = {
+                key: value
+                for key, value in select_values(frame).items()
+                if is_drawn(frame.source_kind, key)
+            }
         if values:
             by_topic.setdefault(topic, []).append(describe_frame(topic, frame, values))
     for topic, frames in by_topic.items():
         push(name_group(topic), {"type": MESSAGE_TYPE, "frames": frames})
 
 
-def select_values(frame: RecordedFrame, wanted: frozenset[str] | None = None) -> dict[str, float]:
+def select_values(frame: RecordedFrame) -> dict[str, float]:
     pairs = zip(frame.keys, frame.values, strict=True)
-    return {
-        key: value
-        for key, value in pairs
-        if value is not None and (wanted is None or key in wanted)
-    }
+    return {key: value for key, value in pairs if value is not None}
 
 
 def describe_frame(topic: str, frame: RecordedFrame, values: dict[str, float]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from qrcode.constants import ERROR_CORRECT_M  # type: ignore[import-untyped]  # ships none
-from qrcode.main import QRCode  # type: ignore[import-untyped]  # as above
+from qrcode.constants import ERROR_CORRECT_M
+from qrcode.main import QRCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ DOCUMENT_KINDS = ("processes", "connections")
 SOURCE_KINDS = frozenset(
     {
         "host", "cpu", "interface", "filesystem", "disk", "hardware", "agent", "assignment",
+        "plugin",
         *DOCUMENT_KINDS,
     }
 )  # fmt: skip

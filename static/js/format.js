@@ -69,6 +69,7 @@ const WRITERS = {
   byte_rate: (value) => scale(value, 1024, BINARY_PREFIXES, "B/s"),
   bit_rate: (value) => scale(value, 1000, DECIMAL_PREFIXES, "bit/s"),
   frequency: (value) => scale(value, 1000, DECIMAL_PREFIXES, "Hz"),
+  temperature: (value) => `${value.toFixed(1)}${SPACE}°C`,
   rate: (value) => `${formatDigits(value)}${SPACE}/s`,
   flag: (value) => (value ? "yes" : "no"),
   number: formatNumber,

@@ -1,5 +1,7 @@
 """What the server says: by the schema, of the examples' shape, and understood by the agent."""
 
+from datetime import timedelta
+
 import pytest
 
 from apps.core.clock import read_now
@@ -10,6 +12,7 @@ from streamswarm_agent.wire.messages import Config, Enrolment, HeartbeatAnswer, 
 from tests.contract.wire_contract import list_paths, list_violations, read_example
 from tests.factories import wire
 from tests.factories.clients import INVENTORY, agent, make_enrolment
+from tests.factories.maintenance import make_window
 from tests.factories.tests import make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +67,9 @@ def make_answer(name, client, key, probe):
     assignment = make_assignment(probe)
     make_run(assignment, state=Run.State.CANCELLED, leased_at=read_now())
     run_now(test=assignment.test)
+    by_cron = {"cron_expression": "30 2 * * *", "time_zone": "Europe/Berlin"}
+    make_assignment(probe, "Nightly", schedule_kind="cron", every_seconds=None, **by_cron)
+    make_window(starts_at=read_now() + timedelta(days=1))
     return lease(client, key)
 
 

@@ -12,6 +12,7 @@ from streamswarm_agent.cli import options
 from streamswarm_agent.cli.check_host import (
     check_capabilities,
     check_files,
+    check_plugins,
     check_process,
     check_spool,
 )
@@ -54,6 +55,7 @@ def execute(arguments: argparse.Namespace) -> int:
         remedy = "correct the place that is named"
         checks.append(Check("configuration", is_good=False, detail=str(error), remedy=remedy))
     checks += check_capabilities(collect_inventory(tuple(PROBES)))
+    checks += check_plugins()
     settings = tuple(configuration.resolve_all(config))
     if arguments.json:
         print(json.dumps(describe(checks, settings)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 
+from streamswarm_agent import collectors, probes
 from streamswarm_agent.cli.finding import Check
 from streamswarm_agent.errors import StateUnusable
 from streamswarm_agent.probes import PROBES
@@ -19,6 +20,7 @@ from streamswarm_agent.runtime.egress import read_local_denials
 from streamswarm_agent.runtime.status import read_last_restart, read_status
 from streamswarm_agent.spool.database import read_totals
 from streamswarm_agent.spool.state import StateDirectory
+from streamswarm_agent.wire.plugins import load_contracts
 
 _NEARLY_FULL_SHARE = 0.8
 _READ_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
@@ -62,6 +64,19 @@ def check_mode(path: Path, forbidden: int) -> Check:
 def _name_access(bits: int) -> str:
     names = ["read"] * bool(bits & _READ_BY_OTHERS) + ["change"] * bool(bits & _WRITTEN_BY_OTHERS)
     return " and ".join(names)
+
+
+def check_plugins() -> Iterator[Check]:
+    """The plug-ins of other packages, and why one of them was left out."""
+    for one in (*load_contracts(), *probes.PLUGINS, *collectors.PLUGINS):
+        group = one.group.rpartition(".")[2]
+        yield Check(
+            f"plug-in {one.name}",
+            is_good=not one.fault,
+            detail=f"{group} of {one.package}" + (f": {one.fault}" if one.fault else ""),
+            remedy="repair or uninstall the package; everything else goes on",
+            is_required=False,
+        )
 
 
 def check_process(state: StateDirectory, configuration: Configuration) -> Iterator[Check]:
