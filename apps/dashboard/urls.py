@@ -133,12 +133,8 @@ urlpatterns = [
     path("maintenance/", maintenance.list_windows_page, name="maintenance"),
     path("maintenance/new/", maintenance.make_window, name="new-maintenance"),
     path("maintenance/preview/", maintenance.preview_window, name="preview-maintenance"),
-    path(
-        "maintenance/<uuid:window_id>/edit/", maintenance.edit_window, name="edit-maintenance"
-    ),
-    path(
-        "maintenance/<uuid:window_id>/end/", maintenance.end_window_now, name="end-maintenance"
-    ),
+    path("maintenance/<uuid:window_id>/edit/", maintenance.edit_window, name="edit-maintenance"),
+    path("maintenance/<uuid:window_id>/end/", maintenance.end_window_now, name="end-maintenance"),
     path(
         "maintenance/<uuid:window_id>/delete/",
         maintenance.remove_window,

@@ -20,7 +20,7 @@ from streamswarm_agent.runtime.egress import read_local_denials
 from streamswarm_agent.runtime.status import read_last_restart, read_status
 from streamswarm_agent.spool.database import read_totals
 from streamswarm_agent.spool.state import StateDirectory
-from streamswarm_agent.wire.plugins import load_contracts
+from streamswarm_agent.wire.plugins import Plugin, load_contracts
 
 _NEARLY_FULL_SHARE = 0.8
 _READ_BY_OTHERS = stat.S_IRGRP | stat.S_IROTH
@@ -68,7 +68,8 @@ def _name_access(bits: int) -> str:
 
 def check_plugins() -> Iterator[Check]:
     """The plug-ins of other packages, and why one of them was left out."""
-    for one in (*load_contracts(), *probes.PLUGINS, *collectors.PLUGINS):
+    found: list[Plugin[Any]] = [*load_contracts(), *probes.PLUGINS, *collectors.PLUGINS]
+    for one in found:
         group = one.group.rpartition(".")[2]
         yield Check(
             f"plug-in {one.name}",
