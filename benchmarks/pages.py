@@ -26,7 +26,7 @@ PAGES = {
     "alive (reads no rows)": "/healthz",
     "overview": "/",
     "clients": "/clients/",
-    "clients, 200 a page": "/clients/?page_size=200",
+    "clients, 200 a page": "/clients/?size=200",
     "tests": "/tests/",
     "runs": "/runs/",
     "REST clients": "/api/v1/clients/",
@@ -94,7 +94,7 @@ def main() -> None:
             rows.append((database, name, *milliseconds, f"{size / 1e3:.0f}"))
             if name in JUDGED:
                 worst_seconds = max(worst_seconds, median)
-    print_table(("database", "page", "median ms", "slowest ms", "kB gzip"), rows)
+    print_table(("database", "page", "median ms", "slowest ms", "kB sent"), rows)
     finish(
         Claim(
             claim=f"median first byte of the slowest page with {arguments.clients} clients",

@@ -19,5 +19,6 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("prepare storage", "apps.metrics.tasks.prepare_storage", 3600),
     PeriodicWork("forget documents", "apps.metrics.tasks.forget_documents", 300),
     PeriodicWork("publish audit head", "apps.accounts.tasks.publish_audit_head", 86_400),
+    PeriodicWork("forget expired sign-ins", "apps.accounts.tasks.forget_expired", 21_600),
     PeriodicWork("note liveness", "apps.operations.tasks.note_liveness", 10),
 )

@@ -177,9 +177,11 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=1000)
     parser.add_argument("--tests", type=int, default=20)
     arguments = parser.parse_args()
-    began = time.monotonic()
+    began, processor_began = time.monotonic(), time.process_time()
     made = populate(clients=arguments.clients, tests=arguments.tests)
     took_seconds = time.monotonic() - began
+    busy_seconds = time.process_time() - processor_began
     sys.stdout.write(
-        f"{len(made.client_ids)} clients, {len(made.test_ids)} tests in {took_seconds:.1f} s\n"
+        f"{len(made.client_ids)} clients, {len(made.test_ids)} tests in {took_seconds:.1f} s,"
+        f" {busy_seconds:.1f} s of them at work\n"
     )

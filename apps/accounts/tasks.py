@@ -1,5 +1,6 @@
 import structlog
 from celery import shared_task
+from django.core.management import call_command
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
@@ -68,6 +69,13 @@ def deliver(to: str, subject: str, template: str, context: dict[str, object]) ->
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def verify_audit() -> None:
     services.verify_audit()
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_expired() -> None:
+    """Removes the sessions and JWT of long ago, which nobody can use any more."""
+    call_command("clearsessions", verbosity=0)
+    call_command("flushexpiredtokens", verbosity=0)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types

@@ -1,10 +1,8 @@
 from celery import shared_task
-from django.core.cache import cache
 
 from apps.clients.published import ClientChanged, MaintenanceChanged, PresenceChanged
+from apps.core.wakeups import wake_worker
 from apps.tests import services
-
-HINT_SECONDS = 1
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
@@ -14,7 +12,7 @@ def plan_runs() -> None:
 
 def queue_plan(_event: MaintenanceChanged) -> None:
     """Have runs wait or go on at once; the periodic plan would do so a few seconds later."""
-    plan_runs.apply_async(retry=False)
+    wake_worker(plan_runs.name)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
@@ -23,9 +21,8 @@ def choose_clients() -> None:
 
 
 def queue_choice(_event: PresenceChanged | ClientChanged) -> None:
-    """Have tests look for clients soon; once a second is enough, as the periodic look comes too."""
-    if cache.add("choice-queued", value=True, timeout=HINT_SECONDS):
-        choose_clients.apply_async(retry=False, expires=HINT_SECONDS)
+    """Have tests look for clients now; the periodic look would do so a few seconds later."""
+    wake_worker(choose_clients.name)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types

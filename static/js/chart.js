@@ -44,7 +44,9 @@ function chooseRange(drawing, lowest, highest) {
   if (drawing.style === "ratio") return [0, drawing.isBars ? Math.min(Math.max(high * 1.15, 0.1), 1) : 1];
   const isNarrow = low > high / 2;
   const room = Math.max((isNarrow ? high - low : high) * 0.15, high * 0.02);
-  return [isNarrow ? low - room : 0, high + room || 1];
+  // Fractions of a bit would be written as the same whole numbers again and again.
+  const emptyTop = drawing.style === "bit_rate" ? 1000 : 1;
+  return [isNarrow ? low - room : 0, high + room || emptyTop];
 }
 
 /** @param {Drawing} drawing @param {number} index @returns {uPlot.Series} */

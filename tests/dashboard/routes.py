@@ -67,6 +67,7 @@ FOR_ADMINISTRATORS = frozenset(
         "invitations",
         "invite",
         "audit",
+        "quotas",
         "change-user",
         "add-role",
         "remove-role",

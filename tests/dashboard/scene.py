@@ -62,6 +62,7 @@ class Corner:
             "prefix": self.client.keys.first().prefix,
             # Nobody's: what users have of their own lies at no site.
             "session_id": 0,
+            "quota_id": 0,
             "public_id": "00000000",
             "user_id": self.person.id,
             "role_id": self.person.roles.get().id,

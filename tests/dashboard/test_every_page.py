@@ -141,3 +141,16 @@ def test_pages_of_accounts_and_errors_have_the_policy_and_nothing_inline(page, p
 def test_the_session_that_ended_sends_htmx_to_sign_in(client, admin):
     answer = client.get("/", headers={"HX-Request": "true"})
     assert answer.headers["HX-Redirect"] == reverse("account_login")
+
+
+def test_signing_in_leads_back_to_the_page_that_htmx_kept_fresh(client, admin):
+    here = "http://testserver/clients/?site=graz"
+    answer = client.get("/clients/", headers={"HX-Request": "true", "HX-Current-URL": here})
+    back = "?next=%2Fclients%2F%3Fsite%3Dgraz"
+    assert answer.headers["HX-Redirect"] == reverse("account_login") + back
+
+
+def test_signing_in_never_leads_to_another_host(client, admin):
+    here = "http://evil.example/clients/"
+    answer = client.get("/clients/", headers={"HX-Request": "true", "HX-Current-URL": here})
+    assert answer.headers["HX-Redirect"] == reverse("account_login")

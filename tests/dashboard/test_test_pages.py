@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.clients.models import Client
 from apps.tests.models import Quota, Test
 from apps.tests.services import choose_clients
 from tests.dashboard.test_forms import PING, errors_of
@@ -108,6 +109,14 @@ def test_moves_of_clients_out_of_sight_are_only_counted(client, probe):
     shown = text_of(client.get(f"/tests/{test.id}/"))
     assert "1 other" in shown
     assert "secret" not in shown
+
+
+def test_a_move_says_why_a_client_went(page, probe):
+    test = make_test("Everywhere", selection_kind="all", selector={"sites": ["vienna"]})
+    assert probe.name in [row.client.name for row in test.assignments.all()]
+    Client.objects.filter(id=probe.id).update(site=make_site("graz"))
+    choose_clients(test=test)
+    assert "by server · no longer matches" in text_of(page.get(f"/tests/{test.id}/"))
 
 
 def test_limits_are_set_shown_and_removed_by_administrators_alone(page, client, probe):

@@ -272,8 +272,6 @@ def test_a_tick_without_work_costs_few_queries(probe, django_assert_max_num_quer
 
 def test_a_changed_window_has_the_planner_woken(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        "apps.tests.tasks.plan_runs.apply_async", lambda **options: asked.append(options)
-    )
+    monkeypatch.setattr("apps.tests.tasks.wake_worker", asked.append)
     queue_plan(None)
-    assert asked == [{"retry": False}]
+    assert asked == ["apps.tests.tasks.plan_runs"]

@@ -190,6 +190,27 @@ class TestReconciling:
         entry = AuditEntry.objects.filter(action="assign").latest("id")
         assert entry.actor_label == "server"
         assert (entry.before["clients"], entry.after["clients"]) == (["a"], ["b"])
+        assert entry.after["reason"] == "offline for 3 heartbeats"
+
+    def test_the_audit_says_why_clients_went_without_their_names(self):
+        probe = make_probe("a", tags=["edge"])
+        make_probe("b", tags=["edge"])
+        test = make_rule("all", tags=["edge"])
+        assert "reason" not in AuditEntry.objects.filter(action="assign").latest("id").after
+        probe.tags.set([])
+        Client.objects.filter(name="b").update(inventory={})
+        choose(test)
+        reason = AuditEntry.objects.filter(action="assign").latest("id").after["reason"]
+        assert reason == "has not said yet what it can measure; no longer matches"
+
+    def test_a_client_too_many_goes_as_fewer_are_wanted(self):
+        make_probe("a")
+        make_probe("b")
+        test = make_rule(count=2)
+        Test.objects.filter(id=test.id).update(wanted_clients=1)
+        choose(test)
+        entry = AuditEntry.objects.filter(action="assign").latest("id")
+        assert entry.after["reason"] == "fewer clients are wanted"
 
     def test_an_offline_one_is_kept_and_said_while_there_is_nobody_better(self):
         make_probe("a")
@@ -307,6 +328,13 @@ class TestTicking:
         assert names(moving) == ["a"]
 
     def test_a_server_that_was_there_all_the_time_moves_at_once(self, moving):
+        start = read_now()
+        SelectionClock.objects.create(id=1, ticked_at=start, settled_at=start)
+        self.tick(5, start)
+        assert names(moving) == ["b"]
+
+    def test_heartbeats_faster_than_the_looks_hold_nothing_back(self, moving, settings):
+        settings.SWARM_HEARTBEAT_SECONDS = 2
         start = read_now()
         SelectionClock.objects.create(id=1, ticked_at=start, settled_at=start)
         self.tick(5, start)

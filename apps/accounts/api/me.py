@@ -168,6 +168,7 @@ class SessionViewSet(ListModelMixin, GenericViewSet[UserSession]):
 
     @extend_schema(
         tags=["accounts"],
+        operation_id="sessions_destroy_others",
         summary="End all your other sessions",
         description="And every JSON Web Token of yours.",
         responses={204: None},

@@ -26,6 +26,7 @@ class Move:
     actor: str
     came: str
     went: str
+    reason: str
 
 
 def describe_selection(test: Test) -> str:
@@ -76,6 +77,7 @@ def list_moves(user: AnyUser, test: Test) -> list[Move]:
             actor=entry.actor_label,
             came=write_names(read_names(entry, 1), visible),
             went=write_names(read_names(entry, 0), visible),
+            reason=entry.after.get("reason", ""),
         )
         for entry in entries
     ]

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, cast
+from urllib.parse import urlencode
 
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -54,5 +56,12 @@ def page(permission: Permission) -> Callable[[View[P]], GuardedView[P]]:
 
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
-        return HttpResponseClientRedirect(reverse("account_login"))
+        return HttpResponseClientRedirect(build_sign_in_url(cast("PageRequest", request)))
     return redirect_to_login(request.get_full_path())
+
+
+def build_sign_in_url(request: PageRequest) -> str:
+    """The sign-in page that leads back to the page on which htmx asked for a part."""
+    url = reverse("account_login")
+    here = request.htmx.current_url_abs_path
+    return f"{url}?{urlencode({REDIRECT_FIELD_NAME: here})}" if here else url

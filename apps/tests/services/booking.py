@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -57,10 +58,10 @@ def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
     book_clients(test=locked, client_ids=client_ids)
 
 
-def book_clients(*, test: Test, client_ids: Iterable[UUID]) -> None:
+def book_clients(*, test: Test, client_ids: Iterable[UUID], reason: str = "") -> None:
     """Make exactly those clients run the locked test; a handful of queries for any number.
 
-    Whoever calls it has looked after quotas.
+    Whoever calls it has looked after quotas. The reason, if there is one, stands in the audit.
     """
     wanted = sorted(set(client_ids))
     known = {row.client_id: row for row in test.assignments.all()}
@@ -71,7 +72,7 @@ def book_clients(*, test: Test, client_ids: Iterable[UUID]) -> None:
     add_assignments(test, added, known)
     if added or removed:
         wake([*added, *removed])
-        audit_booking(test, added=added, removed=removed, count=len(wanted))
+        audit_booking(test, added=added, removed=removed, count=len(wanted), reason=reason)
     publish(TestChanged(test.id))
 
 
@@ -118,12 +119,14 @@ def add_assignments(test: Test, client_ids: Sequence[UUID], known: dict[UUID, As
 
 
 def audit_booking(
-    test: Test, *, added: Sequence[UUID], removed: Sequence[UUID], count: int
+    test: Test, *, added: Sequence[UUID], removed: Sequence[UUID], count: int, reason: str
 ) -> None:
-    """Write down who came and who went, by name: the entry is read as the history of moves."""
+    """Write down who came, who went and why: the entry is read as the history of moves."""
     names = dict(Client.objects.filter(id__in=[*added, *removed]).values_list("id", "name"))
     before = {"clients": label_clients(removed, names), "count": count + len(removed) - len(added)}
-    after = {"clients": label_clients(added, names), "count": count}
+    after: dict[str, Any] = {"clients": label_clients(added, names), "count": count}
+    if reason:
+        after["reason"] = reason
     record_audit(action="assign", target=test, before=before, after=after)
 
 

@@ -26,6 +26,8 @@ from apps.tests.services.shares import measure_shares
 CACHE_SECONDS = 3600
 NOTE_LENGTH = 255
 CLOCK_ID = 1
+# Clients are chosen every 5 s: with heartbeats that come faster a tick's pause is no absence.
+LONGEST_TICK = timedelta(seconds=10)
 AWAY = frozenset({Client.Presence.OFFLINE, Client.Presence.NEVER})
 
 
@@ -96,15 +98,37 @@ def choose_clients(*, test: Test, is_presence_known: bool | None = None) -> bool
     if locked.selection_kind == Test.SelectionKind.CLIENTS or locked.is_paused:
         return False
     is_known = believes_presences() if is_presence_known is None else is_presence_known
-    choice = choose(locked, list_matches(locked), is_presence_known=is_known)
+    matches = list_matches(locked)
+    choice = choose(locked, matches, is_presence_known=is_known)
     if locked.selection_note != choice.note:
         locked.selection_note = choice.note
         locked.save(update_fields=["selection_note"])
-    active = locked.assignments.filter(removed_at=None).values_list("client_id", flat=True)
-    if set(active) == set(choice.client_ids):
+    active = set(locked.assignments.filter(removed_at=None).values_list("client_id", flat=True))
+    if active == set(choice.client_ids):
         return False
-    book_clients(test=locked, client_ids=choice.client_ids)
+    reason = explain_departures(matches, active - set(choice.client_ids))
+    book_clients(test=locked, client_ids=choice.client_ids, reason=reason)
     return True
+
+
+def explain_departures(matches: Iterable[Match], gone: Collection[UUID]) -> str:
+    """Why those clients run the test no longer, in words and without names; empty for none.
+
+    Without names, as it is shown to people who may not see all of the clients.
+    """
+    known = {one.client_id: one for one in matches}
+    reasons = {explain_departure(known.get(client_id)) for client_id in gone}
+    return "; ".join(sorted(reasons))[:NOTE_LENGTH]
+
+
+def explain_departure(match: Match | None) -> str:
+    if match is None:
+        return "no longer matches"
+    if match.inability:
+        return match.inability
+    if match.presence in AWAY:
+        return f"offline for {OFFLINE_AFTER_HEARTBEATS} heartbeats"
+    return "fewer clients are wanted"
 
 
 def count_asked(test: Test) -> int | None:
@@ -269,7 +293,7 @@ def keep_time(now: datetime) -> bool:
     is_door_silent = newest is not None and now - newest > LATE_AFTER_HEARTBEATS * heartbeat
     with transaction.atomic():
         clock = SelectionClock.objects.select_for_update().filter(id=CLOCK_ID).first()
-        was_away = clock is None or now - clock.ticked_at > LATE_AFTER_HEARTBEATS * heartbeat
+        was_away = clock is None or now - clock.ticked_at > measure_absence()
         settled_at = now if clock is None else clock.settled_at
         if was_away or is_door_silent:
             settled_at = now + OFFLINE_AFTER_HEARTBEATS * heartbeat
@@ -281,6 +305,12 @@ def keep_time(now: datetime) -> bool:
 def believes_presences() -> bool:
     """Whether presences are known right now, as the last look by `keep_time` found."""
     now = read_now()
-    oldest = now - LATE_AFTER_HEARTBEATS * timedelta(seconds=settings.SWARM_HEARTBEAT_SECONDS)
+    oldest = now - measure_absence()
     settled = SelectionClock.objects.filter(settled_at__lte=now, ticked_at__gte=oldest)
     return settled.exists()
+
+
+def measure_absence() -> timedelta:
+    """How long after its last tick the server counts as having been away."""
+    heartbeat = timedelta(seconds=settings.SWARM_HEARTBEAT_SECONDS)
+    return max(LATE_AFTER_HEARTBEATS * heartbeat, LONGEST_TICK)

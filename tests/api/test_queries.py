@@ -1,0 +1,49 @@
+"""Lists of the REST API ask the database as often for many rows as for few."""
+
+from apps.accounts.models import User
+from apps.tests.models import Assignment
+from tests.api import matrix
+from tests.api.counting import count_queries
+from tests.api.objects import fill, make_objects
+from tests.factories.accounts import make_user
+from tests.factories.crowd import Centre, add_crowd
+
+FEW, MANY = 2, 10
+READS = sorted(
+    route
+    for route, methods in matrix.API.items()
+    if "GET" in methods and route not in {"api/schema/", "api/v1/audit/export/"}
+)
+# What a list needs to be asked for, and what these lists are of.
+QUERIES = {
+    "api/v1/series/": "?metric=net.rtt.median&client={client}&test={test}",
+    "api/v1/sources/": "?client={client}",
+    "api/v1/clients/<uuid:id>/documents/": "?kind=processes",
+    "api/v1/maintenance-windows/preview/": (
+        "?starts_at=2026-01-01T00:00:00Z&duration_seconds=3600&time_zone=UTC"
+    ),
+}
+
+
+def build_path(route, objects):
+    return f"{fill(route, objects)}{QUERIES.get(route, '').format(**objects)}"
+
+
+def test_everything_read_takes_as_many_queries_for_many_rows_as_for_few(db, client):
+    objects = make_objects("vienna")
+    owner = User.objects.get(username="owner-vienna")
+    assignment = Assignment.objects.get(id=objects["assignment"])
+    centre = Centre(assignment, owner=owner, person=make_user("person", "viewer"))
+    client.force_login(owner)
+    paths = {route: build_path(route, objects) for route in READS}
+    add_crowd(centre, range(FEW))
+    client.get("/", headers={"Accept": "text/html"})
+    few = count_all(client, paths)
+    add_crowd(centre, range(FEW, MANY))
+    assert count_all(client, paths) == few
+
+
+def count_all(client, paths):
+    return {
+        route: count_queries(lambda path=path: client.get(path)) for route, path in paths.items()
+    }
