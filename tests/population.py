@@ -29,7 +29,8 @@ from apps.clients.services import (
 from apps.core.clock import read_now
 from apps.ingest.codec import decode_batch
 from apps.ingest.services import store_batch
-from apps.tests.models import Run, Test
+from apps.tests.algorithms.slots import derive_run_id
+from apps.tests.models import Assignment, Test
 from apps.tests.services import TestDefinition, create_test
 from tests.factories import wire
 from tests.factories.clients import INVENTORY
@@ -62,6 +63,7 @@ INTERVALS_SECONDS = (60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 PING_KEYS = ("net.rtt.median", "net.packet.loss.ratio")
 OFFLINE_SHARE = 0.05
 FAILED_SHARE = 0.03
+FIRST_SLOT = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +155,18 @@ def upload(client: Client, rng: random.Random) -> None:
     """One batch as the client's agent would send it: its host, and the result of its first run."""
     host = (rng.random(), rng.random() * 4, 0.2 + rng.random() * 0.7)
     records = [wire.frame(host, keys=HOST_KEYS, at=read_now() - timedelta(seconds=5))]
-    runs = Run.objects.filter(assignment__client=client, assignment__test__kind="ping")
-    run = runs.order_by("start_at").first()
-    if run is not None:
+    pings = Assignment.objects.filter(client=client, test__kind="ping").select_related("test")
+    first = pings.order_by("test__name").first()
+    if first is not None:
+        # Derived as an agent does that runs its tests before the planner came to them.
+        revision = first.test.schedule_revision
+        run_id = derive_run_id(str(first.id), revision, FIRST_SLOT)
         values = {"net.rtt.median": rng.uniform(0.001, 0.08), "net.packet.loss.ratio": 0.0}
         result = wire.result(
-            run.assignment_id,
-            run=run.id,
-            slot=run.slot,
-            revision=run.schedule_revision,
+            first.id,
+            run=run_id,
+            slot=FIRST_SLOT,
+            revision=revision,
             is_success=rng.random() >= FAILED_SHARE,
             values=values,
         )

@@ -1,4 +1,4 @@
-from apps.accounts.services.audit import publish_head, record_audit
+from apps.accounts.services.audit import audited, publish_head, record_audit
 from apps.accounts.services.invitations import (
     accept_invitation,
     invite,
@@ -40,6 +40,7 @@ __all__ = [
     "Grant",
     "accept_invitation",
     "add_role",
+    "audited",
     "change_user",
     "create_admin_from_password",
     "create_token",

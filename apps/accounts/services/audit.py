@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -55,6 +57,18 @@ def record_audit(
         head.count += 1
         head.save(update_fields=["digest", "count"])
     return entry
+
+
+@contextmanager
+def audited() -> Iterator[None]:
+    """A transaction that writes to the audit; as decorator or in a `with`.
+
+    It takes the chain's end first. All such transactions wait for that lock in the end, so one
+    that took rows before it could wait in a circle with another.
+    """
+    with transaction.atomic():
+        lock_head()
+        yield
 
 
 def lock_head() -> AuditHead:

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
 
 from apps.accounts.algorithms.link_secrets import digest_secret, make_secret
 from apps.accounts.models import Invitation, User
 from apps.accounts.selectors import find_invitation
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.roles import Grant, check_grants
 from apps.accounts.services.users import create_user
 from apps.core.clock import read_now
@@ -23,7 +22,7 @@ EMAIL_LENGTH = 254
 FAULT_LENGTH = 255
 
 
-@transaction.atomic
+@audited()
 def invite(
     *,
     email: str,
@@ -83,7 +82,7 @@ def describe_invitation(invitation: Invitation) -> dict[str, object]:
     }
 
 
-@transaction.atomic
+@audited()
 def renew_invitation(*, invitation: Invitation) -> str:
     """A new secret for an invitation that nobody has accepted; the earlier link is void.
 
@@ -104,7 +103,7 @@ def renew_invitation(*, invitation: Invitation) -> str:
     return secret
 
 
-@transaction.atomic
+@audited()
 def revoke_invitation(*, invitation: Invitation) -> None:
     """Void the invitation's link.
 
@@ -125,7 +124,7 @@ def lock_open(invitation: Invitation) -> Invitation:
     return row
 
 
-@transaction.atomic
+@audited()
 def accept_invitation(
     *, secret: str, username: str, first_name: str, last_name: str, password: str
 ) -> User:

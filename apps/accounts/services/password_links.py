@@ -3,12 +3,11 @@
 from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
-from django.db import transaction
 
 from apps.accounts.algorithms.link_secrets import digest_secret, make_secret
 from apps.accounts.models import PasswordLink, User
 from apps.accounts.selectors import find_password_link
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.sessions import end_sessions
 from apps.accounts.services.setup import collect_errors
 from apps.core.clock import read_now
@@ -17,7 +16,7 @@ from apps.core.errors import Invalid
 LINK_LIFE = timedelta(hours=24)
 
 
-@transaction.atomic
+@audited()
 def issue_password_link(*, user: User, life: timedelta = LINK_LIFE) -> tuple[PasswordLink, str]:
     """The stored link and its secret, which is never to be had again; earlier ones are void."""
     now = read_now()
@@ -30,7 +29,7 @@ def issue_password_link(*, user: User, life: timedelta = LINK_LIFE) -> tuple[Pas
     return link, secret
 
 
-@transaction.atomic
+@audited()
 def set_password_by_link(*, secret: str, password: str) -> User:
     """The link's user with the new password; the link is used up, every session has ended.
 
@@ -43,7 +42,7 @@ def set_password_by_link(*, secret: str, password: str) -> User:
     return link.user
 
 
-@transaction.atomic
+@audited()
 def set_password(*, user: User, password: str) -> None:
     """Give the user that password; every session of it ends.
 

@@ -1,11 +1,10 @@
 """Passwords: proving the present one, and changing it."""
 
 from django.contrib.auth.password_validation import validate_password
-from django.db import transaction
 
 from apps.accounts.actors import read_actor
 from apps.accounts.models import User
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.lockout import count_failure, forget_failures, require_unlocked
 from apps.accounts.services.sessions import end_sessions
 from apps.accounts.services.setup import collect_errors
@@ -39,7 +38,7 @@ def change_password(
         errors = [FieldError("new_password", "unchanged", "must differ from the present one")]
     if errors:
         raise Invalid(errors)
-    with transaction.atomic():
+    with audited():
         user.set_password(new_password)
         user.save(update_fields=["password"])
         record_audit(action="change password", target=user)

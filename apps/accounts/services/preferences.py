@@ -5,10 +5,9 @@ from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.validators import validate_email
-from django.db import transaction
 
 from apps.accounts.models import User
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.setup import collect_errors
 from apps.core.errors import FieldError, Invalid
 
@@ -16,7 +15,7 @@ PROFILE_FIELDS = ("first_name", "last_name", "email", "time_zone", "language", "
 LONGEST = {"first_name": 150, "last_name": 150, "email": 254}
 
 
-@transaction.atomic
+@audited()
 def change_profile(*, user: User, changes: Mapping[str, str]) -> None:
     """Keep what the user changed of PROFILE_FIELDS; empty means the server's choice.
 

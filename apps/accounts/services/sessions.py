@@ -7,11 +7,10 @@ from typing import Any
 
 from allauth.core.internal.httpkit import HTTP_USER_AGENT_MAX_LENGTH
 from allauth.usersessions.models import UserSession
-from django.db import transaction
 from django.db.models import QuerySet
 
 from apps.accounts.models import User
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.bearers import revoke_refresh_tokens
 from apps.configuration.selectors import read_settings
 from apps.core.clock import read_now
@@ -82,7 +81,7 @@ def note_activity(*, session: MutableMapping[str, Any], user: User, visit: Visit
     )
 
 
-@transaction.atomic
+@audited()
 def end_session(*, user_session: UserSession) -> None:
     """End that session: its next request goes to sign-in, its live socket closes."""
     record_audit(
@@ -91,7 +90,7 @@ def end_session(*, user_session: UserSession) -> None:
     user_session.end()
 
 
-@transaction.atomic
+@audited()
 def end_sessions(*, user: User, except_key: str | None = None) -> int:
     """How many sessions of the user ended: all but the one with that key, and all JWTs."""
     ending: QuerySet[UserSession] = UserSession.objects.filter(user=user)

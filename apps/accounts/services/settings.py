@@ -2,9 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from django.db import transaction
-
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.configuration.definitions import BY_NAME
 from apps.configuration.models import Setting
 from apps.configuration.selectors import read_settings
@@ -13,7 +11,7 @@ from apps.configuration.services import forget_settings, store_settings
 HIDDEN = "[hidden]"
 
 
-@transaction.atomic
+@audited()
 def change_settings(*, values: Mapping[str, object], resets: Collection[str] = ()) -> None:
     """Stores the values and forgets the others, with an audit entry for each that was touched.
 

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import transaction
-
 from apps.accounts.models import Token, User
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid
 
@@ -17,7 +15,7 @@ NAME_LENGTH = 100
 LAST_USED_RESOLUTION = timedelta(minutes=1)
 
 
-@transaction.atomic
+@audited()
 def create_token(
     *, user: User, name: str, scopes: Sequence[str], life: timedelta = DEFAULT_LIFE
 ) -> tuple[Token, str]:
@@ -57,7 +55,7 @@ def describe_token(token: Token) -> dict[str, object]:
     }
 
 
-@transaction.atomic
+@audited()
 def revoke_token(*, token: Token) -> None:
     """Remove the token; what still carries it gets 401 from now on."""
     record_audit(action="revoke", target=token, before=describe_token(token))

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from apps.accounts.models import User
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.roles import (
     Grant,
     check_grants,
@@ -49,7 +49,7 @@ def create_user(
         raise Invalid(errors)
     # An empty password is stored as an unusable one.
     user.set_password(password)
-    with transaction.atomic():
+    with audited():
         save_user(user)
         replace_roles(user, list(dict.fromkeys(grants)))
         record_audit(action="create", target=user, after=describe_user(user))
@@ -68,7 +68,7 @@ def change_user(*, user: User, username: str, email: str, first_name: str, last_
     if errors:
         raise Invalid(errors)
     after = describe_user(user)
-    with transaction.atomic():
+    with audited():
         save_user(user)
         if before != after:
             record_audit(action="change", target=user, before=before, after=after)
@@ -93,7 +93,7 @@ def tell_taken(user: User) -> FieldError:
 
 def save_user(user: User) -> None:
     try:
-        with transaction.atomic():
+        with audited():
             user.save()
     except IntegrityError as error:
         raise Invalid([tell_taken(user)]) from error
@@ -123,7 +123,7 @@ def deactivate_user(*, user: User) -> None:
 
 def reactivate_user(*, user: User) -> None:
     """Let the user in again, with the roles it had."""
-    with transaction.atomic():
+    with audited():
         set_active(user, is_active=True)
 
 
@@ -155,7 +155,7 @@ def delete_user(*, user: User) -> None:
 
 def reset_second_factor(*, user: User) -> bool:
     """Whether the user had a second factor; it and its recovery codes are gone now."""
-    with transaction.atomic():
+    with audited():
         factors = Authenticator.objects.filter(user=user)
         kinds = sorted(factors.values_list("type", flat=True))
         if not kinds:

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
-
+from apps.accounts.services import audited
 from apps.clients.models import Client, Site, Tag
 from apps.clients.services.editing import change_client
 from apps.clients.services.keys import revoke_keys
@@ -60,7 +59,7 @@ def act_on_clients(
     refused = []
     for client in clients:
         try:
-            with transaction.atomic():
+            with audited():
                 ACTIONS[action.name](client, action, check_place)
         except StreamSwarmError as error:
             refused.append(Refusal(client, error.code, error.detail))

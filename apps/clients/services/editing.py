@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Site, Tag
 from apps.clients.published import ClientChanged
 from apps.core.bus import publish
@@ -15,7 +14,7 @@ from apps.core.errors import Conflict, FieldError, Invalid
 NAME_LENGTH = 100
 
 
-@transaction.atomic
+@audited()
 def change_client(*, client: Client, name: str, site: Site | None, tags: Sequence[Tag]) -> Client:
     """The client with its new name, site and tags.
 

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.actors import Actor, act_as, read_actor
 from apps.accounts.models import AuditEntry
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, EnrolmentToken, Site, Tag
 from apps.clients.published import ClientChanged
 from apps.clients.services.inventory import apply_inventory
@@ -36,7 +36,7 @@ class IssuedKey:
     secret: str
 
 
-@transaction.atomic
+@audited()
 def issue_enrolment_token(
     *,
     name: str,
@@ -89,7 +89,7 @@ def check_token_fields(*, name: str, life: timedelta, max_uses: int, allowed_net
         raise Invalid(errors)
 
 
-@transaction.atomic
+@audited()
 def revoke_enrolment_token(*, token: EnrolmentToken) -> None:
     token.revoked_at = read_now()
     token.save(update_fields=["revoked_at"])
@@ -103,7 +103,7 @@ def enrol_client(
 
     Raises: NotAuthenticated(token_*) for a token that does not let this host in.
     """
-    with transaction.atomic(), act_as(Actor(label=name, via=AuditEntry.Via.AGENT, address=address)):
+    with act_as(Actor(label=name, via=AuditEntry.Via.AGENT, address=address)), audited():
         token = spend_token(token_secret, address)
         client = create_named_client(
             name, site=token.site, agent_version=agent_version, last_address=address

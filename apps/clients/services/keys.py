@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q
 
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Key
 from apps.clients.published import ClientChanged
 from apps.core.bus import publish
@@ -46,7 +45,7 @@ def issue_key(client: Client) -> str:
     return secret
 
 
-@transaction.atomic
+@audited()
 def rotate_key(*, client: Client, overlap: timedelta = ROTATION_OVERLAP) -> str:
     """The secret text of a new key; earlier keys go on working for `overlap`.
 
@@ -68,7 +67,7 @@ def rotate_key(*, client: Client, overlap: timedelta = ROTATION_OVERLAP) -> str:
     return secret
 
 
-@transaction.atomic
+@audited()
 def add_key(*, client: Client) -> str:
     """The secret text of one more key; the earlier ones go on working.
 
@@ -85,7 +84,7 @@ def add_key(*, client: Client) -> str:
     return secret
 
 
-@transaction.atomic
+@audited()
 def revoke_key(*, client: Client, key: Key) -> None:
     """End one key of `client`; an agent that has it gets 401 within seconds."""
     changed = Key.objects.filter(id=key.id, client=client, revoked_at=None)
@@ -94,7 +93,7 @@ def revoke_key(*, client: Client, key: Key) -> None:
         publish(ClientChanged(client.id))
 
 
-@transaction.atomic
+@audited()
 def revoke_keys(*, client: Client) -> int:
     """How many keys of `client` were revoked; from then on its agent gets 401."""
     count = Key.objects.filter(client=client, revoked_at=None).update(revoked_at=read_now())
@@ -103,7 +102,7 @@ def revoke_keys(*, client: Client) -> int:
     return count
 
 
-@transaction.atomic
+@audited()
 def clear_clone(*, client: Client) -> None:
     """Take back the suspicion that two agents share a key of `client`."""
     before = forget_clone(client)

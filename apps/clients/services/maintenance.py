@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
-
 from apps.accounts.actors import read_actor
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.algorithms.recurrence import (
     Recurrence,
     RecurrenceFault,
@@ -102,7 +100,7 @@ def name_unknown(kind: str, wanted: Iterable[Any], known: Iterable[Any]) -> list
     return [FieldError(f"selector.{kind}s", "unknown", detail)]
 
 
-@transaction.atomic
+@audited()
 def create_window(definition: WindowDefinition) -> MaintenanceWindow:
     """The stored window.
 
@@ -117,7 +115,7 @@ def create_window(definition: WindowDefinition) -> MaintenanceWindow:
     return window
 
 
-@transaction.atomic
+@audited()
 def change_window(*, window: MaintenanceWindow, definition: WindowDefinition) -> MaintenanceWindow:
     """The window as it is to be from now on, an early end by hand forgotten.
 
@@ -134,7 +132,7 @@ def change_window(*, window: MaintenanceWindow, definition: WindowDefinition) ->
     return locked
 
 
-@transaction.atomic
+@audited()
 def end_window(*, window: MaintenanceWindow) -> MaintenanceWindow:
     """The window with what is going on ended now; a repeated one comes again as planned.
 
@@ -155,7 +153,7 @@ def end_window(*, window: MaintenanceWindow) -> MaintenanceWindow:
     return locked
 
 
-@transaction.atomic
+@audited()
 def delete_window(*, window: MaintenanceWindow) -> None:
     """Remove the window; what it paused is planned again as far as it lies ahead.
 

@@ -1,14 +1,12 @@
 """Sites: by them clients are grouped, and by them roles say where they hold."""
 
-from django.db import transaction
-
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Site
 from apps.clients.services.checking import refuse_named_by_role, save_checked
 from apps.core.errors import Conflict, FieldError, Invalid
 
 
-@transaction.atomic
+@audited()
 def create_site(
     *, slug: str, name: str, latitude: float | None = None, longitude: float | None = None
 ) -> Site:
@@ -23,7 +21,7 @@ def create_site(
     return site
 
 
-@transaction.atomic
+@audited()
 def change_site(*, site: Site, name: str, latitude: float | None, longitude: float | None) -> Site:
     """The site with its new name and position; its slug never changes.
 
@@ -37,7 +35,7 @@ def change_site(*, site: Site, name: str, latitude: float | None, longitude: flo
     return site
 
 
-@transaction.atomic
+@audited()
 def delete_site(*, site: Site) -> None:
     """Remove a site.
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db import models, transaction
 
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Key
 from apps.clients.published import ClientChanged
 from apps.clients.services.editing import describe_client
@@ -21,7 +21,7 @@ BUDGET_SECONDS = 20.0
 History = tuple[str, type[models.Model]]
 
 
-@transaction.atomic
+@audited()
 def delete_client(*, client: Client) -> None:
     """Take the client away at once; `remove_deleted_clients` removes its history afterwards.
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 
-from django.db import transaction
-
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.algorithms.tree import find_way_round, list_ancestors, list_subtree
 from apps.clients.models import Tag
 from apps.clients.services.checking import refuse_named_by_role, save_checked
 from apps.core.errors import Conflict, FieldError, Invalid
 
 
-@transaction.atomic
+@audited()
 def create_tag(*, slug: str, name: str, parent: Tag | None = None) -> Tag:
     """The stored tag.
 
@@ -25,7 +23,7 @@ def create_tag(*, slug: str, name: str, parent: Tag | None = None) -> Tag:
     return tag
 
 
-@transaction.atomic
+@audited()
 def change_tag(*, tag: Tag, name: str, parent: Tag | None) -> Tag:
     """The tag with its new name and place in the tree; its slug never changes.
 
@@ -43,7 +41,7 @@ def change_tag(*, tag: Tag, name: str, parent: Tag | None) -> Tag:
     return tag
 
 
-@transaction.atomic
+@audited()
 def delete_tag(*, tag: Tag) -> None:
     """Remove a tag, also from its clients.
 

@@ -3,13 +3,13 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.policy import Permission
+from apps.accounts.services import audited
 from apps.core.errors import Conflict, Invalid, Refused
 from apps.dashboard.forms.parameters import read_parameters
 from apps.dashboard.forms.tests import TestForm, describe_test_form
@@ -81,7 +81,7 @@ def read_definition(
     return definition
 
 
-@transaction.atomic
+@audited()
 def save_test(test: Test, definition: TestDefinition, form: TestForm) -> None:
     changed = change_test(test, definition)
     if changed.selection_kind == Test.SelectionKind.CLIENTS:

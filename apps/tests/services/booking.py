@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client
 from apps.clients.services import wake_schedules
 from apps.core.bus import publish
@@ -39,7 +38,7 @@ def lock_test(test: Test) -> Test:
     return locked
 
 
-@transaction.atomic
+@audited()
 def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
     """Make exactly `clients` run the test; whoever is taken away keeps its history.
 

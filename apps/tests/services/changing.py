@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from django.db import transaction
-
 from apps.accounts.actors import read_actor
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client
 from apps.core.bus import publish
 from apps.core.clock import read_now
@@ -24,7 +22,7 @@ from apps.tests.services.quotas import refuse_beyond_quotas
 from apps.tests.services.selection import choose_clients, count_asked
 
 
-@transaction.atomic
+@audited()
 def create_test(definition: TestDefinition, *, clients: Iterable[Client] = ()) -> Test:
     """The stored test, assigned to `clients`, or to those that its rule chooses.
 
@@ -48,7 +46,7 @@ def create_test(definition: TestDefinition, *, clients: Iterable[Client] = ()) -
     return test
 
 
-@transaction.atomic
+@audited()
 def change_test(test: Test, definition: TestDefinition) -> Test:
     """The test with its new definition; runs planned by the old one are taken back.
 
@@ -102,7 +100,7 @@ def resume_test(*, test: Test) -> None:
     set_paused(test, is_paused=False)
 
 
-@transaction.atomic
+@audited()
 def set_paused(test: Test, *, is_paused: bool) -> None:
     locked = lock_test(test)
     if locked.is_paused != is_paused:
@@ -115,7 +113,7 @@ def set_paused(test: Test, *, is_paused: bool) -> None:
     test.refresh_from_db()
 
 
-@transaction.atomic
+@audited()
 def delete_test(*, test: Test) -> None:
     """Remove the test with its runs and everything measured by it."""
     locked = lock_test(test)

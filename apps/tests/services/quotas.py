@@ -10,10 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from apps.accounts.models import User
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.tests.algorithms.load import Load
@@ -219,7 +217,7 @@ def find_user_room(test: Test) -> int | None:
     return count_room(limits, current=current, load=estimate_test(test))
 
 
-@transaction.atomic
+@audited()
 def set_quota(
     *, scope: str, user: User | None = None, client: Client | None = None, limits: Limits
 ) -> Quota:
@@ -249,7 +247,7 @@ def check_limits(limits: Limits) -> None:
         raise Invalid(errors)
 
 
-@transaction.atomic
+@audited()
 def remove_quota(*, quota: Quota) -> None:
     """Forget the limits: of a user or client those of everybody count again."""
     record_audit(action="delete", target=quota, before=describe_quota(quota))

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from django.db import transaction
-
 from apps.accounts.actors import read_actor
-from apps.accounts.services import record_audit
+from apps.accounts.services import audited, record_audit
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict
@@ -16,7 +14,7 @@ from apps.tests.services.booking import wake
 from apps.tests.services.planning import describe_end
 
 
-@transaction.atomic
+@audited()
 def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run]:
     """A run starting at once on each of the test's clients, or on `client_ids` of them.
 
@@ -47,7 +45,7 @@ def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run
     return runs
 
 
-@transaction.atomic
+@audited()
 def stop_runs(*, test: Test) -> int:
     """How many runs were stopped: those running now, and those asked for but not yet begun."""
     runs = list(

@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 
+from apps.accounts.services import audited
 from apps.clients.algorithms.presence import LATE_AFTER_HEARTBEATS, OFFLINE_AFTER_HEARTBEATS
 from apps.clients.algorithms.selector import parse_selector
 from apps.clients.models import Client
@@ -86,7 +87,7 @@ def is_different(test: Test, choice: Choice) -> bool:
     return set(active) != set(choice.client_ids) or test.selection_note != choice.note
 
 
-@transaction.atomic
+@audited()
 def choose_clients(*, test: Test, is_presence_known: bool | None = None) -> bool:
     """Whether the test changed hands: its assignments are now what its rule chooses.
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
+from apps.accounts.services import audited
 from apps.clients.models import Client
 from apps.tests.models import Test
 from apps.tests.services.changing import create_test
@@ -87,7 +86,7 @@ def describe_device_tests(devices: Devices) -> list[TestDefinition]:
     ]
 
 
-@transaction.atomic
+@audited()
 def create_starter_tests(
     *, client_id: UUID, web_url: str, devices: Devices | None = None
 ) -> list[Test]:
