@@ -86,6 +86,8 @@ class Client(models.Model):
     boot_counter = models.PositiveBigIntegerField(default=0)
     # The boots seen before, newest first: one that comes back means two agents share a key.
     earlier_boots: "models.JSONField[list[str], list[str]]" = models.JSONField(default=list)
+    # When one of them last did; it may have been a late heartbeat of a process that had ended.
+    boot_returned_at = models.DateTimeField(null=True, blank=True)
     clone_suspected_at = models.DateTimeField(_("clone suspected"), null=True, blank=True)
     clone_detail = models.CharField(_("why a clone"), max_length=255, blank=True)
     # Unix seconds of the newest heartbeats, oldest first: a strip on its page costs no table.

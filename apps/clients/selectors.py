@@ -1,7 +1,7 @@
 """Clients as somebody may see them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -22,9 +22,14 @@ from apps.accounts.policy import (
 from apps.clients.algorithms.recurrence import Occurrence, Recurrence, list_occurrences
 from apps.clients.algorithms.selector import Selector, parse_selector
 from apps.clients.models import Client, EnrolmentToken, Key, MaintenanceWindow, Site, Tag
+from apps.clients.reach import covers_selector
 from apps.core.errors import FieldError, Invalid, NotFound, Refused
 
 CAPABILITY_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# A query asks of so many windows at once: databases limit columns and parameters.
+WINDOWS_PER_QUERY = 200
+
+SelectorKey = TypeVar("SelectorKey", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,19 +363,41 @@ def get_window(
 
 
 def require_selected(user: AnyUser, selector: Selector) -> None:
-    """Raises: Refused unless `user` operates every client that the selector means right now.
+    """Raises: Refused unless `user` operates every client that it means, today or later."""
+    require(user, Permission.OPERATE)
+    if not may_select(user, selector):
+        raise Refused(
+            "refused", "This selection reaches clients that your role does not let you operate."
+        )
 
-    One that means every client, also those to come, is for who operates everything.
+
+def may_select(user: AnyUser, selector: Selector) -> bool:
+    """Whether `user` operates every client that the selector means, today or later."""
+    return bool(find_reached(user, {0: selector}))
+
+
+def find_reached(user: AnyUser, selectors: Mapping[SelectorKey, Selector]) -> set[SelectorKey]:
+    """The keys of those selectors all of whose clients, today or later, `user` operates.
+
+    Two queries at most. A client that was deleted never comes back, so it does not count.
     """
-    scope = require(user, Permission.OPERATE)
-    if scope.is_everything:
-        return
-    if selector.is_everything:
-        raise Refused("refused", "Only who operates every client may select all of them.")
+    scope = find_scope(user, Permission.OPERATE)
+    if scope.is_everything or scope.is_empty:
+        return set() if scope.is_empty else set(selectors)
+    named = {client_id for one in selectors.values() for client_id in one.client_ids}
     mine = list_clients(user, Permission.OPERATE).order_by().values("id")
-    others = Client.objects.filter(build_selector_filter(selector), deleted_at=None)
-    if others.exclude(id__in=mine).exists():
-        raise Refused("refused", "Clients outside your role are selected as well.")
+    others = Client.objects.filter(id__in=named, deleted_at=None).exclude(id__in=mine)
+    strange = set(others.values_list("id", flat=True)) if named else set()
+    above: dict[str, set[str]] = {slug: {slug} for one in selectors.values() for slug in one.tags}
+    if above:
+        lineages = Tag.objects.filter(slug__in=above, lineage__isnull=False)
+        for slug, higher in lineages.values_list("slug", "lineage__slug"):
+            above[slug].add(higher)
+    return {
+        key
+        for key, one in selectors.items()
+        if not strange.intersection(one.client_ids) and covers_selector(scope, one, above)
+    }
 
 
 def build_stored_filter(document: Mapping[str, Any]) -> Q:
@@ -383,16 +410,20 @@ def count_selected(
     selectors: Mapping[UUID, Mapping[str, Any]],
     permission: Permission = Permission.VIEW,
 ) -> dict[UUID, int]:
-    """How many clients of `user` each stored selector means, by its key; one query."""
-    names = {f"n{number}": key for number, key in enumerate(selectors)}
-    counts = list_clients(user, permission).order_by()
-    found = counts.aggregate(
-        **{
-            name: Count("id", filter=build_stored_filter(selectors[key]))
-            for name, key in names.items()
-        }
-    )
-    return {key: found[name] for name, key in names.items()}
+    """How many clients of `user` each stored selector means, by its key; a query for each 200."""
+    rows = list_clients(user, permission).order_by()
+    counts: dict[UUID, int] = {}
+    keys = list(selectors)
+    for start in range(0, len(keys), WINDOWS_PER_QUERY):
+        asked = {f"n{place}": key for place, key in enumerate(keys[start:][:WINDOWS_PER_QUERY])}
+        found = rows.aggregate(
+            **{
+                name: Count("id", filter=build_stored_filter(selectors[key]))
+                for name, key in asked.items()
+            }
+        )
+        counts |= {key: found[name] for name, key in asked.items()}
+    return counts
 
 
 def describe_maintenance(client_ids: Sequence[UUID], at: datetime) -> dict[UUID, Maintenance]:
@@ -416,21 +447,21 @@ def describe_maintenance(client_ids: Sequence[UUID], at: datetime) -> dict[UUID,
 def match_windows(
     client_ids: Sequence[UUID], windows: Sequence[MaintenanceWindow]
 ) -> dict[UUID, list[int]]:
-    """The places in `windows` of those that mean each client; one query, none without windows."""
-    if not windows or not client_ids:
-        return {}
-    marks = {
-        f"is_in_{number}": Case(
-            When(build_stored_filter(window.selector), then=Value(value=True)),
-            default=Value(value=False),
-        )
-        for number, window in enumerate(windows)
-    }
-    rows = Client.objects.filter(id__in=client_ids).values_list("id").annotate(**marks)
-    return {
-        client_id: [number for number, is_in in enumerate(marked) if is_in]
-        for client_id, *marked in rows
-    }
+    """The places in `windows` of those that mean each client; a query for each 200 windows."""
+    matched: dict[UUID, list[int]] = {}
+    rows = Client.objects.filter(id__in=client_ids).values_list("id")
+    for start in range(0, len(windows) if client_ids else 0, WINDOWS_PER_QUERY):
+        marks = {
+            f"is_in_{place}": Case(
+                When(build_stored_filter(window.selector), then=Value(value=True)),
+                default=Value(value=False),
+            )
+            for place, window in enumerate(windows[start:][:WINDOWS_PER_QUERY])
+        }
+        for client_id, *marked in rows.annotate(**marks):
+            mine = matched.setdefault(client_id, [])
+            mine += [place for place, is_in in enumerate(marked, start) if is_in]
+    return matched
 
 
 def list_pauses(client: Client, *, start: datetime, end: datetime) -> list[Occurrence]:
@@ -452,20 +483,5 @@ def list_pauses(client: Client, *, start: datetime, end: datetime) -> list[Occur
 
 
 def list_operable(user: AnyUser, windows: Sequence[MaintenanceWindow]) -> set[UUID]:
-    """The ids of the windows all of whose clients are in the user's hands."""
-    scope = find_scope(user, Permission.OPERATE)
-    if scope.is_everything or scope.is_empty:
-        return {window.id for window in windows if not scope.is_empty}
-    named = {
-        window.id: window.selector
-        for window in windows
-        if not parse_selector(window.selector).is_everything
-    }
-    mine = count_selected(user, named, Permission.OPERATE)
-    everybody = {
-        f"n{number}": Count("id", filter=build_stored_filter(selector))
-        for number, selector in enumerate(named.values())
-    }
-    totals = Client.objects.filter(deleted_at=None).aggregate(**everybody)
-    pairs = zip(named, totals.values(), strict=True)
-    return {window_id for window_id, total in pairs if total == mine[window_id]}
+    """The ids of the windows all of whose clients, today or later, are in the user's hands."""
+    return find_reached(user, {one.id: parse_selector(one.selector) for one in windows})

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from rest_framework import exceptions
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework import exceptions, serializers
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
@@ -24,6 +26,12 @@ from apps.core.errors import FieldError, Invalid, StreamSwarmError, Unavailable
 from apps.core.request_ids import read_request_id
 
 logger = structlog.get_logger(__name__)
+
+FIRST_YEAR = 1970
+LAST_YEAR = 2200
+FIRST_MOMENT = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(LAST_YEAR, 1, 1, tzinfo=UTC)
+MOMENT_DETAIL = f"must lie between {FIRST_YEAR} and {LAST_YEAR}"
 
 
 class Pagination(PageNumberPagination):
@@ -43,6 +51,39 @@ class StableOrdering(OrderingFilter):
     ) -> QuerySet[Any]:
         ordering = self.get_ordering(request, queryset, view) or queryset.query.order_by
         return queryset.order_by(*(ordering or queryset.model._meta.ordering), "pk")  # noqa: SLF001 - documented API
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Whether every database can store the moment and every zone write it."""
+    return FIRST_MOMENT <= moment < LAST_MOMENT
+
+
+class MomentField(serializers.DateTimeField):
+    """A moment in what somebody sends; one that no clock will ever show is refused."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        moment: datetime = super().to_internal_value(value)
+        if not is_plausible(moment):
+            raise serializers.ValidationError(MOMENT_DETAIL, code="out_of_range")
+        return moment
+
+
+class CheckedFilters(DjangoFilterBackend):  # type: ignore[misc]  # django-filter ships no types
+    """The filters of every list; moments that no clock will ever show are refused."""
+
+    def get_filterset(
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> FilterSet | None:
+        filterset = super().get_filterset(request, queryset, view)
+        if filterset is not None and filterset.is_valid():
+            errors = [
+                FieldError(name, "out_of_range", MOMENT_DETAIL)
+                for name, value in filterset.form.cleaned_data.items()
+                if isinstance(value, datetime) and not is_plausible(value)
+            ]
+            if errors:
+                raise Invalid(errors)
+        return filterset
 
 
 class FieldSelection:

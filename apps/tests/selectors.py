@@ -1,16 +1,20 @@
 """Tests, runs and results as somebody may see them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
-from apps.accounts.policy import AnyUser, Permission, Place, Scope, find_scope, narrow
-from apps.clients.algorithms.selector import Selector, parse_selector
-from apps.clients.models import Tag
-from apps.clients.selectors import build_client_filter, build_tag_filter, list_clients
+from apps.accounts.policy import AnyUser, Permission, Place, find_scope, narrow
+from apps.clients.algorithms.selector import parse_selector
+from apps.clients.selectors import (
+    build_client_filter,
+    build_tag_filter,
+    list_clients,
+    may_select,
+)
 from apps.core.errors import NotFound, Refused
 from apps.tests.models import Assignment, Quota, Result, Run, Test
 
@@ -96,37 +100,6 @@ def require_reach(user: AnyUser, *, selection_kind: str, selector: Mapping[str, 
         raise Refused(
             "refused", "This selection reaches clients that your role does not let you operate."
         )
-
-
-def may_select(user: AnyUser, selector: Selector) -> bool:
-    """Whether `user` operates every client that the selector means, today or later."""
-    scope = find_scope(user, Permission.OPERATE)
-    if scope.is_everything:
-        return True
-    if scope.is_empty or selector.is_everything:
-        return False
-    wanted = set(selector.client_ids)
-    mine = list_clients(user, Permission.OPERATE).order_by()
-    if wanted and mine.filter(id__in=wanted).count() != len(wanted):
-        return False
-    if not (selector.sites or selector.tags):
-        return True
-    above = Tag.objects.filter(descendants__slug__in=selector.tags).values_list("slug", flat=True)
-    tags = {*selector.tags, *above}
-    return all(covers_place(scope, site, tags) for site in selector.sites or ("",))
-
-
-def covers_place(scope: Scope, site_slug: str, tag_slugs: Collection[str]) -> bool:
-    """Whether the scope holds all clients of a site, or of all for none, with all those tags.
-
-    A client there may carry any other tag as well, so each denial that can meet it counts.
-    """
-    if any(site_slug in {"", place.site_slug} or not place.site_slug for place in scope.denied):
-        return False
-    return any(
-        place.site_slug in {"", site_slug} and (not place.tag_slug or place.tag_slug in tag_slugs)
-        for place in scope.allowed
-    )
 
 
 def keep_tests_at(

@@ -66,7 +66,7 @@ def test_what_is_no_token_is_refused_politely(client, text):
     header = f"Bearer {text}".encode("utf-8", "surrogateescape").decode("latin-1")
     answer = client.get(ME, headers={"authorization": header})
     assert answer.status_code == 401
-    assert set(answer.json()) == {"code", "detail", "data"}
+    assert set(answer.json()) >= {"code", "detail", "data"}
 
 
 def test_the_last_use_is_noted_at_most_once_a_minute(client):

@@ -70,5 +70,6 @@ def fill(route, objects):
     """The path of a route with the id of the object that it is about."""
     if "<" not in route:
         return f"/{route}"
+    route = route.replace("<str:prefix>", str(objects["key"]).partition(".")[0])
     kind = next(name for word, name in PLACES if word in route)
     return "/" + re.sub(r"<[^>]+>", str(objects[kind]), route)

@@ -11,7 +11,8 @@ from tests.servers.embedded import run_embedded
 QUICK = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "2"}
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright's event loop would be in the way of every test after the last.
+@pytest.fixture(scope="module")
 def chromium():
     if find_program() is None and not os.environ.get("CI"):
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")

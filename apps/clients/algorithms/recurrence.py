@@ -26,6 +26,7 @@ PARTS = frozenset(
 )  # fmt: skip
 # So many occurrences are compared with their successors, and at most so many are ever listed.
 OCCURRENCE_LIMIT = 1000
+WEEKLY_LIMIT = 200
 FIRST_YEAR = 1970
 LAST_YEAR = 2200
 # The calendar repeats after 400 years, weekdays included. A rule is tried as if it began late in
@@ -91,7 +92,7 @@ def check_recurrence(recurrence: Recurrence) -> None:
 
     Raises: RecurrenceFault naming `time_zone` (not of the IANA list), `starts_at`,
     `duration_seconds` (60 s to 31 days) or `recurrence` (too long, malformed, never fires,
-    or one of its first 1,000 occurrences lasts into the next).
+    comes more than 200 times in 7 days, or one of its first 1,000 occurrences lasts into the next).
     """
     if recurrence.time_zone not in list_time_zones():
         detail = "must be a name of the IANA list, as Europe/Vienna"
@@ -116,6 +117,11 @@ def check_rule(recurrence: Recurrence) -> None:
         raise refuse_rule("malformed", f"is malformed: {error}") from error
     if not starts:
         raise refuse_rule("never_fires", "never fires: no day matches it")
+    week = timedelta(days=7)
+    spans = [after - before for before, after in zip(starts, starts[WEEKLY_LIMIT:], strict=False)]
+    if spans and min(spans) < week:
+        detail = f"comes more than {WEEKLY_LIMIT} times in 7 days, which is the most"
+        raise refuse_rule("too_often", detail)
     gaps = [after - before for before, after in pairwise(starts)]
     if gaps and min(gaps) < recurrence.duration:
         detail = (

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -87,14 +88,8 @@ class ClientViewSet(
             data=request.data, partial=True, context={"request": request}
         )
         asked.is_valid(raise_exception=True)
-        wanted = {
-            "name": client.name,
-            "site": client.site,
-            "tags": list(client.tags.all()),
-            **asked.validated_data,
-        }
-        require_place(request.user, wanted["site"], wanted["tags"])
-        change_client(client=client, **wanted)
+        check_place = partial(require_place, request.user)
+        change_client(client=client, check_place=check_place, **asked.validated_data)
         return Response(ClientDetailSerializer(get_client(request.user, id)).data)
 
     def destroy(self, request: Request, id: UUID) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 from apps.accounts.services import audited
 from apps.clients.models import Client, Site, Tag
-from apps.clients.services.editing import change_client
+from apps.clients.services.editing import PlaceCheck, change_client, lock_client
 from apps.clients.services.keys import revoke_keys
 from apps.clients.services.removal import delete_client
 from apps.core.errors import FieldError, Invalid, StreamSwarmError
@@ -40,10 +40,6 @@ class BulkReport:
     refused: tuple[Refusal, ...]
 
 
-# Raises a StreamSwarmError when the user may not leave a client with that site and those tags.
-PlaceCheck = Callable[[Site | None, Sequence[Tag]], None]
-
-
 def act_on_clients(
     *, clients: Sequence[Client], action: BulkAction, check_place: PlaceCheck
 ) -> BulkReport:
@@ -60,7 +56,10 @@ def act_on_clients(
     for client in clients:
         try:
             with audited():
-                ACTIONS[action.name](client, action, check_place)
+                # It may have changed, or left the user's hands, since the list was read.
+                locked = lock_client(client)
+                check_place(locked.site, list(locked.tags.all()))
+                ACTIONS[action.name](locked, action, check_place)
         except StreamSwarmError as error:
             refused.append(Refusal(client, error.code, error.detail))
     return BulkReport(len(clients) - len(refused), tuple(refused))
@@ -94,8 +93,7 @@ def replace_place(
 ) -> None:
     if client.site == site and set(client.tags.all()) == set(tags):
         return
-    check_place(site, tags)
-    change_client(client=client, name=client.name, site=site, tags=tags)
+    change_client(client=client, site=site, tags=tags, check_place=check_place)
 
 
 def revoke(client: Client, _action: BulkAction, _check_place: PlaceCheck) -> None:

@@ -1,6 +1,7 @@
 """Changes an operator makes to clients."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from enum import Enum
 from uuid import UUID
 
 from django.db.models import F
@@ -9,30 +10,79 @@ from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Site, Tag
 from apps.clients.published import ClientChanged
 from apps.core.bus import publish
-from apps.core.errors import Conflict, FieldError, Invalid
+from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 
 NAME_LENGTH = 100
 
 
-@audited()
-def change_client(*, client: Client, name: str, site: Site | None, tags: Sequence[Tag]) -> Client:
-    """The client with its new name, site and tags.
+class Kept(Enum):
+    """Stands for what a change leaves as it is, where None means "none"."""
 
-    Raises: Invalid for an empty or overlong name, Conflict for one that another client has.
+    KEPT = "kept"
+
+
+KEPT = Kept.KEPT
+# Raises a StreamSwarmError when the user may not leave a client with that site and those tags.
+PlaceCheck = Callable[[Site | None, Sequence[Tag]], None]
+
+
+@audited()
+def change_client(
+    *,
+    client: Client,
+    name: str | Kept = KEPT,
+    site: Site | Kept | None = KEPT,
+    tags: Sequence[Tag] | Kept = KEPT,
+    check_place: PlaceCheck | None = None,
+) -> Client:
+    """The client as it is now stored, with those of name, site and tags that were asked for.
+
+    `check_place` is asked about the site and tags that the client has by now and will have.
+    Raises: Invalid for an empty or overlong name, Conflict for one that another client has,
+    NotFound when it was deleted meanwhile.
+    """
+    locked = lock_client(client)
+    before = describe_client(locked)
+    old_tags = list(locked.tags.all())
+    new_site = locked.site if isinstance(site, Kept) else site
+    new_tags = old_tags if isinstance(tags, Kept) else list(tags)
+    if check_place is not None:
+        check_place(locked.site, old_tags)
+        check_place(new_site, new_tags)
+    if not isinstance(name, Kept):
+        locked.name = check_name(locked, name)
+    locked.site = new_site
+    locked.save(update_fields=["name", "site"])
+    locked.tags.set(new_tags)
+    record_audit(action="change", target=locked, before=before, after=describe_client(locked))
+    publish(ClientChanged(locked.id))
+    return locked
+
+
+def lock_client(client: Client) -> Client:
+    """The client as it is stored by now, nobody else's to change until the transaction ends.
+
+    Raises: NotFound when it was deleted meanwhile.
+    """
+    rows = Client.objects.select_related("site").prefetch_related("tags__lineage")
+    locked = rows.select_for_update(of=("self",), no_key=True)
+    found = locked.filter(id=client.id, deleted_at=None).first()
+    if found is None:
+        raise NotFound("client_unknown", "There is no such client any more.")
+    return found
+
+
+def check_name(client: Client, name: str) -> str:
+    """The name as `client` may have it.
+
+    Raises: as `change_client`.
     """
     wanted = name.strip()
     if not 1 <= len(wanted) <= NAME_LENGTH:
         raise Invalid([FieldError("name", "length", f"must have 1 to {NAME_LENGTH} characters")])
     if Client.objects.filter(name=wanted).exclude(id=client.id).exists():
         raise Conflict("name_taken", f"Another client is called {wanted!r}.", field="name")
-    before = describe_client(client)
-    client.name = wanted
-    client.site = site
-    client.save(update_fields=["name", "site"])
-    client.tags.set(tags)
-    record_audit(action="change", target=client, before=before, after=describe_client(client))
-    publish(ClientChanged(client.id))
-    return client
+    return wanted
 
 
 def describe_client(client: Client) -> dict[str, object]:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Key
 from apps.clients.published import ClientChanged
+from apps.clients.services.editing import lock_client
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, FieldError, Invalid, NotAuthenticated
@@ -50,20 +51,23 @@ def rotate_key(*, client: Client, overlap: timedelta = ROTATION_OVERLAP) -> str:
     """The secret text of a new key; earlier keys go on working for `overlap`.
 
     A suspected clone counts as dealt with: it has no part in the new key.
-    Raises: Invalid for an overlap below zero or above 7 days.
+    Raises: Invalid for an overlap below zero or above 7 days, Conflict when the client has as many
+    valid keys as it may have.
     """
     if not timedelta() <= overlap <= MAXIMUM_OVERLAP:
         detail = "must be from 0 to 604800 seconds (7 days)"
         raise Invalid([FieldError("overlap_seconds", "out_of_range", detail)])
+    locked = lock_client(client)
     until = read_now() + overlap
     # A key that ends earlier than that keeps its own end.
     is_longer = Q(expires_at=None) | Q(expires_at__gt=until)
-    Key.objects.filter(is_longer, client=client, revoked_at=None).update(expires_at=until)
-    secret = issue_key(client)
-    before = forget_clone(client)
+    Key.objects.filter(is_longer, client=locked, revoked_at=None).update(expires_at=until)
+    refuse_more_keys(locked)
+    secret = issue_key(locked)
+    before = forget_clone(locked)
     after = {"earlier_keys_until": until, "key": secret.partition(".")[0]}
-    record_audit(action="rotate_key", target=client, before=before, after=after)
-    publish(ClientChanged(client.id))
+    record_audit(action="rotate_key", target=locked, before=before, after=after)
+    publish(ClientChanged(locked.id))
     return secret
 
 
@@ -73,15 +77,19 @@ def add_key(*, client: Client) -> str:
 
     Raises: Conflict when the client has as many valid keys as it may have.
     """
-    Client.objects.select_for_update(of=("self",)).get(id=client.id)
+    locked = lock_client(client)
+    refuse_more_keys(locked)
+    secret = issue_key(locked)
+    record_audit(action="add_key", target=locked, after={"key": secret.partition(".")[0]})
+    publish(ClientChanged(locked.id))
+    return secret
+
+
+def refuse_more_keys(client: Client) -> None:
     valid = Key.objects.filter(client=client, revoked_at=None)
     if valid.exclude(expires_at__lte=read_now()).count() >= MAXIMUM_VALID_KEYS:
         detail = f"A client has at most {MAXIMUM_VALID_KEYS} valid keys; revoke one first."
         raise Conflict("too_many_keys", detail, limit=MAXIMUM_VALID_KEYS)
-    secret = issue_key(client)
-    record_audit(action="add_key", target=client, after={"key": secret.partition(".")[0]})
-    publish(ClientChanged(client.id))
-    return secret
 
 
 @audited()
@@ -105,10 +113,11 @@ def revoke_keys(*, client: Client) -> int:
 @audited()
 def clear_clone(*, client: Client) -> None:
     """Take back the suspicion that two agents share a key of `client`."""
-    before = forget_clone(client)
+    locked = lock_client(client)
+    before = forget_clone(locked)
     if before:
-        record_audit(action="clear_clone", target=client, before=before)
-        publish(ClientChanged(client.id))
+        record_audit(action="clear_clone", target=locked, before=before)
+        publish(ClientChanged(locked.id))
 
 
 def forget_clone(client: Client) -> dict[str, object]:
@@ -119,8 +128,11 @@ def forget_clone(client: Client) -> dict[str, object]:
         "clone_suspected_at": client.clone_suspected_at,
         "clone_detail": client.clone_detail,
     }
-    client.clone_suspected_at, client.clone_detail, client.earlier_boots = None, "", []
-    client.save(update_fields=["clone_suspected_at", "clone_detail", "earlier_boots"])
+    client.clone_suspected_at, client.clone_detail = None, ""
+    client.boot_returned_at, client.earlier_boots = None, []
+    client.save(
+        update_fields=["clone_suspected_at", "clone_detail", "boot_returned_at", "earlier_boots"]
+    )
     return before
 
 

@@ -1,7 +1,7 @@
 """Heartbeats, and what they say of a client's presence."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -13,9 +13,12 @@ from apps.clients.models import Client
 from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceChanged
 from apps.core.bus import publish
 from apps.core.clock import read_now
+from apps.core.errors import NotAuthenticated
 
 HEARTBEATS_KEPT = 40
 SHORT_BOOT = 8
+# An ended process may be heard once more, late; a second agent speaks again and again.
+RETURNS_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Heartbeat:
 def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
     """Note the heartbeat; a client that was away is online again at once.
 
-    A boot that comes back after another one marks the client as having a clone.
+    Boots that come back twice within ten minutes mark the client as having a clone.
+    Raises: NotAuthenticated(key_revoked) when the client was deleted meanwhile.
     """
     now = read_now()
     previous = client.presence
@@ -45,8 +49,6 @@ def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
     client.last_heartbeat_at = now
     client.last_address = heartbeat.address
     client.agent_version = heartbeat.agent_version
-    client.boot_id = heartbeat.boot_id
-    client.boot_counter = heartbeat.boot_counter
     client.spool_depth = heartbeat.spool_depth
     client.spool_dropped = heartbeat.spool_dropped
     client.clock_offset_seconds = heartbeat.clock_offset_seconds
@@ -54,28 +56,34 @@ def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
     client.presence = Client.Presence.ONLINE
     if previous != Client.Presence.ONLINE:
         client.presence_since = now
-    client.save(
-        update_fields=[
-            "last_heartbeat_at", "last_address", "agent_version", "boot_id", "boot_counter",
-            "spool_depth", "spool_dropped", "clock_offset_seconds", "clock_error_seconds",
-            "presence", "presence_since", "heartbeats", *boot_fields,
-        ]
+    names = (
+        "last_heartbeat_at", "last_address", "agent_version", "spool_depth", "spool_dropped",
+        "clock_offset_seconds", "clock_error_seconds", "presence", "presence_since", "heartbeats",
+        *boot_fields,
     )  # fmt: skip
+    known = Client.objects.filter(id=client.id, deleted_at=None)
+    if not known.update(**{name: getattr(client, name) for name in names}):
+        raise NotAuthenticated("key_revoked", "This agent's client was deleted; enrol again.")
     publish(HeartbeatRecorded(client.id, now))
     if previous != Client.Presence.ONLINE:
         publish(PresenceChanged(client.id, Client.Presence.ONLINE, previous))
 
 
 def note_boot(client: Client, heartbeat: Heartbeat, now: datetime) -> list[str]:
-    """The fields of `client` that a boot other than the newest one changed."""
+    """The fields of `client` that the heartbeat's boot changed; one that returns is not the newest."""
     if heartbeat.boot_id == client.boot_id:
-        return []
+        client.boot_counter = heartbeat.boot_counter
+        return ["boot_counter"]
     judgement = judge_boot(
         newest=client.boot_id, earlier=client.earlier_boots, boot_id=heartbeat.boot_id
     )
-    client.earlier_boots = judgement.earlier
     if not judgement.has_come_back:
-        return ["earlier_boots"]
+        client.earlier_boots = judgement.earlier
+        client.boot_id, client.boot_counter = heartbeat.boot_id, heartbeat.boot_counter
+        return ["earlier_boots", "boot_id", "boot_counter"]
+    before, client.boot_returned_at = client.boot_returned_at, now
+    if before is None or now - before > RETURNS_WITHIN:
+        return ["boot_returned_at"]
     is_news = client.clone_suspected_at is None
     client.clone_suspected_at = client.clone_suspected_at or now
     client.clone_detail = (
@@ -84,7 +92,7 @@ def note_boot(client: Client, heartbeat: Heartbeat, now: datetime) -> list[str]:
     )
     if is_news:
         publish(ClientChanged(client.id))
-    return ["earlier_boots", "clone_suspected_at", "clone_detail"]
+    return ["boot_returned_at", "clone_suspected_at", "clone_detail"]
 
 
 def update_presence(*, now: datetime | None = None) -> int:

@@ -10,7 +10,7 @@ from django.db import models, transaction
 from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Key
 from apps.clients.published import ClientChanged
-from apps.clients.services.editing import describe_client
+from apps.clients.services.editing import describe_client, lock_client
 from apps.core.bus import publish
 from apps.core.clock import read_now
 
@@ -26,16 +26,18 @@ def delete_client(*, client: Client) -> None:
     """Take the client away at once; `remove_deleted_clients` removes its history afterwards.
 
     Its keys stop working, its name is free for another, and nobody sees it any more.
+    Raises: NotFound when it was deleted meanwhile.
     """
-    record_audit(action="delete", target=client, before=describe_client(client))
+    locked = lock_client(client)
+    record_audit(action="delete", target=locked, before=describe_client(locked))
     now = read_now()
-    Key.objects.filter(client=client, revoked_at=None).update(revoked_at=now)
-    client.tags.clear()
+    Key.objects.filter(client=locked, revoked_at=None).update(revoked_at=now)
+    locked.tags.clear()
     # Its name can be taken and its site be deleted while the history goes.
-    client.name, client.site, client.deleted_at = f"deleted-{client.id}", None, now
-    client.presence = Client.Presence.NEVER
-    client.save(update_fields=["name", "site", "deleted_at", "presence"])
-    publish(ClientChanged(client.id))
+    locked.name, locked.site, locked.deleted_at = f"deleted-{locked.id}", None, now
+    locked.presence = Client.Presence.NEVER
+    locked.save(update_fields=["name", "site", "deleted_at", "presence"])
+    publish(ClientChanged(locked.id))
 
 
 def remove_deleted_clients(*, budget_seconds: float = BUDGET_SECONDS) -> int:

@@ -7,11 +7,11 @@ from typing import Any
 
 from apps.accounts.policy import AnyUser
 from apps.clients.algorithms.selector import parse_selector
+from apps.clients.selectors import may_select
 from apps.core.clock import read_now
 from apps.tests.algorithms.cron import CronFault, check_cron, describe_cron
 from apps.tests.kinds import KINDS
 from apps.tests.models import Test
-from apps.tests.selectors import may_select
 from apps.tests.services.definition import WANTED_LIMITS
 from apps.tests.services.rehearsal import Named, list_next_starts, rehearse_selection
 

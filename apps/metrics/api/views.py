@@ -96,9 +96,9 @@ class DocumentView(APIView):
         examples=[OpenApiExample("processes", value=PROCESSES_EXAMPLE, response_only=True)],
     )
     def get(self, request: Request, id: UUID) -> Response:
+        client = get_client(request.user, id)
         query = DocumentQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        client = get_client(request.user, id)
         wanted = query.validated_data
         document = get_document(client.id, wanted["kind"], wanted.get("at"))
         return Response(DocumentSerializer(document).data)

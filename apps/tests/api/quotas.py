@@ -152,7 +152,9 @@ def find_owner(
     user = User.objects.filter(username=username).first() if username is not None else None
     if username is not None and user is None:
         raise Invalid([FieldError("user", "unknown", f"there is no user called {username}")])
-    client = Client.objects.filter(id=client_id).first() if client_id is not None else None
+    client = None
+    if client_id is not None:
+        client = Client.objects.filter(id=client_id, deleted_at=None).first()
     if client_id is not None and client is None:
         raise Invalid([FieldError("client", "unknown", f"there is no client {client_id}")])
     return user, client

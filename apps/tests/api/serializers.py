@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.configuration.selectors import read_number
+from apps.core.http import MomentField
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Result, Run, Test
 from apps.tests.services import TestDefinition
@@ -105,7 +106,7 @@ class TestDefinitionSerializer(serializers.Serializer[Any]):
     slip_seconds = serializers.FloatField(
         default=0.0, help_text="Each start is moved by up to this, the same way each time."
     )
-    start_at = serializers.DateTimeField(default=None, allow_null=True)
+    start_at = MomentField(default=None, allow_null=True)
     parameters = serializers.DictField(
         default=dict, help_text="By the kind's schema (/api/v1/kinds/); defaults are filled in."
     )

@@ -14,6 +14,8 @@ from apps.accounts.policy import AnyUser
 from apps.clients.selectors import get_client
 from apps.core.clock import read_now
 from apps.core.errors import NotFound
+from apps.core.http import LAST_MOMENT, LAST_YEAR
+from apps.core.http import MomentField as IsoMomentField
 from apps.metrics.catalogue import Key, parse_key
 from apps.metrics.models import Source
 from apps.metrics.selectors import MAXIMUM_POINTS, find_host_source, read_range
@@ -21,14 +23,15 @@ from apps.tests.selectors import get_assignment
 
 DEFAULT_SPAN = timedelta(hours=1)
 DEFAULT_POINTS = 500
-LAST_SECOND = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 @extend_schema_field({"type": "string", "examples": ["2026-01-31T12:00:00Z", "1769860800"]})
 class MomentField(serializers.Field[datetime, str, str, Any]):
     """A moment as ISO 8601 (UTC when it names no zone) or as Unix seconds."""
 
-    default_error_messages = {"invalid": "must be ISO 8601 or Unix seconds from 0 to year 9999"}
+    default_error_messages = {
+        "invalid": f"must be ISO 8601 or Unix seconds from 0 to the year {LAST_YEAR}"
+    }
 
     def to_internal_value(self, text: str) -> datetime:
         try:
@@ -36,8 +39,8 @@ class MomentField(serializers.Field[datetime, str, str, Any]):
         except ValueError:
             # A plus that was not quoted arrives as a space.
             iso = text.replace(" ", "+") if "T" in text else text
-            return serializers.DateTimeField(default_timezone=UTC).to_internal_value(iso)
-        if not math.isfinite(seconds) or not 0 <= seconds < LAST_SECOND:
+            return IsoMomentField(default_timezone=UTC).to_internal_value(iso)
+        if not math.isfinite(seconds) or not 0 <= seconds < LAST_MOMENT.timestamp():
             self.fail("invalid")
         return datetime.fromtimestamp(seconds, UTC)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ DURATION_LIMITS_SECONDS = (1.0, 86_400.0)
 SAMPLE_LIMITS_SECONDS = (0.2, 3_600.0)
 EVERY_LIMIT_SECONDS = 31 * 86_400.0
 WANTED_LIMITS = (1, 1000)
+FIRST_START = datetime(2000, 1, 1, tzinfo=UTC)
+LONGEST_WAIT_YEARS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,15 @@ def check_times(definition: TestDefinition) -> list[FieldError]:
         errors += check_every(definition)
     if definition.schedule_kind == Test.ScheduleKind.CRON:
         errors += check_cron_fields(definition)
-    return errors
+    return [*errors, *check_start(definition.start_at)]
+
+
+def check_start(start_at: datetime | None) -> list[FieldError]:
+    latest = read_now() + timedelta(days=365.25 * LONGEST_WAIT_YEARS)
+    if start_at is None or FIRST_START <= start_at <= latest:
+        return []
+    detail = f"must be from {FIRST_START:%Y-%m-%d} to {LONGEST_WAIT_YEARS} years from now"
+    return [FieldError("start_at", "out_of_range", detail)]
 
 
 def check_every(definition: TestDefinition) -> list[FieldError]:
@@ -179,7 +189,8 @@ def check_selection(definition: TestDefinition) -> list[FieldError]:
 def check_members(selector: Selector) -> list[FieldError]:
     sites = Site.objects.filter(slug__in=selector.sites).values_list("slug", flat=True)
     tags = Tag.objects.filter(slug__in=selector.tags).values_list("slug", flat=True)
-    clients = Client.objects.filter(id__in=selector.client_ids).values_list("id", flat=True)
+    there = Client.objects.filter(id__in=selector.client_ids, deleted_at=None)
+    clients = there.values_list("id", flat=True)
     unknown: dict[str, set[str]] = {
         "site": set(selector.sites) - set(sites) if selector.sites else set(),
         "tag": set(selector.tags) - set(tags) if selector.tags else set(),

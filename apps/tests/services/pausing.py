@@ -1,6 +1,6 @@
 """Runs that start inside a maintenance window wait: the same ones however often it is looked at."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 
-from apps.clients.algorithms.recurrence import list_occurrences
-from apps.clients.algorithms.selector import parse_selector
+from apps.clients.algorithms.recurrence import Occurrence, list_occurrences
+from apps.clients.algorithms.selector import Selector, parse_selector
 from apps.clients.models import MaintenanceWindow
 from apps.clients.selectors import build_selector_filter, read_recurrence
 from apps.clients.services import wake_schedules
@@ -21,6 +21,9 @@ from apps.tests.published import ScheduleChanged
 
 # As far as an agent goes on by itself; what lies beyond is paused when it comes nearer.
 PAUSES_AHEAD = timedelta(days=7)
+# SQLite refuses a condition of a thousand parts.
+SPANS_PER_QUERY = 100
+ROWS_PER_STATEMENT = 500
 WAITING_STATES = (Run.State.SCHEDULED, Run.State.LEASED)
 
 
@@ -29,7 +32,8 @@ class Pause:
     """A window's next times: the runs that start in them, and what is written on those."""
 
     reason: str
-    condition: Q
+    selector: Selector
+    spans: tuple[Occurrence, ...]
 
 
 def read_pauses(now: datetime) -> list[Pause]:
@@ -39,12 +43,30 @@ def read_pauses(now: datetime) -> list[Pause]:
     for window in windows.order_by("starts_at", "id"):
         times = list_occurrences(read_recurrence(window), start=now, end=now + PAUSES_AHEAD)
         if times:
-            spans = [Q(start_at__gte=time.start, start_at__lt=time.end) for time in times]
-            selected = build_selector_filter(
-                parse_selector(window.selector), path="assignment__client__"
-            )
-            pauses.append(Pause(f"maintenance: {window.name}", reduce(or_, spans) & selected))
+            selector = parse_selector(window.selector)
+            pauses.append(Pause(f"maintenance: {window.name}", selector, merge_spans(times)))
     return pauses
+
+
+def merge_spans(spans: Iterable[Occurrence]) -> tuple[Occurrence, ...]:
+    """The same time in the fewest spans, in order; those that touch become one."""
+    merged: list[Occurrence] = []
+    for span in sorted(spans, key=lambda one: one.start):
+        if merged and span.start <= merged[-1].end:
+            span = Occurrence(merged[-1].start, max(merged[-1].end, span.end))
+            merged.pop()
+        merged.append(span)
+    return tuple(merged)
+
+
+def list_conditions(selector: Selector, spans: Sequence[Occurrence]) -> Iterator[Q]:
+    """Conditions that a run of the selector's clients starts in a span; any of them is enough."""
+    selected = build_selector_filter(selector, path="assignment__client__")
+    for first in range(0, len(spans), SPANS_PER_QUERY):
+        chunk = spans[first : first + SPANS_PER_QUERY]
+        yield reduce(or_, [Q(start_at__gte=one.start, start_at__lt=one.end) for one in chunk]) & (
+            selected
+        )
 
 
 @transaction.atomic
@@ -64,18 +86,19 @@ def pause_runs(
     ahead = Run.objects.filter(is_on_demand=False, start_at__gt=now)
     if assignment_ids is not None:
         ahead = ahead.filter(assignment_id__in=list(assignment_ids))
-    reasons = [pause.reason for pause in pauses]
+    reasons = {pause.reason for pause in pauses}
     orphaned = Q(state=Run.State.PAUSED) & ~Q(reason__in=reasons)
     for pause in pauses:
-        rows = ahead.filter(pause.condition)
-        leased = rows.filter(state=Run.State.LEASED).order_by()
-        tell_agents(set(leased.values_list("assignment__client_id", flat=True)))
-        # The states once more: an agent may just have begun one of them.
-        count += (
-            Run.objects.filter(id__in=rows.values("id"))
-            .filter(Q(state__in=WAITING_STATES) | orphaned)
-            .update(state=Run.State.PAUSED, reason=pause.reason)
-        )
+        for condition in list_conditions(pause.selector, pause.spans):
+            rows = ahead.filter(condition)
+            leased = rows.filter(state=Run.State.LEASED).order_by()
+            tell_agents(set(leased.values_list("assignment__client_id", flat=True)))
+            # The states once more: an agent may just have begun one of them.
+            count += (
+                Run.objects.filter(id__in=rows.values("id"))
+                .filter(Q(state__in=WAITING_STATES) | orphaned)
+                .update(state=Run.State.PAUSED, reason=pause.reason)
+            )
     return count
 
 
@@ -88,16 +111,30 @@ def resume_runs(pauses: Sequence[Pause], *, now: datetime) -> int:
         assignment__removed_at=None,
         assignment__test__is_paused=False,
         schedule_revision=F("assignment__test__schedule_revision"),
-    )
-    if pauses and waiting.exists():
-        held = Run.objects.filter(reduce(or_, [pause.condition for pause in pauses]))
-        waiting = waiting.exclude(id__in=held.filter(state=Run.State.PAUSED).values("id"))
+    ).order_by()
     found = dict(waiting.values_list("id", "assignment__client_id"))
+    for selector, spans in merge_pauses(pauses).items():
+        for condition in list_conditions(selector, spans) if found else ():
+            for run_id in waiting.filter(condition).values_list("id", flat=True):
+                found.pop(run_id, None)
     if not found:
         return 0
     tell_agents(set(found.values()))
-    rows = Run.objects.filter(id__in=list(found), state=Run.State.PAUSED)
-    return rows.update(state=Run.State.SCHEDULED, reason="")
+    ids = list(found)
+    return sum(
+        Run.objects.filter(
+            id__in=ids[first : first + ROWS_PER_STATEMENT], state=Run.State.PAUSED
+        ).update(state=Run.State.SCHEDULED, reason="")
+        for first in range(0, len(ids), ROWS_PER_STATEMENT)
+    )
+
+
+def merge_pauses(pauses: Iterable[Pause]) -> dict[Selector, tuple[Occurrence, ...]]:
+    """When the clients of each selector pause, whichever window says so."""
+    spans: dict[Selector, list[Occurrence]] = {}
+    for pause in pauses:
+        spans.setdefault(pause.selector, []).extend(pause.spans)
+    return {selector: merge_spans(found) for selector, found in spans.items()}
 
 
 def tell_agents(client_ids: set[UUID]) -> None:

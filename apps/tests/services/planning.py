@@ -1,9 +1,10 @@
 """The planner: makes the rows of coming runs, the same ones however often it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
@@ -14,6 +15,8 @@ from apps.tests.algorithms.slots import MINUTE_MS, Schedule, Slot, iterate_slots
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.published import RunFinished
 from apps.tests.services.pausing import Pause, apply_pauses, pause_runs, read_pauses
+
+logger = structlog.get_logger(__name__)
 
 MISSED_GRACE = timedelta(seconds=90)
 # For as long after its planned start an on-demand run may still be taken up.
@@ -31,6 +34,8 @@ ASSIGNMENTS_PER_TICK = 2000
 RUNS_PER_TICK = 3000
 RUNS_PER_STATEMENT = 500
 OVERDUE_PER_TICK = 1000
+# What could not be planned is tried again after this.
+RETRY_AFTER = timedelta(minutes=5)
 
 
 def describe_schedule(assignment: Assignment) -> Schedule:
@@ -56,19 +61,23 @@ def plan_runs(*, now: datetime | None = None) -> int:
 
     One call plans at most 2,000 assignments, and ends sooner after some 3,000 runs; those that
     have waited longest come first. Runs inside a maintenance window wait, and those that no
-    window holds any more go on.
+    window holds any more go on. What cannot be planned is logged and left out, the others go on.
     """
     moment = now or read_now()
     horizon = timedelta(seconds=settings.SWARM_HORIZON_SECONDS)
     pauses = read_pauses(moment)
     made = 0
+    failed: set[UUID] = set()
     for _batch in range(ASSIGNMENTS_PER_TICK // ASSIGNMENTS_PER_TRANSACTION):
-        with transaction.atomic():
-            due = claim_due_assignments(moment)
-            if not due:
-                break
-            made += plan_locked(due, moment, horizon, pauses)
-        if made >= RUNS_PER_TICK:
+        due: list[Assignment] = []
+        try:
+            with transaction.atomic():
+                due = claim_due_assignments(moment, except_ids=failed)
+                made += plan_locked(due, moment, horizon, pauses)
+        except Exception:
+            logger.exception("plan_failed", assignments=len(due))
+            failed.update(row.id for row in due)
+        if not due or made >= RUNS_PER_TICK:
             break
     apply_pauses(pauses, now=moment)
     return made
@@ -92,13 +101,24 @@ def plan_locked(
     pauses: Sequence[Pause] | None = None,
 ) -> int:
     """How many runs were made for the locked assignments, whose tests are loaded."""
-    planned = [run for row in due for run in plan_assignment(row, now, horizon)]
+    planned = [run for row in due for run in try_assignment(row, now, horizon)]
     made = insert_new_runs(leave_taken(planned, now))
     note_plans(due)
     if made:
         holding = read_pauses(now) if pauses is None else pauses
         pause_runs(holding, now=now, assignment_ids=[row.id for row in due])
     return made
+
+
+def try_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Run]:
+    """As `plan_assignment`; one that cannot be planned is logged and has none."""
+    try:
+        return plan_assignment(row, now, horizon)
+    except Exception:
+        logger.exception("assignment_not_planned", assignment=str(row.id))
+        row.planned_at, row.plan_again_at = now, now + RETRY_AFTER
+        row.planned_until = row.planned_until or now
+        return []
 
 
 def leave_taken(runs: list[Run], now: datetime) -> list[Run]:
@@ -138,7 +158,7 @@ def note_plans(rows: Sequence[Assignment]) -> None:
         )
 
 
-def claim_due_assignments(now: datetime) -> list[Assignment]:
+def claim_due_assignments(now: datetime, *, except_ids: Collection[UUID]) -> list[Assignment]:
     """Assignments, locked, that need more runs by now, those that need them most first."""
     rows = (
         Assignment.objects.filter(removed_at=None, test__is_paused=False)
@@ -148,6 +168,7 @@ def claim_due_assignments(now: datetime) -> list[Assignment]:
             | Q(plan_again_at__lte=now)
             | Q(planned_at__gt=now + CLOCK_TOLERANCE)
         )
+        .exclude(id__in=except_ids)
         .select_related("test")
         # The test as well: pausing or changing it waits for this plan, and then takes it back.
         .select_for_update(of=("self", "test"), skip_locked=True, no_key=True)
