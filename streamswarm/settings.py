@@ -85,6 +85,8 @@ MIDDLEWARE = [
     "apps.core.request_ids.RequestIdMiddleware",
     "apps.core.measuring.MeasuringMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Pads what it compresses by a random length, and CSRF tokens are masked: against BREACH.
+    "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "apps.accounts.middleware.AdminPolicyMiddleware",
@@ -254,6 +256,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api.permissions.PolicyPermission"],
     "DEFAULT_PAGINATION_CLASS": "apps.core.http.Pagination",
     "DEFAULT_FILTER_BACKENDS": [
+        "apps.core.strictness.KnownParameters",
         "apps.core.http.CheckedFilters",
         "apps.core.http.StableOrdering",
     ],

@@ -148,6 +148,9 @@ class AuditCheck(models.Model):
     count = models.PositiveBigIntegerField(_("entries"))
     last_entry_id = models.PositiveBigIntegerField(_("up to entry"))
     digest = models.CharField(max_length=64)
+    # The newest head that was found sound: what comes later must lead through it.
+    sound_count = models.PositiveBigIntegerField(default=0)
+    sound_digest = models.CharField(max_length=64, blank=True)
     # What is wrong, in words; empty when every seal fits.
     fault = models.CharField(_("fault"), max_length=255, blank=True)
 

@@ -191,6 +191,7 @@ CLOSED_SENTENCES = {
 def find_invitation(secret: str, *, is_locked: bool = False) -> Invitation:
     """The invitation of that secret while it is open, locked on demand.
 
+    One by somebody who no longer administers everything counts as revoked.
     Raises: NotFound for one that is unknown, accepted, revoked or expired, saying which.
     """
     rows = Invitation.objects.select_related("invited_by")
@@ -198,6 +199,9 @@ def find_invitation(secret: str, *, is_locked: bool = False) -> Invitation:
     if invitation is None:
         raise NotFound("invitation_unknown", "This invitation is not known here.")
     state = name_invitation_state(invitation, read_now())
+    inviter = invitation.invited_by
+    if state not in CLOSED_SENTENCES and inviter is not None and not is_administrator(inviter):
+        state = "revoked"
     if state in CLOSED_SENTENCES:
         raise NotFound(f"invitation_{state}", CLOSED_SENTENCES[state])
     return invitation

@@ -22,14 +22,16 @@ CREATE TRIGGER audit_no_replace BEFORE INSERT ON accounts_auditentry
 WHEN EXISTS (SELECT 1 FROM accounts_auditentry WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
 """
-POSTGRESQL_FUNCTION = """
-CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+POSTGRESQL_BODY = """
 BEGIN
     RAISE EXCEPTION 'the audit is append-only' USING ERRCODE = 'integrity_constraint_violation';
-END $$
+END """
+POSTGRESQL_FUNCTION = f"""
+CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+$${POSTGRESQL_BODY}$$
 """
 POSTGRESQL_NO_CHANGE = """
-CREATE TRIGGER audit_no_change BEFORE UPDATE OR DELETE ON accounts_auditentry
+CREATE TRIGGER audit_no_change BEFORE DELETE OR UPDATE ON accounts_auditentry
 FOR EACH ROW EXECUTE FUNCTION refuse_audit_change()
 """
 POSTGRESQL_NO_TRUNCATE = """
@@ -53,15 +55,35 @@ DROP: Mapping[str, tuple[str, ...]] = {
         "DROP FUNCTION IF EXISTS refuse_audit_change()",
     ),
 }
-COUNT: Mapping[str, str] = {
+# The name and the whole definition of each trigger that works.
+READ: Mapping[str, str] = {
     "sqlite": (
-        "SELECT COUNT(*) FROM sqlite_master "
+        "SELECT name, sql FROM sqlite_master "
         "WHERE type = 'trigger' AND tbl_name = 'accounts_auditentry'"
     ),
     "postgresql": (
-        "SELECT COUNT(*) FROM pg_trigger "
+        "SELECT tgname, pg_get_triggerdef(pg_trigger.oid, true) || prosrc "
+        "FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
         "WHERE tgrelid = 'accounts_auditentry'::regclass "
-        "AND NOT tgisinternal AND tgenabled <> 'D'"
+        "AND NOT tgisinternal AND tgenabled IN ('O', 'A')"
     ),
 }
-EXPECTED: Mapping[str, int] = {"sqlite": 3, "postgresql": 2}
+EXPECTED: Mapping[str, Mapping[str, str]] = {
+    "sqlite": {
+        "audit_no_update": SQLITE_NO_UPDATE,
+        "audit_no_delete": SQLITE_NO_DELETE,
+        "audit_no_replace": SQLITE_NO_REPLACE,
+    },
+    "postgresql": {
+        "audit_no_change": POSTGRESQL_NO_CHANGE + POSTGRESQL_BODY,
+        "audit_no_truncate": POSTGRESQL_NO_TRUNCATE + POSTGRESQL_BODY,
+    },
+}
+
+
+def are_complete(found: Mapping[str, str], vendor: str) -> bool:
+    """Whether the triggers found, by name with definition, are exactly those put up."""
+    expected = EXPECTED[vendor]
+    return {name: text.split() for name, text in found.items()} == {
+        name: text.split() for name, text in expected.items()
+    }

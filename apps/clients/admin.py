@@ -8,14 +8,13 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.admin import AuditedAdmin, ReadOnlyAdmin
 from apps.clients.models import Client, EnrolmentToken, Interface, Key, MaintenanceWindow, Site, Tag
 from apps.clients.published import ClientChanged
-from apps.clients.services import refuse_named_by_role, revoke_enrolment_token
+from apps.clients.services import refuse_named, revoke_enrolment_token
 from apps.core.bus import publish
 
 
 class PlaceAdmin(AuditedAdmin):
     """Sites and tags: their slugs never change, because roles name them."""
 
-    slug_name = ""
     list_display = ["name", "slug"]
     search_fields = ["name", "slug"]
 
@@ -23,17 +22,16 @@ class PlaceAdmin(AuditedAdmin):
         return ["slug"] if obj else []
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Deletion asks for each row whether a role names it.
+        # Deletion asks for each row whether anything names it.
         return {}
 
     def delete_model(self, request: HttpRequest, obj: Site | Tag) -> None:
-        refuse_named_by_role(**{self.slug_name: obj.slug})
+        refuse_named(obj)
         super().delete_model(request, obj)
 
 
 @admin.register(Site)
 class SiteAdmin(PlaceAdmin):
-    slug_name = "site_slug"
     list_display = ["name", "slug", "latitude", "longitude"]
 
 
@@ -41,7 +39,6 @@ class SiteAdmin(PlaceAdmin):
 class TagAdmin(PlaceAdmin):
     """A tag is moved in the tree by the pages, which keep the lineage of all below it."""
 
-    slug_name = "tag_slug"
     list_display = ["name", "slug", "parent"]
     list_select_related = ["parent"]
     fields = ["slug", "name", "parent"]

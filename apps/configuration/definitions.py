@@ -74,7 +74,10 @@ DEFINITIONS: tuple[Definition, ...] = (
         "secret",
         "SWARM_EMAIL_PASSWORD",
         _("Password"),
-        _("Stored encrypted and never shown again."),
+        _(
+            "Stored encrypted and never shown again. When server, port or encryption change, it is "
+            "forgotten unless it is given with them."
+        ),
     ),
     Definition(
         "mail_sender",

@@ -52,6 +52,21 @@ class StableOrdering(OrderingFilter):
         ordering = self.get_ordering(request, queryset, view) or queryset.query.order_by
         return queryset.order_by(*(ordering or queryset.model._meta.ordering), "pk")  # noqa: SLF001 - documented API
 
+    def remove_invalid_fields(
+        self, queryset: QuerySet[Any], fields: Sequence[str], view: APIView, request: Request
+    ) -> list[str]:
+        """All of them.
+
+        Raises: Invalid naming those by which the list is not ordered, and those by which it is.
+        """
+        choices = self.get_valid_fields(queryset, view, {"request": request})
+        allowed = [str(name) for name, _label in choices]
+        unknown = [name for name in fields if name.removeprefix("-") not in allowed]
+        if unknown:
+            detail = f"there is no {', '.join(unknown)}; it may be {', '.join(allowed)}"
+            raise Invalid([FieldError("ordering", "unknown", detail)])
+        return list(fields)
+
 
 def is_plausible(moment: datetime) -> bool:
     """Whether every database can store the moment and every zone write it."""

@@ -102,6 +102,16 @@ def require_reach(user: AnyUser, *, selection_kind: str, selector: Mapping[str, 
         )
 
 
+def list_tests_naming(member: str, slug: str) -> list[str]:
+    """What names the site or tag (`member` is `sites` or `tags`) among the rules of the tests."""
+    rows = Test.objects.exclude(selection_kind=Test.SelectionKind.CLIENTS).order_by("name")
+    return [
+        f"the test {name!r}"
+        for name, selector in rows.values_list("name", "selector")
+        if slug in selector.get(member, ())
+    ]
+
+
 def keep_tests_at(
     user: AnyUser, rows: QuerySet[Test], *, site_slug: str = "", tag_slug: str = ""
 ) -> QuerySet[Test]:

@@ -71,6 +71,7 @@ class AuditViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEntry
     lookup_field = "id"
     lookup_value_converter = "int"
     ordering_fields = ["at"]
+    own_parameters: tuple[str, ...] = ()
 
     def get_queryset(self) -> QuerySet[AuditEntry]:
         return list_audit(self.request.user)
@@ -88,7 +89,7 @@ class AuditViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEntry
             (200, "application/jsonl"): OpenApiTypes.STR,
         },
     )
-    @action(detail=False, pagination_class=None)
+    @action(detail=False, pagination_class=None, own_parameters=("as",))
     def export(self, request: Request) -> StreamingHttpResponse:
         name = request.query_params.get("as", "csv")
         if name not in FORMATS:

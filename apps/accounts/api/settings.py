@@ -112,7 +112,8 @@ class SettingsView(APIView):
         operation_id="settings_change",
         summary="Change the server's settings",
         description="Names with their new values, all or none; null lets the environment's value "
-        "hold again.",
+        "hold again. Another smtp_server, smtp_port or smtp_security forgets smtp_password "
+        "unless it is sent along.",
         request={"application/json": {"type": "object", "additionalProperties": True}},
         responses={200: SettingSerializer(many=True)},
         examples=[

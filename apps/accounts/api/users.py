@@ -175,7 +175,9 @@ class UserViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[User]):
     @extend_schema(
         tags=["accounts"],
         summary="Make a link that sets a new password",
-        description="It works once, for 24 hours; an earlier link of the user is void.",
+        description="It works once, for 24 hours; an earlier link of the user is void. Using it "
+        "ends every session and revokes every API token of the user. A change of password, e-mail "
+        "address or activity voids it.",
         request=AskedLinkSerializer,
         responses={201: IssuedLinkSerializer},
         examples=[OpenApiExample("by mail", value={"by_mail": True}, request_only=True)],

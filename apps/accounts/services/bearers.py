@@ -1,26 +1,27 @@
 """JSON Web Tokens: a short access token, and a refresh token that is used once.
 
 All tokens of one sign-in are a family. A refresh token that comes a second time was stolen or
-copied, so the whole family ends; revoking ends the family's access tokens at once as well.
+copied, so the whole family ends; revoking ends the family's access tokens at once as well. No
+refresh token outlives the 12 hours that begin with the sign-in.
 """
 
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import transaction
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 
 from apps.accounts.models import User
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
 from apps.core.clock import read_now
 from apps.core.errors import NotAuthenticated
 
 FAMILY_CLAIM = "family"
 PROOF_CLAIM = "proof"
+STARTED_CLAIM = "started"
 PROOF_LENGTH = 32
 
 
@@ -45,20 +46,24 @@ def prove_password(user: User) -> str:
     return user.get_session_auth_hash()[:PROOF_LENGTH]
 
 
-@transaction.atomic
+@audited()
 def issue_pair(*, user: User) -> Pair:
     """The first tokens of a new family."""
     OutstandingToken.objects.filter(user=user, expires_at__lt=read_now()).delete()
     record_audit(action="sign in", target=user, after={"through": "JWT"})
-    return make_pair(user, secrets.token_hex(16))
+    started_seconds = int(read_now().timestamp())
+    return make_pair(user, secrets.token_hex(16), started_seconds=started_seconds)
 
 
-def make_pair(user: User, family: str) -> Pair:
+def make_pair(user: User, family: str, *, started_seconds: int) -> Pair:
+    """The next tokens of the family that began with a sign-in at that second."""
     refresh = FamilyToken()
-    # The library's own type; ours are these three claims.
+    refresh.set_exp(from_time=datetime.fromtimestamp(started_seconds, UTC))
+    # The library's own type; ours are these four claims.
     refresh["user_id"] = str(user.pk)
     refresh[FAMILY_CLAIM] = family
     refresh[PROOF_CLAIM] = prove_password(user)
+    refresh[STARTED_CLAIM] = started_seconds
     remember(refresh, user)
     access = refresh.access_token
     life_seconds = int(AccessToken.lifetime.total_seconds()) if AccessToken.lifetime else 0
@@ -80,16 +85,17 @@ def renew_pair(*, refresh_text: str) -> Pair:
     """The next tokens of the family.
 
     Raises: NotAuthenticated when the token is no refresh token of ours, expired, used before (which
-    ends its family), revoked, or of a user who left or changed the password.
+    ends its family), revoked, or of a user who left or changed the password. It expires 12 hours
+    after the sign-in that began the family.
     """
     token = read_refresh_token(refresh_text)
     user = find_user(token)
-    with transaction.atomic():
+    with audited():
         row = OutstandingToken.objects.select_for_update().filter(jti=token["jti"]).first()
         is_used = row is None or BlacklistedToken.objects.filter(token=row).exists()
         if row is not None and not is_used:
             BlacklistedToken.objects.create(token=row)
-            return make_pair(user, token[FAMILY_CLAIM])
+            return make_pair(user, token[FAMILY_CLAIM], started_seconds=token[STARTED_CLAIM])
         if revoke_family(token[FAMILY_CLAIM], user):
             record_audit(
                 action="revoke", target=user, before={"reason": "refresh token used twice"}
@@ -104,7 +110,7 @@ def revoke_pair(*, refresh_text: str) -> None:
     """
     token = read_refresh_token(refresh_text)
     user = find_user(token)
-    with transaction.atomic():
+    with audited():
         if revoke_family(token[FAMILY_CLAIM], user):
             record_audit(action="sign out", target=user, before={"through": "JWT"})
 
@@ -114,7 +120,7 @@ def read_refresh_token(text: str) -> FamilyToken:
         token = FamilyToken(text)  # type: ignore[arg-type]  # the library means its text too
     except TokenError as error:
         raise refuse() from error
-    if FAMILY_CLAIM not in token:
+    if FAMILY_CLAIM not in token or STARTED_CLAIM not in token:
         raise refuse()
     return token
 

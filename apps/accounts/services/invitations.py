@@ -10,6 +10,7 @@ from apps.accounts.algorithms.link_secrets import digest_secret, make_secret
 from apps.accounts.models import Invitation, User
 from apps.accounts.selectors import find_invitation
 from apps.accounts.services.audit import audited, record_audit
+from apps.accounts.services.inviters import describe_invitation
 from apps.accounts.services.roles import Grant, check_grants
 from apps.accounts.services.users import create_user
 from apps.core.clock import read_now
@@ -71,15 +72,6 @@ def check_invitation(*, email: str, grants: Sequence[Grant], life: timedelta) ->
         errors += error.errors
     if errors:
         raise Invalid(errors)
-
-
-def describe_invitation(invitation: Invitation) -> dict[str, object]:
-    """What the audit keeps of an invitation: never its digest."""
-    return {
-        "email": invitation.email,
-        "roles": invitation.roles,
-        "expires_at": invitation.expires_at,
-    }
 
 
 @audited()

@@ -10,6 +10,7 @@ from apps.accounts.selectors import find_password_link
 from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.sessions import end_sessions
 from apps.accounts.services.setup import collect_errors
+from apps.accounts.services.tokens import revoke_tokens
 from apps.core.clock import read_now
 from apps.core.errors import Invalid
 
@@ -20,7 +21,7 @@ LINK_LIFE = timedelta(hours=24)
 def issue_password_link(*, user: User, life: timedelta = LINK_LIFE) -> tuple[PasswordLink, str]:
     """The stored link and its secret, which is never to be had again; earlier ones are void."""
     now = read_now()
-    PasswordLink.objects.filter(user=user, used_at=None).delete()
+    void_password_links(user=user)
     secret = make_secret()
     link = PasswordLink.objects.create(
         user=user, digest=digest_secret(secret), created_at=now, expires_at=now + life
@@ -29,10 +30,16 @@ def issue_password_link(*, user: User, life: timedelta = LINK_LIFE) -> tuple[Pas
     return link, secret
 
 
+def void_password_links(*, user: User) -> None:
+    """Forget the links that the user has not used."""
+    PasswordLink.objects.filter(user=user, used_at=None).delete()
+
+
 @audited()
 def set_password_by_link(*, secret: str, password: str) -> User:
-    """The link's user with the new password; the link is used up, every session has ended.
+    """The link's user with the new password; the link is used up.
 
+    Every session has ended, every API token is revoked.
     Raises: NotFound for a link that is unknown, used or expired, Invalid for a weak password.
     """
     link = find_password_link(secret, is_locked=True)
@@ -44,7 +51,7 @@ def set_password_by_link(*, secret: str, password: str) -> User:
 
 @audited()
 def set_password(*, user: User, password: str) -> None:
-    """Give the user that password; every session of it ends.
+    """Give the user that password; every session of it ends, and its API tokens are revoked.
 
     Raises: Invalid for a password that breaks a rule.
     """
@@ -54,4 +61,6 @@ def set_password(*, user: User, password: str) -> None:
     user.set_password(password)
     user.save(update_fields=["password"])
     record_audit(action="reset password", target=user, after={"password": "changed"})
+    void_password_links(user=user)
+    revoke_tokens(user=user)
     end_sessions(user=user)

@@ -6,6 +6,7 @@ from apps.accounts.actors import read_actor
 from apps.accounts.models import User
 from apps.accounts.services.audit import audited, record_audit
 from apps.accounts.services.lockout import count_failure, forget_failures, require_unlocked
+from apps.accounts.services.password_links import void_password_links
 from apps.accounts.services.sessions import end_sessions
 from apps.accounts.services.setup import collect_errors
 from apps.core.errors import FieldError, Invalid
@@ -42,4 +43,5 @@ def change_password(
         user.set_password(new_password)
         user.save(update_fields=["password"])
         record_audit(action="change password", target=user)
+        void_password_links(user=user)
         end_sessions(user=user, except_key=session_key)

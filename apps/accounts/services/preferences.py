@@ -8,6 +8,7 @@ from django.core.validators import validate_email
 
 from apps.accounts.models import User
 from apps.accounts.services.audit import audited, record_audit
+from apps.accounts.services.password_links import void_password_links
 from apps.accounts.services.setup import collect_errors
 from apps.core.errors import FieldError, Invalid
 
@@ -32,6 +33,8 @@ def change_profile(*, user: User, changes: Mapping[str, str]) -> None:
     for name, value in changed.items():
         setattr(user, name, value)
     user.save(update_fields=list(changed))
+    if "email" in changed:
+        void_password_links(user=user)
     record_audit(action="change", target=user, before=before, after=changed)
 
 

@@ -11,6 +11,7 @@ from apps.accounts.places import find_unknown_places
 from apps.accounts.policy import forget_roles
 from apps.accounts.selectors import has_administrator, is_administrator
 from apps.accounts.services.audit import lock_head, record_audit
+from apps.accounts.services.inviters import withdraw_invitations
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 
 ROLES_PER_USER = 100
@@ -85,6 +86,7 @@ def list_wrong_words(grant: Grant, field: str) -> list[FieldError]:
 def set_roles(*, user: User, grants: Iterable[Grant]) -> list[Role]:
     """The user's roles, which are now exactly `grants`; they count from the next request on.
 
+    Open invitations by somebody who no longer administers everything are void.
     Raises: Invalid for an unknown role, effect, site or tag, Conflict `last_admin`.
     """
     wanted = list(dict.fromkeys(grants))
@@ -97,6 +99,8 @@ def set_roles(*, user: User, grants: Iterable[Grant]) -> list[Role]:
             record_audit(
                 action="change", target=user, before={"roles": before}, after={"roles": after}
             )
+            if not is_administrator(user):
+                withdraw_invitations(inviter=user)
     return roles
 
 

@@ -12,12 +12,12 @@ from allauth.mfa.totp.internal.auth import (
     yield_hotp_counters_from_time,
 )
 from django.conf import settings
-from django.db import transaction
 
 from apps.accounts.actors import read_actor
 from apps.accounts.models import User
 from apps.accounts.sealing import open_text, seal_text
-from apps.accounts.services.audit import record_audit
+from apps.accounts.services.audit import audited, record_audit
+from apps.accounts.services.bearers import revoke_refresh_tokens
 from apps.accounts.services.lockout import count_failure, require_unlocked
 from apps.accounts.services.passwords import prove_password
 from apps.core.errors import Conflict, FieldError, Invalid
@@ -46,6 +46,7 @@ def match_counter(secret: str, code: str) -> int | None:
 def turn_on_second_factor(*, user: User, secret: str, code: str) -> list[str]:
     """The recovery codes, which are never to be had again; the app's secret is kept from now on.
 
+    All JWTs of the user end.
     Raises: Invalid for a code that is not the app's, Conflict when there is a second factor,
     TooManyRequests after too many wrong codes from this address.
     """
@@ -54,7 +55,7 @@ def turn_on_second_factor(*, user: User, secret: str, code: str) -> list[str]:
     counter = match_counter(secret, code)
     if counter is None:
         raise count_failure(refuse_code(), **who)
-    with transaction.atomic():
+    with audited():
         lock_user(user)
         if Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists():
             raise Conflict("second_factor_exists", "There is a second factor already.")
@@ -62,6 +63,8 @@ def turn_on_second_factor(*, user: User, secret: str, code: str) -> list[str]:
         document = {"secret": seal_text(secret), "last_counter": counter}
         Authenticator.objects.create(user=user, type=Authenticator.Type.TOTP, data=document)
         codes = replace_recovery_codes(user)
+        # They were had without the second factor.
+        revoke_refresh_tokens(user=user)
         record_audit(action="turn on second factor", target=user)
     return codes
 
@@ -110,7 +113,7 @@ def prove_second_factor(*, user: User, code: str) -> Authenticator:
     return authenticator
 
 
-@transaction.atomic
+@audited()
 def take_code(*, user: User, code: str) -> Authenticator | None:
     """The authenticator whose unused code this is, which it never takes again; else None."""
     for authenticator in Authenticator.objects.select_for_update().filter(user=user):
@@ -151,7 +154,7 @@ def make_recovery_codes(*, user: User, current_password: str) -> list[str]:
     Raises: Invalid and TooManyRequests as `prove_password`, Conflict without a second factor.
     """
     prove_password(user=user, password=current_password)
-    with transaction.atomic():
+    with audited():
         lock_user(user)
         require_authenticator(user)
         codes = replace_recovery_codes(user)
@@ -165,7 +168,7 @@ def turn_off_second_factor(*, user: User, current_password: str) -> None:
     Raises: as `make_recovery_codes`.
     """
     prove_password(user=user, password=current_password)
-    with transaction.atomic():
+    with audited():
         lock_user(user)
         require_authenticator(user)
         Authenticator.objects.filter(user=user).delete()

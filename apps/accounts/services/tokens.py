@@ -62,6 +62,15 @@ def revoke_token(*, token: Token) -> None:
     token.delete()
 
 
+@audited()
+def revoke_tokens(*, user: User) -> int:
+    """How many API tokens the user had; all are revoked."""
+    tokens = list(Token.objects.select_related("user").filter(user=user))
+    for token in tokens:
+        revoke_token(token=token)
+    return len(tokens)
+
+
 def note_token_use(token: Token) -> None:
     now = read_now()
     if token.last_used_at is None or now - token.last_used_at > LAST_USED_RESOLUTION:

@@ -1,6 +1,6 @@
 """Users, as administrators make and change them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
@@ -8,6 +8,9 @@ from django.db import IntegrityError
 
 from apps.accounts.models import User
 from apps.accounts.services.audit import audited, record_audit
+from apps.accounts.services.bearers import revoke_refresh_tokens
+from apps.accounts.services.inviters import withdraw_invitations
+from apps.accounts.services.password_links import void_password_links
 from apps.accounts.services.roles import (
     Grant,
     check_grants,
@@ -17,7 +20,7 @@ from apps.accounts.services.roles import (
 )
 from apps.accounts.services.sessions import end_sessions
 from apps.accounts.services.setup import collect_errors
-from apps.core.errors import FieldError, Invalid
+from apps.core.errors import FieldError, Invalid, NotFound
 
 CHECKED_FIELDS = ("username", "email", "first_name", "last_name")
 
@@ -56,23 +59,33 @@ def create_user(
     return user
 
 
+@audited()
 def change_user(*, user: User, username: str, email: str, first_name: str, last_name: str) -> User:
-    """The user with its new names and e-mail address.
+    """The user with its new names and e-mail address; a new address voids open password links.
 
-    Raises: Invalid naming each wrong field and its rule.
+    Raises: Invalid naming each wrong field and its rule, NotFound when the user is gone.
     """
-    before = describe_user(user)
-    user.username, user.email = username.strip(), email.strip()
-    user.first_name, user.last_name = first_name.strip(), last_name.strip()
-    errors = list_wrong_fields(user)
+    row = lock_user(user)
+    before = describe_user(row)
+    row.username, row.email = username.strip(), email.strip()
+    row.first_name, row.last_name = first_name.strip(), last_name.strip()
+    errors = list_wrong_fields(row)
     if errors:
         raise Invalid(errors)
-    after = describe_user(user)
-    with audited():
-        save_user(user)
-        if before != after:
-            record_audit(action="change", target=user, before=before, after=after)
-    return user
+    after = describe_user(row)
+    if before != after:
+        save_user(row, fields=CHECKED_FIELDS)
+        if before["email"] != after["email"]:
+            void_password_links(user=row)
+        record_audit(action="change", target=row, before=before, after=after)
+    return row
+
+
+def lock_user(user: User) -> User:
+    row = User.objects.select_for_update().filter(pk=user.pk).first()
+    if row is None:
+        raise NotFound("user_unknown", "There is no such user.")
+    return row
 
 
 def list_wrong_fields(user: User) -> list[FieldError]:
@@ -91,10 +104,10 @@ def tell_taken(user: User) -> FieldError:
     return FieldError("username", "taken", f"another user is named {user.username!r}")
 
 
-def save_user(user: User) -> None:
+def save_user(user: User, *, fields: Iterable[str] | None = None) -> None:
     try:
         with audited():
-            user.save()
+            user.save(update_fields=fields)
     except IntegrityError as error:
         raise Invalid([tell_taken(user)]) from error
 
@@ -112,13 +125,14 @@ def describe_user(user: User) -> dict[str, object]:
 
 
 def deactivate_user(*, user: User) -> None:
-    """Lock the user out: sessions end, tokens stop working; nothing of it is lost.
+    """Lock the user out: sessions end, tokens stop working, open invitations by it are void.
 
     Raises: Conflict `last_admin`.
     """
     with keep_an_administrator():
         if set_active(user, is_active=False):
             end_sessions(user=user)
+            withdraw_invitations(inviter=user)
 
 
 def reactivate_user(*, user: User) -> None:
@@ -133,6 +147,7 @@ def set_active(user: User, *, is_active: bool) -> bool:
         return False
     user.is_active = is_active
     user.save(update_fields=["is_active"])
+    void_password_links(user=user)
     record_audit(
         action="reactivate" if is_active else "deactivate",
         target=user,
@@ -145,21 +160,23 @@ def set_active(user: User, *, is_active: bool) -> bool:
 def delete_user(*, user: User) -> None:
     """Remove the user with its roles, tokens and sessions; what it did stays in the audit.
 
-    Raises: Conflict `last_admin`.
+    Open invitations by it are void. Raises: Conflict `last_admin`.
     """
     with keep_an_administrator():
+        withdraw_invitations(inviter=user)
         end_sessions(user=user)
         record_audit(action="delete", target=user, before=describe_user(user))
         user.delete()
 
 
 def reset_second_factor(*, user: User) -> bool:
-    """Whether the user had a second factor; it and its recovery codes are gone now."""
+    """Whether the user had a second factor; it, its recovery codes and all JWTs are gone now."""
     with audited():
         factors = Authenticator.objects.filter(user=user)
         kinds = sorted(factors.values_list("type", flat=True))
         if not kinds:
             return False
         factors.delete()
+        revoke_refresh_tokens(user=user)
         record_audit(action="reset second factor", target=user, before={"factors": kinds})
     return True

@@ -1,6 +1,6 @@
 """Walking the audit's chain: every seal is computed again and compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
@@ -26,13 +26,13 @@ class Head:
 
 @dataclass(slots=True)
 class Walk:
-    """How far the chain has been followed."""
+    """How far the chain has been followed; `heads` are earlier ones that it must lead through."""
 
     count: int = 0
     last_id: int = 0
     digest: str = FIRST_DIGEST
     fault: Fault | None = None
-    published: Head | None = None
+    heads: Mapping[str, Head] = field(default_factory=dict)
     stored: Head = field(default_factory=lambda: Head(0, FIRST_DIGEST))
 
 
@@ -40,17 +40,40 @@ def verify_audit(*, published: Head | None = None) -> Walk:
     """How far the chain is sound, and the first fault in it; remembered for the audit page.
 
     Reads all entries in order, a thousand at a time. `published` is a head that was written down
-    earlier: the chain must lead through it. Entries that are added meanwhile are followed too.
+    earlier: the chain must lead through it, and through the newest one that was found sound here.
+    Entries that are added meanwhile are followed too.
     """
-    walk = Walk(published=published)
+    kept = read_kept_head()
+    known = {"published": published, "kept": kept}
+    heads = {name: head for name, head in known.items() if head is not None}
+    walk = walk_chain(heads)
+    if walk.fault is None and count_unseen(walk):
+        # What was put in behind the walk lies before the next one.
+        walk = walk_chain(heads)
+    if walk.fault is None:
+        walk.fault = judge_end(walk)
+    remember(walk, kept)
+    return walk
+
+
+def walk_chain(heads: Mapping[str, Head]) -> Walk:
+    walk = Walk(heads=heads)
     for links in read_links(walk):
         follow(walk, links)
         if walk.fault is not None:
             break
-    if walk.fault is None:
-        walk.fault = judge_end(walk)
-    remember(walk)
     return walk
+
+
+def count_unseen(walk: Walk) -> int:
+    """How many rows stand up to the walk's last one that it did not come by."""
+    return AuditEntry.objects.filter(id__lte=walk.last_id).count() - walk.count
+
+
+def read_kept_head() -> Head | None:
+    """The newest head that a verification found sound; None before the first."""
+    check = AuditCheck.objects.filter(id=CHECK_ID).first()
+    return Head(check.sound_count, check.sound_digest) if check and check.sound_count else None
 
 
 def read_links(walk: Walk) -> Iterator[list[Link]]:
@@ -58,7 +81,9 @@ def read_links(walk: Walk) -> Iterator[list[Link]]:
     while True:
         # The head is read first: what it counts is then visible among the rows.
         walk.stored = read_head() or Head(0, FIRST_DIGEST)
-        rows = AuditEntry.objects.filter(id__gt=walk.last_id).order_by("id")
+        rows = AuditEntry.objects.order_by("id")
+        if walk.count:
+            rows = rows.filter(id__gt=walk.last_id)
         links = [describe_link(row) for row in rows[: ROWS_AT_ONCE + 1]]
         if not links:
             return
@@ -79,6 +104,10 @@ def follow(walk: Walk, links: Sequence[Link]) -> None:
     """Take the walk through the links, up to the first that is wrong."""
     for number, link in enumerate(links[:ROWS_AT_ONCE]):
         follower = links[number + 1] if number + 1 < len(links) else None
+        if link.entry_id < 1:
+            detail = f"Entry {link.entry_id} was inserted: the server never gives such an id."
+            walk.fault = Fault(FaultKind.INSERTED, link.entry_id, detail)
+            return
         fault = judge_link(
             link,
             previous_id=walk.last_id,
@@ -90,7 +119,7 @@ def follow(walk: Walk, links: Sequence[Link]) -> None:
             return
         walk.count += 1
         walk.last_id, walk.digest = link.entry_id, link.digest
-        walk.fault = judge_published(walk)
+        walk.fault = judge_heads(walk)
         if walk.fault is not None:
             return
 
@@ -113,22 +142,26 @@ def explain_first(fault: Fault, link: Link, follower: Link | None) -> Fault:
     return Fault(FaultKind.KEY, number, detail)
 
 
-def judge_published(walk: Walk) -> Fault | None:
-    published = walk.published
-    if published is None or walk.count != published.count or walk.digest == published.digest:
-        return None
-    detail = (
-        f"Entry {walk.last_id}, number {walk.count}, is not the one of the published head: "
-        "the entries up to it were written anew."
-    )
-    return Fault(FaultKind.HEAD, walk.last_id, detail)
+def judge_heads(walk: Walk) -> Fault | None:
+    """What an earlier head says about the entry that the walk has come to."""
+    for name, head in walk.heads.items():
+        if walk.count == head.count and walk.digest != head.digest:
+            detail = (
+                f"Entry {walk.last_id}, number {walk.count}, is not the one of the {name} head: "
+                "the entries up to it were written anew."
+            )
+            return Fault(FaultKind.HEAD, walk.last_id, detail)
+    return None
 
 
 def judge_end(walk: Walk) -> Fault | None:
     """What the heads say about a chain that is sound as far as it goes."""
-    published = walk.published
-    if published is not None and published.count > walk.count:
-        return tell_cut(walk, published.count, "published")
+    for name, head in walk.heads.items():
+        if head.count > walk.count:
+            return tell_cut(walk, head.count, name)
+    if count_unseen(walk):
+        detail = f"Entries were inserted before entry {walk.last_id} while the chain was followed."
+        return Fault(FaultKind.INSERTED, walk.last_id, detail)
     if walk.stored.count > walk.count:
         return tell_cut(walk, walk.stored.count, "stored")
     if walk.stored != Head(walk.count, walk.digest):
@@ -148,7 +181,10 @@ def tell_cut(walk: Walk, count: int, name: str) -> Fault:
     return Fault(FaultKind.CUT, walk.last_id, detail)
 
 
-def remember(walk: Walk) -> None:
+def remember(walk: Walk, kept: Head | None) -> None:
+    """A broken chain leaves the kept head as it was, so that the next check still knows it."""
+    if walk.fault is None:
+        kept = Head(walk.count, walk.digest)
     AuditCheck.objects.update_or_create(
         id=CHECK_ID,
         defaults={
@@ -156,6 +192,8 @@ def remember(walk: Walk) -> None:
             "count": walk.count,
             "last_entry_id": walk.last_id,
             "digest": walk.digest,
+            "sound_count": kept.count if kept else 0,
+            "sound_digest": kept.digest if kept else "",
             "fault": walk.fault.detail[:FAULT_LENGTH] if walk.fault else "",
         },
     )
@@ -164,6 +202,6 @@ def remember(walk: Walk) -> None:
 def is_guarded() -> bool:
     """Whether the database itself still refuses to change or delete entries."""
     with connection.cursor() as cursor:
-        cursor.execute(triggers.COUNT[connection.vendor])
-        row = cursor.fetchone()
-    return bool(row) and row[0] >= triggers.EXPECTED[connection.vendor]
+        cursor.execute(triggers.READ[connection.vendor])
+        found = {str(name): str(definition) for name, definition in cursor.fetchall()}
+    return triggers.are_complete(found, connection.vendor)

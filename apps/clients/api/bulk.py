@@ -9,9 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.policy import AnyUser, Permission
+from apps.clients.api.filters import ClientFilter
 from apps.clients.api.serializers import BulkReportSerializer, BulkSerializer
 from apps.clients.models import Client
-from apps.clients.selectors import ClientQuery, pick_clients, require_place, search_clients
+from apps.clients.selectors import list_clients, pick_clients, require_place
 from apps.clients.services import MAXIMUM_CLIENTS, BulkAction, act_on_clients
 
 
@@ -22,7 +23,9 @@ class BulkActions:
         tags=["clients"],
         summary="Do one thing to many clients",
         description="Each client is changed in a transaction of its own; the answer names those "
-        f"that refused. At most {MAXIMUM_CLIENTS} clients, which you operate.",
+        f"that refused. At most {MAXIMUM_CLIENTS} clients, which you operate. "
+        "A filter with a member that the list does not know is refused, and so is one that narrows "
+        'nothing, unless it says `"everything": true`.',
         request=BulkSerializer,
         responses=BulkReportSerializer,
         examples=[
@@ -69,6 +72,6 @@ def find_clients(user: AnyUser, wanted: dict[str, Any]) -> list[Client]:
     """The clients meant, those of a filter only as far as the user operates them."""
     if "clients" in wanted:
         return pick_clients(user, wanted["clients"])
-    rows = search_clients(user, ClientQuery(**wanted["filter"]), Permission.OPERATE)
+    rows = ClientFilter(wanted["filter"], queryset=list_clients(user, Permission.OPERATE)).qs
     # One more than allowed is enough to be refused.
     return list(rows[: MAXIMUM_CLIENTS + 1])

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -103,18 +104,86 @@ class RevokedKeysSerializer(serializers.Serializer[Any]):
     revoked = serializers.IntegerField(help_text="How many keys stopped working.")
 
 
-class BulkFilterSerializer(serializers.Serializer[Any]):
-    """What a list of clients is narrowed by; what is left out narrows nothing."""
+# Other names of the list's parameters, as the pages call them.
+FILTER_ALIASES = {"text": "q", "version": "agent_version", "has_clone": "is_clone_suspected"}
 
-    text = serializers.CharField(default="", allow_blank=True, max_length=255)
-    presence = serializers.ChoiceField(
-        choices=Client.Presence.choices, default="", allow_blank=True
+
+class BulkFilterSerializer(serializers.Serializer[Any]):
+    """What the list of clients is narrowed by, by the list's own names; empty members do nothing.
+
+    A filter that narrows nothing is refused, unless it says that everything is meant.
+    """
+
+    q = serializers.CharField(required=False, allow_blank=True, max_length=255)
+    name = serializers.CharField(required=False, allow_blank=True, max_length=100)
+    presence = serializers.MultipleChoiceField(
+        choices=Client.Presence.choices, required=False, help_text="One, or a list of them."
     )
-    site = serializers.SlugField(default="", allow_blank=True)
-    tag = serializers.SlugField(default="", allow_blank=True)
-    version = serializers.CharField(default="", allow_blank=True, max_length=32)
-    capability = serializers.CharField(default="", allow_blank=True, max_length=64)
-    has_clone = serializers.BooleanField(default=False)
+    site = serializers.SlugField(required=False, allow_blank=True)
+    tag = serializers.SlugField(required=False, allow_blank=True)
+    capability = serializers.CharField(required=False, allow_blank=True, max_length=64)
+    agent_version = serializers.CharField(required=False, allow_blank=True, max_length=32)
+    is_clone_suspected = serializers.BooleanField(required=False)
+    text = serializers.CharField(
+        required=False, allow_blank=True, max_length=255, help_text="The same as `q`."
+    )
+    version = serializers.CharField(
+        required=False, allow_blank=True, max_length=32, help_text="The same as `agent_version`."
+    )
+    has_clone = serializers.BooleanField(
+        required=False, help_text="If true, the same as `is_clone_suspected`."
+    )
+    everything = serializers.BooleanField(
+        required=False, help_text="If true, all clients that you operate are meant."
+    )
+
+    def to_internal_value(self, asked: Any) -> dict[str, Any]:
+        """The list's parameters by their own names, without those that narrow nothing.
+
+        Raises: ValidationError naming each unknown member and the known ones.
+        """
+        if isinstance(asked, Mapping):
+            known = ", ".join(self.fields)
+            unknown = {
+                str(name): serializers.ErrorDetail(f"is unknown; known are {known}.", "unknown")
+                for name in asked
+                if name not in self.fields
+            }
+            if unknown:
+                raise serializers.ValidationError(unknown)
+            if isinstance(asked.get("presence"), str):
+                asked = {**asked, "presence": list(filter(None, [asked["presence"]]))}
+        return drop_aliases(super().to_internal_value(asked))
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        is_everything = asked.pop("everything", False)
+        if not asked and not is_everything:
+            detail = 'The filter narrows nothing; say "everything": true if all are meant.'
+            raise serializers.ValidationError({"everything": detail}, code="required")
+        if asked and is_everything:
+            detail = "Either everything is meant or what the other members say."
+            raise serializers.ValidationError({"everything": detail}, code="contradiction")
+        return asked
+
+
+def drop_aliases(asked: dict[str, Any]) -> dict[str, Any]:
+    """The members that narrow something.
+
+    Raises: ValidationError for one that is given by both its names.
+    """
+    # Only the list's own name can ask for the clients without a suspicion.
+    given = {
+        name: value
+        for name, value in asked.items()
+        if value or (name == "is_clone_suspected" and value is False)
+    }
+    for alias, name in FILTER_ALIASES.items():
+        if alias in given:
+            if name in given:
+                detail = f"Give either {alias} or {name}."
+                raise serializers.ValidationError({alias: detail}, code="contradiction")
+            given[name] = given.pop(alias)
+    return given
 
 
 class BulkSerializer(serializers.Serializer[Any]):
@@ -127,7 +196,7 @@ class BulkSerializer(serializers.Serializer[Any]):
         help_text="Which clients, by id; or else `filter`.",
     )
     filter = BulkFilterSerializer(
-        required=False, help_text="Which clients, by what the list is narrowed by; `{}` means all."
+        required=False, help_text="Which clients, by what the list is narrowed by."
     )
     tags = TagField(slug_field="slug", queryset=Tag.objects.none(), many=True, required=False)
     site = SiteField(

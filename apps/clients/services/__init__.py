@@ -6,7 +6,7 @@ from apps.clients.services.bulk import (
     Refusal,
     act_on_clients,
 )
-from apps.clients.services.checking import refuse_named_by_role
+from apps.clients.services.checking import refuse_named
 from apps.clients.services.editing import change_client, wake_schedules
 from apps.clients.services.enrolment import (
     IssuedKey,
@@ -68,7 +68,7 @@ __all__ = [
     "identify_key",
     "issue_enrolment_token",
     "record_heartbeat",
-    "refuse_named_by_role",
+    "refuse_named",
     "remove_deleted_clients",
     "revoke_enrolment_token",
     "revoke_key",

@@ -2,7 +2,7 @@
 
 from apps.accounts.services import audited, record_audit
 from apps.clients.models import Site
-from apps.clients.services.checking import refuse_named_by_role, save_checked
+from apps.clients.services.checking import refuse_named, save_checked
 from apps.core.errors import Conflict, FieldError, Invalid
 
 
@@ -39,11 +39,12 @@ def change_site(*, site: Site, name: str, latitude: float | None, longitude: flo
 def delete_site(*, site: Site) -> None:
     """Remove a site.
 
-    Raises: Conflict while clients are there, or a role names it.
+    Raises: Conflict while clients are there, or a role, an open invitation, a maintenance window or a
+    test names it.
     """
     if site.clients.exists():
         raise Conflict("site_in_use", f"There are clients at the site {site.name!r}.")
-    refuse_named_by_role(site_slug=site.slug)
+    refuse_named(site)
     record_audit(action="delete", target=site, before=describe_site(site))
     site.delete()
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from apps.accounts.services import audited, record_audit
 from apps.clients.algorithms.tree import find_way_round, list_ancestors, list_subtree
 from apps.clients.models import Tag
-from apps.clients.services.checking import refuse_named_by_role, save_checked
+from apps.clients.services.checking import refuse_named, save_checked
 from apps.core.errors import Conflict, FieldError, Invalid
 
 
@@ -45,13 +45,14 @@ def change_tag(*, tag: Tag, name: str, parent: Tag | None) -> Tag:
 def delete_tag(*, tag: Tag) -> None:
     """Remove a tag, also from its clients.
 
-    Raises: Conflict while a role names it, or tags stand below it.
+    Raises: Conflict while tags stand below it, or a role, an open invitation, a maintenance window
+    or a test names it.
     """
     lock_tree()
     below = list(tag.children.values_list("slug", flat=True)[:5])
     if below:
         raise Conflict("tag_has_children", f"Tags stand below it: {', '.join(below)}.")
-    refuse_named_by_role(tag_slug=tag.slug)
+    refuse_named(tag)
     record_audit(action="delete", target=tag, before=describe_tag(tag))
     tag.delete()
 

@@ -15,6 +15,7 @@ from django_htmx.middleware import HtmxDetails
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission, require
+from apps.core.errors import FieldError, Invalid
 
 P = ParamSpec("P")
 
@@ -43,6 +44,7 @@ def page(permission: Permission) -> Callable[[View[P]], GuardedView[P]]:
                 return ask_to_sign_in(request)
             is_everywhere = permission == Permission.ADMINISTER
             require(request.user, permission, is_everywhere=is_everywhere)
+            check_query(request)
             response = view(request, *args, **kwargs)  # type: ignore[arg-type]  # checked above
             # A part and its whole page share one address; the back button must not mix them up.
             patch_vary_headers(response, ["HX-Request"])
@@ -52,6 +54,17 @@ def page(permission: Permission) -> Callable[[View[P]], GuardedView[P]]:
         return cast("GuardedView[P]", guarded)
 
     return decorate
+
+
+def check_query(request: HttpRequest) -> None:
+    """Raises: Invalid for text in the address that no database takes."""
+    errors = [
+        FieldError(name.replace("\x00", ""), "bad_text", "must not hold NUL characters")
+        for name, values in request.GET.lists()
+        if any("\x00" in text for text in (name, *values))
+    ]
+    if errors:
+        raise Invalid(errors)
 
 
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -233,7 +233,8 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
     @extend_schema(
         tags=["tests"],
         summary="Start a run at once",
-        description="Without `clients` on every client of the test.",
+        description="Without `clients` on every client of the test. Clients on which a run asked"
+        " for so is not over yet are left out; 409 `run_open` when that is all of them.",
         request=RunNowSerializer,
         responses={201: RunSerializer(many=True)},
     )

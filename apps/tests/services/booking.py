@@ -17,6 +17,7 @@ from apps.core.errors import Conflict, NotFound
 from apps.metrics.services import know_sources
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.published import ScheduleChanged, TestChanged
+from apps.tests.services.definition import refuse_deleted
 from apps.tests.services.planning import plan_locked
 from apps.tests.services.quotas import refuse_beyond_quotas
 
@@ -42,8 +43,8 @@ def lock_test(test: Test) -> Test:
 def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
     """Make exactly `clients` run the test; whoever is taken away keeps its history.
 
-    Raises: Conflict(chosen_by_rule) for a test that chooses its clients itself,
-    Conflict(quota_exceeded) naming whose limit it would break.
+    Raises: Conflict(chosen_by_rule) for a test that chooses its clients itself, Invalid naming
+    those that were deleted, Conflict(quota_exceeded) naming whose limit it would break.
     """
     locked = lock_test(test)
     if locked.selection_kind != Test.SelectionKind.CLIENTS:
@@ -53,6 +54,7 @@ def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
             field="clients",
         )
     client_ids = [client.id for client in clients]
+    refuse_deleted(client_ids)
     refuse_beyond_quotas(locked, client_ids=client_ids)
     book_clients(test=locked, client_ids=client_ids)
 

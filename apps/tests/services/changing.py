@@ -15,6 +15,7 @@ from apps.tests.services.definition import (
     apply_definition,
     check_definition,
     describe_test,
+    refuse_deleted,
     refuse_taken_name,
 )
 from apps.tests.services.planning import plan_test
@@ -26,8 +27,8 @@ from apps.tests.services.selection import choose_clients, count_asked
 def create_test(definition: TestDefinition, *, clients: Iterable[Client] = ()) -> Test:
     """The stored test, assigned to `clients`, or to those that its rule chooses.
 
-    Raises: Invalid naming each wrong field and its limit, Conflict for a name that is taken or
-    a quota that it would break.
+    Raises: Invalid naming each wrong field and its limit or deleted clients, Conflict for a name
+    that is taken or a quota that it would break.
     """
     checked = check_definition(definition)
     refuse_taken_name(checked.name)
@@ -35,6 +36,7 @@ def create_test(definition: TestDefinition, *, clients: Iterable[Client] = ()) -
     apply_definition(test, checked)
     is_named = test.selection_kind == Test.SelectionKind.CLIENTS
     client_ids = [client.id for client in clients] if is_named else []
+    refuse_deleted(client_ids)
     refuse_beyond_quotas(test, client_ids=client_ids, count=count_asked(test))
     test.save(force_insert=True)
     record_audit(action="create", target=test, after=describe_test(test))

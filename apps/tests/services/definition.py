@@ -1,6 +1,6 @@
 """Tests as operators define them: what is asked for, checked and brought into one form."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -203,6 +203,15 @@ def check_members(selector: Selector) -> list[FieldError]:
         for name, slugs in unknown.items()
         if slugs
     ]
+
+
+def refuse_deleted(client_ids: Collection[UUID]) -> None:
+    """Raises: Invalid naming those of the clients that are there no longer."""
+    there = Client.objects.filter(id__in=client_ids, deleted_at=None)
+    gone = set(client_ids) - set(there.values_list("id", flat=True)) if client_ids else set()
+    if gone:
+        detail = f"there is no such client: {', '.join(sorted(map(str, gone)))}"
+        raise Invalid([FieldError("clients", "unknown", detail)])
 
 
 def name_missing(wanted: tuple[UUID, ...], found: Any) -> set[str]:

@@ -53,9 +53,9 @@ def merge_spans(spans: Iterable[Occurrence]) -> tuple[Occurrence, ...]:
     merged: list[Occurrence] = []
     for span in sorted(spans, key=lambda one: one.start):
         if merged and span.start <= merged[-1].end:
-            span = Occurrence(merged[-1].start, max(merged[-1].end, span.end))
-            merged.pop()
-        merged.append(span)
+            merged[-1] = Occurrence(merged[-1].start, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
     return tuple(merged)
 
 

@@ -1,15 +1,16 @@
 """Quotas: who may ask for how much, and how much a client is asked for.
 
 A quota bounds what runs if all runs run at once, so that it holds at every moment; paused tests
-count for nothing.
+count for nothing, and runs asked for by hand as load until they are over.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from apps.accounts.actors import read_actor
 from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client
@@ -17,7 +18,7 @@ from apps.core.errors import Conflict, FieldError, Invalid
 from apps.tests.algorithms.load import Load
 from apps.tests.algorithms.quotas import Excess, Limits, Use, count_room, find_excess
 from apps.tests.kinds import KINDS
-from apps.tests.models import Assignment, Quota, Test
+from apps.tests.models import Assignment, Quota, Run, Test
 
 MOST_TESTS = 1_000_000
 MOST_RATE = 1e9
@@ -66,10 +67,19 @@ def estimate_tests(**conditions: Any) -> dict[UUID, Load]:
     }
 
 
+def list_runs_by_hand(**conditions: Any) -> list[tuple[UUID, int | None, Load]]:
+    """The client, who asked, and the load of each run by hand that is not over; one query."""
+    rows = Run.objects.filter(is_on_demand=True, state__in=Run.OPEN_STATES, **conditions)
+    return [
+        (run.assignment.client_id, run.requested_by_id, estimate_test(run.assignment.test))
+        for run in rows.select_related("assignment__test").order_by()
+    ]
+
+
 def measure_clients(
     client_ids: Collection[UUID] | None = None, *, except_test: Test | None = None
 ) -> dict[UUID, Use]:
-    """What each of those clients is asked for, or each of all; two queries.
+    """What each of those clients is asked for, or each of all; three queries.
 
     A client that is asked for nothing is left out.
     """
@@ -84,6 +94,9 @@ def measure_clients(
     for client_id, test_id in counts:
         one = Use(1, loads.get(test_id, Load()))
         found[client_id] = found.get(client_id, Use()) + one
+    conditions = {} if client_ids is None else {"assignment__client_id__in": client_ids}
+    for client_id, _user_id, load in list_runs_by_hand(**conditions):
+        found[client_id] = found.get(client_id, Use()) + Use(0, load)
     return found
 
 
@@ -102,6 +115,10 @@ def measure_users(user_id: int | None = None) -> dict[int, Use]:
         if owner_id is not None:
             one = Use(1, load.times(counts[test_id]))
             found[owner_id] = found.get(owner_id, Use()) + one
+    asked = {"requested_by__isnull": False} if user_id is None else {"requested_by_id": user_id}
+    for _client_id, asker_id, load in list_runs_by_hand(**asked):
+        if asker_id is not None:
+            found[asker_id] = found.get(asker_id, Use()) + Use(0, load)
     return found
 
 
@@ -110,8 +127,9 @@ def refuse_beyond_quotas(
 ) -> None:
     """Lock whose quota counts, and refuse what would break it.
 
-    `test` is as it is to be, stored only as it was; `client_ids` are to bear it, `count` of them
-    or of others when a rule chooses.
+    Beside the quotas of the test's maker and of its clients that of whoever acts counts, as if a
+    test of others were the own. `test` is as it is to be, stored only as it was; `client_ids` are
+    to bear it, `count` of them or of others when a rule chooses.
     Raises: Conflict(quota_exceeded) naming whose limit, what it is, what there is and is asked.
     """
     if test.is_paused:
@@ -121,51 +139,91 @@ def refuse_beyond_quotas(
     active = test.assignments.filter(removed_at=None) if stored is not None else None
     assigned = set(active.values_list("client_id", flat=True)) if active is not None else set()
     is_counted = stored is not None and not stored.is_paused
-    check_user(
-        test,
-        was=Use(1, before.times(len(assigned))) if is_counted else Use(),
-        becomes=Use(1, estimate_test(test).times(len(client_ids) if count is None else count)),
-    )
+    was = Use(1, before.times(len(assigned))) if is_counted else Use()
+    becomes = Use(1, estimate_test(test).times(len(client_ids) if count is None else count))
+    field = FIELDS_OF_SELECTION[test.selection_kind]
+    for user in list_liable_users(test):
+        check_user(user, is_owner=user == test.created_by, was=was, becomes=becomes, field=field)
     check_clients(
         test, client_ids=client_ids, was=Use(1, before), bearers=assigned if is_counted else set()
     )
 
 
-def check_user(test: Test, *, was: Use, becomes: Use) -> None:
-    user = test.created_by
-    limits = Limits() if user is None else read_limits(Quota.Scope.USER).find(user.pk)
-    if user is None or limits.is_unlimited:
+def list_liable_users(test: Test) -> list[User]:
+    """Whose quotas a change of the test must fit into, in the order in which they are locked."""
+    users = {user.pk: user for user in (test.created_by, read_actor().user) if user is not None}
+    return [users[key] for key in sorted(users)]
+
+
+def check_user(user: User, *, is_owner: bool, was: Use, becomes: Use, field: str) -> None:
+    limits = read_limits(Quota.Scope.USER).find(user.pk)
+    if limits.is_unlimited:
         return
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    current = measure_users(user.pk).get(user.pk, Use())
-    asked = Use(
-        current.tests - was.tests + becomes.tests,
-        current.load + was.load.times(-1) + becomes.load,
-    )
-    excess = find_excess(limits, current=current, asked=asked)
+    own = measure_users(user.pk).get(user.pk, Use())
+    others = Use(own.tests - was.tests, own.load + was.load.times(-1)) if is_owner else own
+    excess = find_excess(limits, current=others + was, asked=others + becomes)
     if excess is not None:
         is_about_clients = excess.limit != "tests"
-        field = FIELDS_OF_SELECTION[test.selection_kind] if is_about_clients else ""
-        raise build_refusal(f"user {user.username}", excess, field=field)
+        raise build_refusal(
+            f"user {user.username}", excess, field=field if is_about_clients else ""
+        )
+
+
+def refuse_runs_beyond_quotas(test: Test, *, client_ids: Sequence[UUID]) -> None:
+    """Lock whose quota counts, and refuse a run by hand on each of the clients that breaks it.
+
+    Raises: Conflict(quota_exceeded) naming whose limit, what it is, what there is and is asked.
+    """
+    load = estimate_test(test)
+    user = read_actor().user
+    if user is not None:
+        becomes = Use(0, load.times(len(client_ids)))
+        check_user(user, is_owner=False, was=Use(), becomes=becomes, field="clients")
+    table, names = lock_limited_clients(client_ids)
+    uses = measure_clients(client_ids) if names else {}
+    pairs = [
+        (client_id, uses.get(client_id, Use()), uses.get(client_id, Use()) + Use(0, load))
+        for client_id in names
+    ]
+    refuse_full_clients(table, names, pairs)
+
+
+def lock_limited_clients(client_ids: Sequence[UUID]) -> tuple[LimitTable, dict[UUID, str]]:
+    """The limits, and the locked clients' names; none when there is no limit at all."""
+    table = read_limits(Quota.Scope.CLIENT)
+    if table.is_unlimited or not client_ids:
+        return table, {}
+    locked = Client.objects.filter(id__in=client_ids).order_by("id").select_for_update(no_key=True)
+    return table, dict(locked.values_list("id", "name"))
 
 
 def check_clients(
     test: Test, *, client_ids: Sequence[UUID], was: Use, bearers: Collection[UUID]
 ) -> None:
-    table = read_limits(Quota.Scope.CLIENT)
-    if table.is_unlimited or not client_ids:
-        return
-    locked = Client.objects.filter(id__in=client_ids).order_by("id").select_for_update(no_key=True)
-    names = dict(locked.values_list("id", "name"))
-    uses = measure_clients(client_ids, except_test=test)
-    load = estimate_test(test)
-    refused = []
-    for client_id, name in names.items():
+    table, names = lock_limited_clients(client_ids)
+    uses = measure_clients(client_ids, except_test=test) if names else {}
+    one = Use(1, estimate_test(test))
+    asked = []
+    for client_id in names:
         others = uses.get(client_id, Use())
         current = others + was if client_id in bearers else others
-        excess = find_excess(table.find(client_id), current=current, asked=others + Use(1, load))
+        asked.append((client_id, current, others + one))
+    refuse_full_clients(table, names, asked)
+
+
+def refuse_full_clients(
+    table: LimitTable, names: dict[UUID, str], asked: Iterable[tuple[UUID, Use, Use]]
+) -> None:
+    """Refuse what breaks the limit of a client: of each what it has and is asked for.
+
+    Raises: Conflict(quota_exceeded) naming the first client by name, and how many there are.
+    """
+    refused = []
+    for client_id, current, becomes in asked:
+        excess = find_excess(table.find(client_id), current=current, asked=becomes)
         if excess is not None:
-            refused.append((name, excess))
+            refused.append((names[client_id], excess))
     if refused:
         refused.sort(key=lambda pair: pair[0])
         name, excess = refused[0]

@@ -12,13 +12,16 @@ from apps.core.errors import Conflict
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.services.booking import wake
 from apps.tests.services.planning import describe_end
+from apps.tests.services.quotas import refuse_runs_beyond_quotas
 
 
 @audited()
 def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run]:
     """A run starting at once on each of the test's clients, or on `client_ids` of them.
 
-    Raises: Conflict when none of them is assigned.
+    Clients on which a run asked for by hand is not over yet are left out.
+    Raises: Conflict when none of them is assigned (nobody_assigned), when such a run is open on
+    all of them (run_open), or for a quota that it would break (quota_exceeded).
     """
     rows = Assignment.objects.filter(test=test, removed_at=None).order_by("id")
     if client_ids is not None:
@@ -26,6 +29,8 @@ def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run
     assignments = list(rows)
     if not assignments:
         raise Conflict("nobody_assigned", "No client is assigned to this test.")
+    assignments = leave_busy(assignments)
+    refuse_runs_beyond_quotas(test, client_ids=[row.client_id for row in assignments])
     now = read_now()
     runs = [
         Run(
@@ -43,6 +48,21 @@ def run_now(*, test: Test, client_ids: Sequence[UUID] | None = None) -> list[Run
     wake(row.client_id for row in assignments)
     record_audit(action="run_now", target=test, after={"runs": [str(run.id) for run in runs]})
     return runs
+
+
+def leave_busy(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Those on which no run asked for by hand is open.
+
+    Raises: Conflict(run_open) when there is none.
+    """
+    asked = Run.objects.filter(is_on_demand=True, state__in=Run.OPEN_STATES)
+    busy = set(asked.filter(assignment__in=assignments).values_list("assignment_id", flat=True))
+    free = [row for row in assignments if row.id not in busy]
+    if not free:
+        raise Conflict(
+            "run_open", "A run that was asked for is not over yet; wait for it, or stop it."
+        )
+    return free
 
 
 @audited()

@@ -1,11 +1,13 @@
 """Tests that choose their clients by a rule: assignments follow what matches and is there."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
@@ -17,12 +19,15 @@ from apps.clients.algorithms.selector import parse_selector
 from apps.clients.models import Client
 from apps.clients.selectors import build_selector_filter
 from apps.core.clock import read_now
+from apps.core.errors import NotFound
 from apps.tests.algorithms.selection import Candidate, choose_all, choose_any
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, SelectionClock, Test
 from apps.tests.services.booking import book_clients, lock_test
 from apps.tests.services.quotas import find_full_clients, find_user_room
 from apps.tests.services.shares import measure_shares
+
+logger = structlog.get_logger(__name__)
 
 CACHE_SECONDS = 3600
 NOTE_LENGTH = 255
@@ -70,16 +75,51 @@ class Choice:
 
 
 def choose_clients_everywhere(*, now: datetime | None = None) -> int:
-    """How many tests changed hands: every test that chooses by a rule, and is not paused."""
+    """How many tests changed hands: every test that chooses by a rule, and is not paused.
+
+    Deleted clients lose theirs as well. A test that cannot be looked after is logged and left as
+    it is, the others go on.
+    """
     moment = now or read_now()
     is_presence_known = keep_time(moment)
-    rows = Test.objects.exclude(selection_kind=Test.SelectionKind.CLIENTS)
+    having = Assignment.objects.filter(removed_at=None, client__deleted_at__isnull=False)
     changed = 0
+    for test in Test.objects.filter(id__in=having.values("test_id")).order_by("id"):
+        with going_on(test):
+            changed += drop_deleted_clients(test=test)
+    rows = Test.objects.exclude(selection_kind=Test.SelectionKind.CLIENTS)
     for test in rows.filter(is_paused=False).order_by("id"):
-        choice = choose(test, list_matches(test), is_presence_known=is_presence_known)
-        if is_different(test, choice):
-            changed += choose_clients(test=test, is_presence_known=is_presence_known)
+        with going_on(test):
+            choice = choose(test, list_matches(test), is_presence_known=is_presence_known)
+            if is_different(test, choice):
+                changed += choose_clients(test=test, is_presence_known=is_presence_known)
     return changed
+
+
+@contextmanager
+def going_on(test: Test) -> Iterator[None]:
+    """Log what goes wrong inside, and go on with the next test."""
+    try:
+        yield
+    except NotFound:
+        logger.info("test_gone", test=str(test.id))
+    except Exception:
+        logger.exception("clients_not_chosen", test=str(test.id))
+
+
+@audited()
+def drop_deleted_clients(*, test: Test) -> bool:
+    """Whether deleted clients still had the test; they have it no longer.
+
+    Raises: NotFound when it was deleted meanwhile.
+    """
+    locked = lock_test(test)
+    active = locked.assignments.filter(removed_at=None)
+    there = list(active.filter(client__deleted_at=None).values_list("client_id", flat=True))
+    if len(there) == active.count():
+        return False
+    book_clients(test=locked, client_ids=there, reason="client deleted")
+    return True
 
 
 def is_different(test: Test, choice: Choice) -> bool:
@@ -138,7 +178,7 @@ def count_asked(test: Test) -> int | None:
         return test.wanted_clients
     if test.selection_kind == Test.SelectionKind.ALL:
         condition = build_selector_filter(parse_selector(test.selector))
-        return Client.objects.filter(condition).count()
+        return Client.objects.filter(condition, deleted_at=None).count()
     return None
 
 
@@ -147,7 +187,7 @@ def list_matches(test: Test) -> list[Match]:
     selector = parse_selector(test.selector)
     mine = Assignment.objects.filter(test_id=test.id, removed_at=None, client_id=OuterRef("id"))
     rows = list(
-        Client.objects.filter(build_selector_filter(selector))
+        Client.objects.filter(build_selector_filter(selector), deleted_at=None)
         .order_by("name")
         .annotate(is_assigned=Exists(mine))
         .values_list("id", "name", "site__slug", "presence", "is_assigned", "inventory_hash")

@@ -72,9 +72,11 @@ class Command(BaseCommand):
         password = read_password(options)
         if password is None:
             self.print_link(user)
+            self.stdout.write("Using it ends all sessions and revokes all API tokens.")
             return
         services.set_password(user=user, password=password)
         self.stdout.write(f"{user.username} has the new password.")
+        self.stdout.write("All sessions have ended and all API tokens are revoked.")
 
     def print_link(self, user: User) -> None:
         link, secret = services.issue_password_link(user=user)
