@@ -21,6 +21,7 @@ DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "liv
 STASHED_FOLDER = pytest.StashKey[Path]()
 STASHED_CLUSTER = pytest.StashKey[object]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
+LEFT_OUT_MARKERS = ("browser", "any_database")
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped"}
 
 
@@ -115,7 +116,9 @@ def pytest_collection_modifyitems(config, items):
     """On PostgreSQL only what may come out differently there; each test knows its database."""
     if is_on_postgresql(config):
         left_out = [
-            item for item in items if not uses_database(item) or item.get_closest_marker("browser")
+            item
+            for item in items
+            if not uses_database(item) or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
         ]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]

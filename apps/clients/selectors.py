@@ -364,7 +364,9 @@ def get_window(
 
 def require_selected(user: AnyUser, selector: Selector) -> None:
     """Raises: Refused unless `user` operates every client that it means, today or later."""
-    require(user, Permission.OPERATE)
+    scope = require(user, Permission.OPERATE)
+    if selector.is_everything and not scope.is_everything:
+        raise Refused("refused", "Only who operates every client may select all of them.")
     if not may_select(user, selector):
         raise Refused(
             "refused", "This selection reaches clients that your role does not let you operate."

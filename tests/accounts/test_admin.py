@@ -32,7 +32,7 @@ from tests.factories.clients import (
 from tests.factories.maintenance import make_window
 from tests.factories.tests import make_assignment, make_result
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 # Their digests are seals, and there to be compared.

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.accounts import triggers
 from apps.accounts.models import AuditCheck, AuditEntry, AuditHead
 from apps.accounts.services import publish_head, verification, verify_audit
-from apps.accounts.services.verification import Head, is_guarded
+from apps.accounts.services.verification import Head, is_guarded, read_head
 from apps.accounts.tasks import publish_audit_head
 from apps.clients.services import create_tag
 
@@ -121,6 +121,46 @@ class TestWhatIsNamed:
         copy.save(force_insert=True)
         fault = verify_audit().fault
         assert (fault.kind, fault.entry_id) == ("inserted", copy.id)
+
+    @pytest.mark.parametrize("number", [-5, 0])
+    def test_a_row_below_every_id(self, chain, number):
+        copy = AuditEntry.objects.get(id=chain[0].id)
+        copy.id, copy.actor_label = number, "mallory"
+        copy.save(force_insert=True)
+        fault = verify_audit().fault
+        assert (fault.kind, fault.entry_id) == ("inserted", number)
+        assert str(number) in AuditCheck.objects.get().fault
+
+    def test_a_row_put_in_behind_the_walk(self, chain, monkeypatch):
+        reads = []
+
+        def read():
+            reads.append(1)
+            if len(reads) == 2:
+                forged = AuditEntry.objects.get(id=chain[0].id)
+                forged.id = -3
+                forged.save(force_insert=True)
+            return read_head()
+
+        monkeypatch.setattr(verification, "read_head", read)
+        fault = verify_audit().fault
+        assert (fault.kind, fault.entry_id) == ("inserted", -3)
+
+    def test_a_head_set_back_behind_the_last_sound_one(self, chain):
+        assert verify_audit().fault is None
+        remove(chain[-1])
+        AuditHead.objects.update(digest=chain[-2].digest, count=5)
+        # A fault is not forgotten by looking twice.
+        for _ in range(2):
+            fault = verify_audit().fault
+            assert (fault.kind, fault.entry_id) == ("cut", chain[-2].id)
+
+    def test_entries_written_anew_behind_the_last_sound_head(self, chain):
+        assert verify_audit().fault is None
+        remove(chain[-1])
+        AuditHead.objects.update(digest=chain[-2].digest, count=5)
+        create_tag(slug="other", name="Other")
+        assert verify_audit().fault.kind == "head"
 
     def test_another_secret_key(self, chain, settings):
         settings.SECRET_KEY = "another key of more than thirty-two letters"
@@ -245,3 +285,34 @@ def test_the_head_is_mailed_to_whom_the_setting_names(chain, monkeypatch):
     publish_audit_head()
     assert [message["to"] for message in sent] == [[address] for address in addresses]
     assert f"6:{chain[-1].digest}" in sent[0]["text"]
+
+
+HARMLESS = {
+    "sqlite": (
+        "CREATE TRIGGER audit_no_delete BEFORE DELETE ON accounts_auditentry BEGIN SELECT 1; END",
+    ),
+    "postgresql": (
+        """
+        CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RETURN OLD; END $$
+        """,
+    ),
+}
+
+
+def test_a_guard_that_was_exchanged_for_a_harmless_one_is_noticed():
+    assert is_guarded()
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("DROP TRIGGER audit_no_delete")
+        for statement in HARMLESS[connection.vendor]:
+            cursor.execute(statement)
+    assert not is_guarded()
+
+
+def test_a_guard_for_replicas_only_is_noticed():
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has triggers that wait for a replica")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE accounts_auditentry ENABLE REPLICA TRIGGER audit_no_change")
+    assert not is_guarded()

@@ -21,6 +21,7 @@ from apps.accounts.models import AuditEntry
 from apps.accounts.services import record_audit, verify_audit
 from apps.clients.services import create_tag, delete_tag
 from apps.core.clock import read_now
+from apps.dashboard.templatetags.swarm import object_kind
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_site
 
@@ -218,3 +219,8 @@ def test_the_button_asks_the_worker(page, monkeypatch):
 
 def test_an_empty_audit_says_what_it_is_for(page):
     assert "Nothing has been changed" in page.get("/audit/").content.decode()
+
+
+def test_a_kind_of_object_is_called_as_people_call_it():
+    assert object_kind("maintenancewindow") == "maintenance window"
+    assert object_kind("gone") == "gone"

@@ -8,14 +8,18 @@ from django.template.loader import render_to_string
 from kombu.exceptions import OperationalError
 
 from apps.accounts import tasks
-from apps.accounts.models import AuditEntry, Invitation, User
+from apps.accounts.models import AuditEntry, Invitation, Role, User
 from apps.accounts.selectors import name_invitation_state
 from apps.accounts.services import (
     Grant,
     accept_invitation,
+    add_role,
+    deactivate_user,
+    delete_user,
     invite,
     renew_invitation,
     revoke_invitation,
+    set_roles,
 )
 from apps.configuration.errors import MailFault, MailNotConfigured
 from apps.core.clock import read_now
@@ -319,3 +323,41 @@ def test_the_page_lists_resends_and_revokes(page, boss):
     assert "was revoked already" in refused.content.decode()
     wrong = {**ROLE_ROWS, "email": "x", "life": 3600}
     assert page.post("/users/invitations/new/", wrong).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda user: deactivate_user(user=user),
+        lambda user: delete_user(user=user),
+        lambda user: set_roles(user=user, grants=[Grant("operator")]),
+        lambda user: add_role(user=user, grant=Grant("viewer", "deny", site_slug="vienna")),
+    ],
+    ids=["deactivated", "deleted", "demoted", "denied"],
+)
+def test_open_invitations_end_with_the_rights_of_whoever_made_them(boss, end):
+    other = make_user("other", "admin")
+    invitation, secret = make_invitation(other)
+    _second, kept = invite(email="b@example.org", grants=[Grant("viewer")], invited_by=boss)
+    end(other)
+    invitation.refresh_from_db()
+    assert name_invitation_state(invitation, read_now()) == "revoked"
+    entry = AuditEntry.objects.get(action="revoke", object_type="invitation")
+    assert entry.object_id == str(invitation.pk)
+    with pytest.raises(NotFound):
+        accept(secret)
+    assert accept(kept, username="bea").email == "b@example.org"
+
+
+def test_an_invitation_counts_only_while_its_maker_administers_everything(boss):
+    _invitation, secret = make_invitation(boss)
+    Role.objects.filter(user=boss).update(name="operator")
+    with pytest.raises(NotFound) as caught:
+        accept(secret)
+    assert caught.value.code == "invitation_revoked"
+
+
+def test_another_role_leaves_the_invitations_of_an_administrator_alone(boss):
+    _invitation, secret = make_invitation(boss)
+    add_role(user=boss, grant=Grant("viewer", site_slug="vienna"))
+    assert accept(secret).username == "ann"

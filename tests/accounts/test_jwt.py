@@ -11,6 +11,7 @@ from django.test import Client as Browser
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 
 from apps.accounts.models import AuditEntry, Role
+from apps.accounts.services import reset_second_factor
 from apps.configuration.models import Setting
 from apps.core.clock import read_now
 from tests.factories.accounts import PASSWORD, bearer, make_user
@@ -83,6 +84,39 @@ def test_a_refresh_token_buys_the_next_pair_for_twelve_hours(ann, clock):
     assert status(after) == 200
     clock.shift(12 * 3600 + 1)
     assert renew(after).status_code == 401
+
+
+def test_a_family_ends_twelve_hours_after_its_sign_in(ann, clock):
+    pair = sign_in()
+    for _ in range(11):
+        clock.shift(3600)
+        pair = renew(pair).json()
+    clock.shift(3599)
+    last = renew(pair)
+    assert last.status_code == 200
+    clock.shift(2)
+    assert renew(last.json()).status_code == 401
+
+
+def test_a_refresh_token_that_does_not_say_when_its_family_began_is_refused(ann):
+    payload = sign_in()["refresh"].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    del claims["started"]
+    text = jwt.encode(claims, project.SIMPLE_JWT["SIGNING_KEY"], algorithm="HS256")
+    assert renew({"refresh": text}).status_code == 401
+
+
+def test_setting_up_a_second_factor_ends_what_was_had_without_it(ann, clock):
+    pair = sign_in()
+    equip(ann, clock)
+    assert renew(pair).status_code == 401
+
+
+def test_resetting_the_second_factor_ends_what_was_had_with_it(ann, clock):
+    _secret, codes = equip(ann, clock)
+    pair = sign_in(code=codes[0])
+    reset_second_factor(user=ann)
+    assert renew(pair).status_code == 401
 
 
 def test_the_access_token_before_the_last_refresh_lives_out_its_time(ann):
@@ -204,7 +238,8 @@ def test_the_database_holds_no_token(ann):
 def test_the_token_tells_nothing_of_the_password(ann):
     payload = sign_in()["access"].split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    assert set(claims) == {"token_type", "exp", "iat", "jti", "user_id", "family", "proof"}
+    ours = {"user_id", "family", "proof", "started"}
+    assert set(claims) == {"token_type", "exp", "iat", "jti", *ours}
     assert ann.password not in str(claims)
 
 

@@ -16,9 +16,13 @@ from apps.accounts.services import (
     deactivate_user,
     delete_user,
     issue_password_link,
+    reactivate_user,
     reset_second_factor,
+    set_password,
     set_password_by_link,
 )
+from apps.accounts.services.passwords import change_password
+from apps.accounts.services.preferences import change_profile
 from apps.core.errors import Invalid, NotFound
 from tests.factories.accounts import PASSWORD, bearer, make_token, make_user
 from tests.factories.clients import make_site
@@ -416,3 +420,65 @@ def test_signing_in_and_failing_to_leave_entries(client):
     assert AuditEntry.objects.get(action="sign in").actor_label == "ann"
     client.post("/accounts/logout/")
     assert AuditEntry.objects.get(action="sign out").actor_label == "ann"
+
+
+def test_a_change_of_names_keeps_what_changed_meanwhile():
+    ann = make_user("ann", "viewer")
+    stale = User.objects.get(pk=ann.pk)
+    set_password(user=User.objects.get(pk=ann.pk), password=NEW_PASSWORD)
+    deactivate_user(user=User.objects.get(pk=ann.pk))
+    change_user(user=stale, username="ann", email="n@example.org", first_name="", last_name="")
+    ann.refresh_from_db()
+    assert (ann.email, ann.is_active) == ("n@example.org", False)
+    assert ann.check_password(NEW_PASSWORD)
+
+
+def test_a_user_who_is_gone_is_not_changed_into_being():
+    ann = make_user("ann")
+    stale = User.objects.get(pk=ann.pk)
+    ann.delete()
+    with pytest.raises(NotFound):
+        change_user(user=stale, username="ann", email="", first_name="Ann", last_name="")
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: set_password(user=user, password=NEW_PASSWORD),
+        lambda user: change_password(
+            user=user, current_password=PASSWORD, new_password=NEW_PASSWORD
+        ),
+        lambda user: change_profile(user=user, changes={"email": "n@example.org"}),
+        lambda user: change_user(
+            user=user, username="ann", email="n@example.org", first_name="", last_name=""
+        ),
+        lambda user: (deactivate_user(user=user), reactivate_user(user=user)),
+    ],
+    ids=["reset", "password", "own e-mail", "e-mail", "activity"],
+)
+def test_an_open_password_link_ends_with(change):
+    ann = make_user("ann", "viewer")
+    _link, secret = issue_password_link(user=ann)
+    change(ann)
+    with pytest.raises(NotFound):
+        set_password_by_link(secret=secret, password="what somebody else would choose")
+
+
+def test_a_change_of_names_leaves_the_password_link_open():
+    ann = make_user("ann", "viewer")
+    _link, secret = issue_password_link(user=ann)
+    change_user(user=ann, username="ann", email="", first_name="Ann", last_name="")
+    change_profile(user=ann, changes={"theme": "dark"})
+    assert set_password_by_link(secret=secret, password=NEW_PASSWORD) == ann
+
+
+def test_a_password_that_is_reset_revokes_the_api_tokens(client):
+    ann, bea = make_user("ann", "viewer"), make_user("bea", "viewer")
+    secret, other = make_token(ann), make_token(bea)
+    _link, way_in = issue_password_link(user=ann)
+    assert client.get("/api/v1/users/me/", **bearer(secret)).status_code == 200
+    set_password_by_link(secret=way_in, password=NEW_PASSWORD)
+    assert client.get("/api/v1/users/me/", **bearer(secret)).status_code == 401
+    assert client.get("/api/v1/users/me/", **bearer(other)).status_code == 200
+    assert AuditEntry.objects.filter(action="revoke", object_type="token").count() == 1

@@ -340,7 +340,7 @@ def test_a_bulk_action_reaches_only_what_its_user_operates(client):
     theirs = make_client("b", site="graz")
     make_tag("edge")
     client.force_login(make_user("local", "operator", site="vienna"))
-    body = {"action": "revoke_keys", "filter": {}}
+    body = {"action": "revoke_keys", "filter": {"everything": True}}
     assert client.post(f"{CLIENTS}bulk/", body, JSON).json()["done"] == 1
     answer = client.post(f"{CLIENTS}bulk/", {**body, "clients": [str(theirs.id)]}, JSON)
     assert answer.status_code == 400
@@ -352,7 +352,7 @@ def test_a_bulk_action_reaches_only_what_its_user_operates(client):
 def test_a_refused_client_is_named_in_the_answer(client):
     make_client("a", site="vienna")
     client.force_login(make_user("local", "operator", site="vienna"))
-    body = {"action": "set_site", "filter": {}, "site": None}
+    body = {"action": "set_site", "filter": {"everything": True}, "site": None}
     report = client.post(f"{CLIENTS}bulk/", body, JSON).json()
     (refused,) = report["refused"]
     assert (report["done"], refused["name"], refused["code"]) == (0, "a", "refused")
@@ -360,6 +360,62 @@ def test_a_refused_client_is_named_in_the_answer(client):
 
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+EVERYTHING = {"everything": True}
+
+
+@pytest.mark.parametrize(
+    "narrowing",
+    [
+        {"q": "old.example"},
+        {"text": "old.example"},
+        {"name": "LD"},
+        {"presence": "offline"},
+        {"presence": ["offline", "late"]},
+        {"site": "vienna"},
+        {"tag": "edge"},
+        {"agent_version": "0.9"},
+        {"version": "0.9"},
+        {"capability": "icmp_raw"},
+        {"is_clone_suspected": True},
+        {"has_clone": True},
+        {"is_clone_suspected": True, "presence": "offline", "q": ""},
+    ],
+)
+def test_a_bulk_action_is_narrowed_as_the_list_is(operator, narrowing):
+    make_client("new", presence="online", agent_version="1.0", site="graz")
+    make_client(
+        "old", presence="offline", agent_version="0.9", site="vienna", tags=["edge"],
+        hostname="old.example", inventory=INVENTORY, clone_suspected_at=read_now(),
+    )  # fmt: skip
+    body = {"action": "delete", "filter": narrowing}
+    assert operator.post(f"{CLIENTS}bulk/", body, JSON).json()["done"] == 1
+    assert Client.objects.get(deleted_at=None).name == "new"
+
+
+def test_a_bulk_filter_may_ask_for_those_without_a_suspicion(operator):
+    make_client("kept", clone_suspected_at=read_now())
+    make_client("gone")
+    body = {"action": "delete", "filter": {"is_clone_suspected": False}}
+    assert operator.post(f"{CLIENTS}bulk/", body, JSON).json()["done"] == 1
+    assert Client.objects.get(deleted_at=None).name == "kept"
+
+
+def test_an_unknown_member_of_a_bulk_filter_is_refused_with_the_known_ones(operator):
+    make_client()
+    body = {"action": "delete", "filter": {"sitee": "vienna"}}
+    answer = operator.post(f"{CLIENTS}bulk/", body, JSON)
+    assert errors(answer) == {"filter.sitee": "unknown"}
+    assert "agent_version" in answer.json()["detail"]
+
+
+def test_a_change_of_one_thing_leaves_what_another_changed_meanwhile(operator, monkeypatch):
+    probe = make_client("old", tags=["edge"])
+    stale = Client.objects.get(id=probe.id)
+    Client.objects.filter(id=probe.id).update(name="renamed")
+    monkeypatch.setattr("apps.clients.api.views.get_client", lambda *_asked: stale)
+    operator.patch(f"{CLIENTS}{probe.id}/", {"tags": []}, JSON)
+    assert Client.objects.get().name == "renamed"
+    assert not probe.tags.exists()
 
 
 @pytest.mark.parametrize(
@@ -374,10 +430,19 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
         ({"action": "delete", "clients": [UNKNOWN]}, "clients"),
         ({"action": "delete", "filter": {"site": "nosuch"}}, "clients"),
         ({"action": "delete", "filter": {"presence": "asleep"}}, "filter.presence"),
-        ({"action": "add_tags", "filter": {}}, "tags"),
-        ({"action": "add_tags", "filter": {}, "tags": ["nosuch"]}, "tags"),
-        ({"action": "set_site", "filter": {}}, "site"),
-        ({"action": "set_site", "filter": {}, "site": "nosuch"}, "site"),
+        ({"action": "delete", "filter": {}}, "filter.everything"),
+        ({"action": "delete", "filter": {"everything": False}}, "filter.everything"),
+        ({"action": "delete", "filter": {"site": "", "presence": ""}}, "filter.everything"),
+        ({"action": "delete", "filter": {"has_clone": False}}, "filter.everything"),
+        ({"action": "delete", "filter": {"everything": True, "q": "p"}}, "filter.everything"),
+        ({"action": "delete", "filter": {"q": "p", "text": "p"}}, "filter.text"),
+        ({"action": "delete", "filter": {"sitee": "vienna"}}, "filter.sitee"),
+        ({"action": "delete", "filter": {"everything": True, "sitee": ""}}, "filter.sitee"),
+        ({"action": "delete", "filter": ["everything"]}, "filter"),
+        ({"action": "add_tags", "filter": EVERYTHING}, "tags"),
+        ({"action": "add_tags", "filter": EVERYTHING, "tags": ["nosuch"]}, "tags"),
+        ({"action": "set_site", "filter": EVERYTHING}, "site"),
+        ({"action": "set_site", "filter": EVERYTHING, "site": "nosuch"}, "site"),
     ],
 )
 def test_a_wrong_bulk_action_names_its_field_and_does_nothing(operator, body, field):
@@ -392,7 +457,7 @@ def test_too_many_clients_are_refused_with_the_limit(operator):
     Client.objects.bulk_create(
         Client(name=f"c{number}", enrolled_at=read_now()) for number in range(1001)
     )
-    body = {"action": "delete", "filter": {}}
+    body = {"action": "delete", "filter": {"everything": True}}
     answer = operator.post(f"{CLIENTS}bulk/", body, JSON)
     assert (answer.status_code, errors(answer)) == (400, {"clients": "out_of_range"})
     assert "1000" in answer.json()["detail"]

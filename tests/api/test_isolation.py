@@ -14,7 +14,7 @@ from tests.factories.accounts import bearer, grant, make_token, make_user
 from tests.factories.clients import make_client
 from tests.factories.tests import make_test
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 SHARED = {"api/v1/kinds/<str:name>/"}
 ROUTES_WITH_ID = sorted(

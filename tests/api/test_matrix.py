@@ -10,7 +10,7 @@ from tests.api.objects import fill, make_objects
 from tests.factories.accounts import bearer, make_token, make_user
 from tests.factories.clients import agent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What each person holds; tokens are an administrator's, so that only their scopes limit them.

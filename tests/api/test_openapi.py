@@ -16,6 +16,8 @@ from tests.factories import wire
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client, make_key
 
+pytestmark = pytest.mark.any_database
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 

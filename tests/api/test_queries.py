@@ -1,5 +1,7 @@
 """Lists of the REST API ask the database as often for many rows as for few."""
 
+import pytest
+
 from apps.accounts.models import User
 from apps.tests.models import Assignment
 from tests.api import matrix
@@ -7,6 +9,8 @@ from tests.api.counting import count_queries
 from tests.api.objects import fill, make_objects
 from tests.factories.accounts import make_user
 from tests.factories.crowd import Centre, add_crowd
+
+pytestmark = pytest.mark.any_database
 
 FEW, MANY = 2, 10
 READS = sorted(

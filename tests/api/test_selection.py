@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from apps.clients.services import delete_client
 from apps.tests.models import Quota, Test
 from tests.factories.accounts import make_user
 from tests.factories.clients import INVENTORY, make_client, make_site, make_tag
@@ -249,4 +250,11 @@ def test_there_is_one_limit_of_each(admin):
 )
 def test_a_wrong_limit_names_its_field(admin, body, field):
     assert field in problems(admin.post(QUOTAS, body, JSON))
+    assert not Quota.objects.exists()
+
+
+def test_a_deleted_client_is_given_no_limit(admin, probe):
+    delete_client(client=probe)
+    body = {"scope": "client", "client": str(probe.id), "tests": 1}
+    assert list(problems(admin.post(QUOTAS, body, JSON))) == ["client"]
     assert not Quota.objects.exists()

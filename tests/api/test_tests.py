@@ -222,12 +222,48 @@ def test_runs_are_filtered(operator):
         "state=finished&state=failed": 2,
         "is_on_demand=true": 0,
         f"after={read_now().date()}T00:00:00Z": 3,
+        "after=1970-01-01T00:00:00Z&before=2199-12-31T23:59:59Z": 3,
         "before=2000-01-01T00:00:00Z": 0,
     }
     for query, count in queries.items():
         assert operator.get(f"/api/v1/runs/?{query}").json()["count"] == count, query
     for query in ("state=odd", "test=x", "after=soon"):
         assert operator.get(f"/api/v1/runs/?{query}").status_code == 400, query
+
+
+NEVER = ["0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z", "2200-01-01T00:00:00Z",
+         "9999-12-31T23:59:59-14:00"]  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", NEVER)
+@pytest.mark.parametrize("name", ["after", "before"])
+@pytest.mark.parametrize("path", ["runs", "results", "audit"])
+def test_a_moment_that_no_clock_shows_is_refused_by_name(client, path, name, moment):
+    client.force_login(make_user("ann", "admin"))
+    answer = client.get(f"/api/v1/{path}/", {name: moment})
+    assert (answer.status_code, fields(answer)) == (400, {name})
+
+
+@pytest.mark.parametrize("moment", NEVER)
+@pytest.mark.parametrize("path", [TESTS, f"{TESTS}dry-run/"])
+def test_a_first_start_that_no_clock_shows_is_refused_by_name(operator, path, moment):
+    answer = operator.post(path, {**GOOD, "start_at": moment}, JSON)
+    assert (answer.status_code, fields(answer)) == (400, {"start_at"})
+
+
+@pytest.mark.parametrize("moment", ["1999-12-31T23:59:59Z", "2100-01-01T00:00:00Z"])
+@pytest.mark.parametrize("path", [TESTS, f"{TESTS}dry-run/"])
+def test_a_first_start_too_far_away_names_the_limit(operator, path, moment):
+    answer = operator.post(path, {**GOOD, "start_at": moment}, JSON)
+    assert (answer.status_code, fields(answer)) == (400, {"start_at"})
+    assert "10 years" in answer.json()["detail"]
+
+
+def test_a_run_that_is_open_is_a_conflict(operator):
+    test = make_assignment(make_client()).test
+    assert operator.post(f"{TESTS}{test.id}/run-now/", {}, JSON).status_code == 201
+    answer = operator.post(f"{TESTS}{test.id}/run-now/", {}, JSON)
+    assert (answer.status_code, answer.json()["code"]) == (409, "run_open")
 
 
 def test_results_are_filtered(operator):

@@ -7,7 +7,13 @@ import pytest
 from apps.accounts.models import AuditEntry
 from apps.clients.models import Client, Key
 from apps.clients.selectors import list_clients, require_place
-from apps.clients.services import MAXIMUM_CLIENTS, BulkAction, act_on_clients
+from apps.clients.services import (
+    MAXIMUM_CLIENTS,
+    BulkAction,
+    act_on_clients,
+    change_client,
+    delete_client,
+)
 from apps.core.errors import Invalid, Refused
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client, make_key, make_site, make_tag
@@ -86,6 +92,36 @@ def test_a_refusal_in_the_middle_undoes_that_client_only(monkeypatch):
     assert act("add_tags", check, tags=[make_tag("edge")]).done == 0
     assert read_tags() == {"a": [], "b": []}
     assert not AuditEntry.objects.exists()
+
+
+def test_what_changed_since_the_list_was_read_stays():
+    probe = make_client("old", site="vienna")
+    stale = list(Client.objects.prefetch_related("tags"))
+    change_client(client=probe, name="new", site=make_site("graz"), tags=[make_tag("core")])
+    assert act("add_tags", clients=stale, tags=[make_tag("edge")]).done == 1
+    assert read_tags() == {"new": ["core", "edge"]}
+    assert Client.objects.get().site.slug == "graz"
+
+
+@pytest.mark.parametrize("name", ["add_tags", "revoke_keys", "delete"])
+def test_a_client_that_left_the_users_hands_meanwhile_is_refused(name):
+    probe = make_client("a", site="vienna")
+    make_key(probe)
+    stale = [Client.objects.select_related("site").get()]
+    change_client(client=probe, site=make_site("graz"))
+    ann = make_user("ann", "operator", site="vienna")
+    report = act(name, partial(require_place, ann), clients=stale, tags=[make_tag("edge")])
+    assert [row.code for row in report.refused] == ["refused"]
+    assert Key.objects.filter(revoked_at=None).exists()
+    assert read_tags() == {"a": []}
+
+
+def test_a_client_that_was_deleted_meanwhile_is_refused():
+    gone, kept = make_client("gone"), make_client("kept")
+    delete_client(client=gone)
+    report = act("add_tags", clients=[gone, kept], tags=[make_tag("edge")])
+    assert (report.done, [row.code for row in report.refused]) == (1, ["client_unknown"])
+    assert not gone.tags.exists()
 
 
 @pytest.mark.parametrize("count", [0, MAXIMUM_CLIENTS + 1])

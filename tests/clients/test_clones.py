@@ -42,6 +42,8 @@ def test_a_boot_that_comes_back_is_a_second_agent(changes, django_capture_on_com
     with django_capture_on_commit_callbacks(execute=True):
         beat("aaaaaaaa-1", "192.0.2.1")
         assert beat("bbbbbbbb-2", "198.51.100.7").clone_suspected_at is None
+        assert beat("aaaaaaaa-1", "192.0.2.1").clone_suspected_at is None
+        assert beat("bbbbbbbb-2", "198.51.100.7").clone_suspected_at is None
         probe = beat("aaaaaaaa-1", "192.0.2.1")
     assert probe.clone_suspected_at is not None
     for part in ("aaaaaaaa", "192.0.2.1", "bbbbbbbb", "198.51.100.7"):
@@ -54,11 +56,33 @@ def test_a_boot_that_comes_back_is_a_second_agent(changes, django_capture_on_com
 def test_the_suspicion_keeps_its_first_moment(changes, django_capture_on_commit_callbacks):
     make_client()
     with django_capture_on_commit_callbacks(execute=True):
-        for boot in ("a", "b", "a"):
+        for boot in "ababa":
             first = beat(boot).clone_suspected_at
+        assert first is not None
         with time_machine.travel(read_now() + timedelta(minutes=1)):
-            assert beat("b").clone_suspected_at == first
+            assert beat("a").clone_suspected_at == first
     assert len(changes) == 1
+
+
+@pytest.mark.django_db
+def test_a_late_heartbeat_of_an_ended_process_is_no_clone():
+    make_client()
+    for boot in ("old", "new", "old", "new", "new"):
+        probe = beat(boot, boot_counter=2 if boot == "new" else 1)
+        assert probe.clone_suspected_at is None
+    assert (probe.boot_id, probe.boot_counter, probe.earlier_boots) == ("new", 2, ["old"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("minutes", "is_clone"), [(10, True), (10.1, False)])
+def test_two_returns_count_when_they_come_within_ten_minutes(minutes, is_clone):
+    make_client()
+    start = read_now()
+    with time_machine.travel(start, tick=False):
+        for boot in ("a", "b", "a"):
+            beat(boot)
+    with time_machine.travel(start + timedelta(minutes=minutes), tick=False):
+        assert (beat("a").clone_suspected_at is not None) == is_clone
 
 
 @pytest.mark.django_db
@@ -76,7 +100,7 @@ def test_new_starts_and_a_counter_that_begins_anew_are_no_clone():
 @pytest.mark.django_db
 def test_an_operator_clears_the_suspicion_and_it_comes_up_again():
     make_client()
-    for boot in ("a", "b", "a"):
+    for boot in "ababa":
         probe = beat(boot)
     detail = probe.clone_detail
     clear_clone(client=probe)
@@ -86,14 +110,15 @@ def test_an_operator_clears_the_suspicion_and_it_comes_up_again():
     assert (entry.action, entry.before["clone_detail"]) == ("clear_clone", detail)
     clear_clone(client=probe)
     assert AuditEntry.objects.count() == 1
-    beat("b")
-    assert beat("a").clone_suspected_at is not None
+    for boot in "baba":
+        assert beat(boot).clone_suspected_at is None
+    assert beat("b").clone_suspected_at is not None
 
 
 @pytest.mark.django_db
 def test_a_new_key_clears_the_suspicion():
     make_key(make_client())
-    for boot in ("a", "b", "a"):
+    for boot in "ababa":
         probe = beat(boot)
     rotate_key(client=probe, overlap=timedelta())
     assert Client.objects.get().clone_suspected_at is None

@@ -1,10 +1,13 @@
 """Clients, sites and tags as operators change them."""
 
+from functools import partial
+
 import pytest
 
-from apps.accounts.models import AuditEntry
+from apps.accounts.models import AuditEntry, Invitation
 from apps.accounts.policy import Permission
-from apps.clients.models import Interface, Site
+from apps.accounts.services import Grant, invite, revoke_invitation
+from apps.clients.models import Client, Interface, Site
 from apps.clients.selectors import (
     count_presence,
     list_enrolment_tokens,
@@ -18,10 +21,13 @@ from apps.clients.services import (
     change_client,
     change_site,
     create_site,
+    delete_client,
     delete_site,
     delete_tag,
+    delete_window,
 )
-from apps.core.errors import Conflict, Invalid, Refused
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, Invalid, NotFound, Refused
 from tests.factories.accounts import deny, make_user
 from tests.factories.clients import (
     INVENTORY,
@@ -30,6 +36,8 @@ from tests.factories.clients import (
     make_site,
     make_tag,
 )
+from tests.factories.maintenance import make_window, select
+from tests.factories.tests import make_test
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +48,40 @@ def test_a_change_is_written_down_with_before_and_after():
     entry = AuditEntry.objects.get()
     assert entry.before == {"name": "probe-1", "site": "vienna", "tags": ["edge"]}
     assert entry.after == {"name": "new", "site": None, "tags": ["core"]}
+
+
+def test_only_what_is_asked_for_is_written():
+    probe = make_client("old", site="vienna", tags=["edge"])
+    stale = Client.objects.get(id=probe.id)
+    change_client(client=probe, name="new", site=make_site("graz"))
+    change_client(client=stale, tags=[make_tag("core")])
+    entry = AuditEntry.objects.first()
+    assert entry.before == {"name": "new", "site": "graz", "tags": ["edge"]}
+    assert entry.after == {"name": "new", "site": "graz", "tags": ["core"]}
+    assert Client.objects.get().name == "new"
+
+
+def test_a_client_deleted_meanwhile_is_neither_changed_nor_deleted_again():
+    probe = make_client("old")
+    stale = Client.objects.get(id=probe.id)
+    delete_client(client=probe)
+    with pytest.raises(NotFound):
+        change_client(client=stale, name="old")
+    with pytest.raises(NotFound):
+        delete_client(client=stale)
+    assert make_client("old").name == "old"
+    assert AuditEntry.objects.count() == 1
+
+
+def test_a_change_asks_for_the_place_that_the_client_has_by_now():
+    probe = make_client(site="vienna")
+    stale = Client.objects.select_related("site").get()
+    change_client(client=probe, site=make_site("graz"))
+    local = make_user("local", "operator", site="vienna")
+    for changes in ({"name": "mine"}, {"site": make_site("vienna")}):
+        with pytest.raises(Refused):
+            change_client(client=stale, check_place=partial(require_place, local), **changes)
+    assert Client.objects.get().name == "probe-1"
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101])
@@ -99,6 +141,48 @@ def test_a_place_that_a_role_names_stays_lest_a_denial_lapse():
         delete_site(site=make_site())
     with pytest.raises(Conflict):
         delete_tag(tag=make_tag("secret"))
+
+
+@pytest.mark.parametrize("is_expired", [False, True])
+def test_a_place_that_an_open_invitation_names_stays(is_expired):
+    sites, tags = make_site("graz"), make_tag("edge")
+    grants = [Grant("viewer", site_slug="graz"), Grant("operator", tag_slug="edge")]
+    invitation, _secret = invite(email="ann@example.org", grants=grants, invited_by=None)
+    if is_expired:
+        Invitation.objects.update(expires_at=read_now())
+    for delete in (partial(delete_site, site=sites), partial(delete_tag, tag=tags)):
+        with pytest.raises(Conflict) as caught:
+            delete()
+        assert caught.value.code == "named_by_invitation"
+    revoke_invitation(invitation=invitation)
+    delete_site(site=sites)
+    delete_tag(tag=tags)
+
+
+def test_a_place_that_a_window_or_a_test_selects_stays_and_they_are_named():
+    site, tag = make_site("graz"), make_tag("edge")
+    window = make_window("Night work", selector=select(sites=["graz"]))
+    test = make_test("Ping all", selection_kind="all", selector=select(tags=["edge"]))
+    for delete, name in (
+        (partial(delete_site, site=site), "Night work"),
+        (partial(delete_tag, tag=tag), "Ping all"),
+    ):
+        with pytest.raises(Conflict) as caught:
+            delete()
+        assert (caught.value.code, name in caught.value.detail) == ("named_by_selection", True)
+    delete_window(window=window)
+    test.delete()
+    delete_site(site=site)
+    delete_tag(tag=tag)
+
+
+def test_many_that_name_a_place_are_cut_short():
+    site = make_site("graz")
+    for number in range(7):
+        make_window(f"w{number}", selector=select(sites=["graz"]))
+    with pytest.raises(Conflict) as caught:
+        delete_site(site=site)
+    assert "'w4' and 2 more" in caught.value.detail
 
 
 def test_a_site_keeps_its_position_when_a_new_one_is_wrong():

@@ -5,9 +5,16 @@ from datetime import timedelta
 import pytest
 
 from apps.accounts.models import AuditEntry
-from apps.clients.models import Key
+from apps.clients.models import Client, Key
 from apps.clients.selectors import get_key
-from apps.clients.services import add_key, identify_key, revoke_key, revoke_keys, rotate_key
+from apps.clients.services import (
+    add_key,
+    delete_client,
+    identify_key,
+    revoke_key,
+    revoke_keys,
+    rotate_key,
+)
 from apps.clients.services.keys import MAXIMUM_VALID_KEYS
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, Invalid, NotAuthenticated, NotFound
@@ -34,6 +41,29 @@ def test_a_client_has_only_so_many_valid_keys():
     assert (caught.value.code, caught.value.data["limit"]) == ("too_many_keys", 10)
     revoke_keys(client=probe)
     assert identify_key(add_key(client=probe))
+
+
+def test_a_rotation_obeys_the_limit_and_undoes_itself():
+    probe = make_client()
+    for _ in range(MAXIMUM_VALID_KEYS):
+        rotate_key(client=probe, overlap=timedelta(days=7))
+    ends = sorted(Key.objects.exclude(expires_at=None).values_list("expires_at", flat=True))
+    with pytest.raises(Conflict) as caught:
+        rotate_key(client=probe, overlap=timedelta(minutes=1))
+    assert (caught.value.code, caught.value.data["limit"]) == ("too_many_keys", 10)
+    kept = Key.objects.exclude(expires_at=None).values_list("expires_at", flat=True)
+    assert (sorted(kept), Key.objects.count()) == (ends, MAXIMUM_VALID_KEYS)
+    assert identify_key(rotate_key(client=probe, overlap=timedelta()))
+
+
+def test_a_deleted_client_gets_no_key():
+    probe = make_client()
+    stale = Client.objects.get()
+    delete_client(client=probe)
+    for make in (add_key, rotate_key):
+        with pytest.raises(NotFound):
+            make(client=stale)
+    assert not Key.objects.exists()
 
 
 def test_one_key_ends_and_the_other_stays():

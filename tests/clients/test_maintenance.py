@@ -18,9 +18,16 @@ from apps.clients.selectors import (
     list_operable,
     list_pauses,
     list_windows,
+    match_windows,
     require_selected,
 )
-from apps.clients.services import change_window, delete_window, end_window
+from apps.clients.services import (
+    change_tag,
+    change_window,
+    delete_client,
+    delete_window,
+    end_window,
+)
 from apps.core import bus
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, Invalid, NotFound, Refused
@@ -135,6 +142,83 @@ def test_only_who_operates_every_selected_client_may_select_them(vienna, graz):
             require_selected(local, parse_selector(selector))
     everywhere = make_user("everywhere", "operator")
     require_selected(everywhere, parse_selector({}))
+
+
+def test_nobody_selects_a_place_where_others_clients_may_come(vienna):
+    make_site("graz")
+    make_tag("edge")
+    local = make_user("local", "operator", site="vienna")
+    windows = []
+    for selector in (
+        select(sites=["graz"]),
+        select(tags=["edge"]),
+        select(sites=["graz"], tags=["edge"]),
+        select(tags=["edge"], clients=[vienna]),
+    ):
+        with pytest.raises(Refused):
+            require_selected(local, parse_selector(selector))
+        windows.append(make_window("theirs", selector=selector))
+    inside = make_window(selector=select(sites=["vienna"], tags=["edge"]))
+    assert list_operable(local, [*windows, inside]) == {inside.id}
+    # It touches a client of theirs, so that they see it.
+    with pytest.raises(Refused):
+        get_window(local, windows[1].id, Permission.OPERATE)
+
+
+def test_who_operates_a_tag_selects_what_stands_below_it():
+    edge, europe = make_tag("edge"), make_tag("europe")
+    change_tag(tag=edge, name="edge", parent=europe)
+    local = make_user("local", "operator", tag="europe")
+    require_selected(local, parse_selector(select(tags=["edge"])))
+    make_tag("asia")
+    with pytest.raises(Refused):
+        require_selected(local, parse_selector(select(tags=["asia"])))
+
+
+def test_a_window_stays_in_the_hands_of_who_operates_those_that_are_left(vienna):
+    other = make_client("vienna-2", site="vienna")
+    window = make_window(selector=select(clients=[vienna, other]))
+    delete_client(client=vienna)
+    local = make_user("local", "operator", site="vienna")
+    assert get_window(local, window.id, Permission.OPERATE) == window
+
+
+@pytest.mark.parametrize("count", [1, 199, 200, 201, 401])
+def test_any_number_of_windows_is_counted(vienna, graz, count):
+    selectors = [select(sites=["vienna"]), select(sites=["graz"]), {}]
+    MaintenanceWindow.objects.bulk_create(
+        MaintenanceWindow(
+            name=f"w{number}",
+            starts_at=read_now(),
+            duration_seconds=60,
+            time_zone="UTC",
+            selector=selectors[number % 3],
+            created_at=read_now(),
+        )
+        for number in range(count)
+    )
+    local = make_user("local", "viewer", site="vienna")
+    expected = sum(number % 3 != 1 for number in range(count))
+    assert list_windows(local).count() == expected
+    windows = list(MaintenanceWindow.objects.order_by("id"))
+    matched = match_windows([vienna.id], windows)[vienna.id]
+    assert len(matched) == expected
+    assert all(windows[place].selector != selectors[1] for place in matched)
+
+
+def test_more_windows_than_a_query_has_columns_are_listed(vienna):
+    MaintenanceWindow.objects.bulk_create(
+        MaintenanceWindow(
+            name="w",
+            starts_at=read_now(),
+            duration_seconds=60,
+            time_zone="UTC",
+            selector=select(sites=["vienna"]),
+            created_at=read_now(),
+        )
+        for _number in range(2100)
+    )
+    assert list_windows(make_user("local", "viewer", site="vienna")).count() == 2100
 
 
 def test_a_viewer_may_select_nobody(vienna):

@@ -8,9 +8,16 @@ import time_machine
 from apps.clients.algorithms.presence import judge_presence
 from apps.clients.models import Client
 from apps.clients.published import PresenceChanged
-from apps.clients.services import Heartbeat, record_heartbeat, update_presence
+from apps.clients.services import (
+    Heartbeat,
+    delete_client,
+    record_heartbeat,
+    remove_deleted_clients,
+    update_presence,
+)
 from apps.core import bus
 from apps.core.clock import read_now
+from apps.core.errors import NotAuthenticated
 from tests.factories.clients import make_client
 
 HEARTBEAT = Heartbeat(
@@ -53,6 +60,24 @@ def test_a_client_that_never_spoke_stays_never():
     make_client()
     assert update_presence(now=read_now() + timedelta(days=1)) == 0
     assert Client.objects.get().presence == "never"
+
+
+@pytest.mark.django_db
+def test_a_client_that_was_deleted_is_never_online_again(
+    changes, django_capture_on_commit_callbacks
+):
+    probe = make_client()
+    stale = [Client.objects.get() for _ in range(2)]
+    delete_client(client=probe)
+    with django_capture_on_commit_callbacks(execute=True):
+        for is_removed in (False, True):
+            if is_removed:
+                remove_deleted_clients()
+            with pytest.raises(NotAuthenticated) as caught:
+                record_heartbeat(client=stale.pop(), heartbeat=HEARTBEAT)
+            assert caught.value.code == "key_revoked"
+            assert Client.objects.filter(presence="never").exists() != is_removed
+    assert changes == []
 
 
 @pytest.mark.django_db

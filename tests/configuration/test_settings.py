@@ -188,11 +188,38 @@ def test_changes_are_audited_with_before_and_after_and_secrets_hidden():
         ("change", "smtp_password"),
         ("change", "smtp_password"),
         ("reset", "smtp_port"),
+        ("change", "smtp_password"),
     ]
     assert (entries[0].before, entries[0].after) == ({"smtp_port": 587}, {"smtp_port": 25})
     assert entries[1].before == {"smtp_password": ""}
     assert entries[2].before == entries[2].after == {"smtp_password": "[hidden]"}
     assert entries[3].after == {"smtp_port": 587}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [{"smtp_server": "other.example.org"}, {"smtp_port": 25}, {"smtp_security": "none"}],
+)
+def test_the_password_of_one_mail_server_does_not_go_to_another(settings, change):
+    change_settings(values={"smtp_server": "mail.example.org", "smtp_password": SECRET})
+    change_settings(values={"smtp_user": "ann", "smtp_port": 587})
+    assert read_secret("smtp_password") == SECRET
+    change_settings(values=change)
+    assert read_secret("smtp_password") == ""
+    entry = AuditEntry.objects.first()
+    assert (entry.object_id, entry.after) == ("smtp_password", {"smtp_password": ""})
+    change_settings(values={"smtp_port": 2525, "smtp_password": f"{SECRET}!"})
+    assert read_secret("smtp_password") == f"{SECRET}!"
+
+
+@pytest.mark.django_db
+def test_the_environments_password_is_for_the_environments_server_alone(settings):
+    settings.SWARM_SEEDS = {**settings.SWARM_SEEDS, "smtp_password": "seed secret"}
+    change_settings(values={"smtp_server": "other.example.org"})
+    assert read_secret("smtp_password") == ""
+    reset_settings(names=["smtp_server"])
+    assert read_secret("smtp_password") == "seed secret"
 
 
 @pytest.mark.django_db

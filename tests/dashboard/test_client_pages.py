@@ -140,6 +140,16 @@ def test_all_that_match_the_filter_are_chosen_at_once(page, three):
     assert [client.name for client in tag.clients.all()] == ["b"]
 
 
+def test_a_filter_that_the_list_does_not_know_chooses_nobody(page, three):
+    tag = make_tag("new")
+    wanted = {"everything": "1", "action": "add_tags", "tags": [str(tag.id)]}
+    answer = choose(page, query="?tagg=above", **wanted)
+    assert "tagg" in answer.content.decode()
+    assert not tag.clients.exists()
+    choose(page, query="?tag=above&sort=name&size=50&page=1", **wanted)
+    assert [client.name for client in tag.clients.all()] == ["b"]
+
+
 @pytest.mark.parametrize("action", ["delete", "revoke_keys"])
 def test_what_cannot_be_taken_back_is_asked_for_twice(page, three, action):
     a, b, c = three

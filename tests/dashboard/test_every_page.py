@@ -17,6 +17,8 @@ from tests.dashboard.routes import (
 )
 from tests.factories.accounts import make_user
 
+pytestmark = pytest.mark.any_database
+
 OTHER_PATHS = ("/accounts/login/", "/accounts/logout/", "/accounts/password/change/", "/setup/")
 DIRECTIVES = {
     "default-src 'none'",
@@ -53,6 +55,14 @@ def test_a_part_for_htmx_opens_and_holds_nothing_inline(page, scene, name):
     assert answer.status_code == 200
     assert "HX-Request" in answer.headers["Vary"]
     assert not is_text(answer) or inspect(answer.content.decode()).problems == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_nul_in_the_address_is_refused(page, scene, name):
+    for query in ("q=%00", "tag=vi%00enna", "%00=x"):
+        answer = page.get(f"{build_path(name, scene.vienna)}?{query}")
+        assert answer.status_code == 400
+        assert "NUL" in answer.content.decode()
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from tests.dashboard.routes import PAGES, build_path
 from tests.factories.crowd import Centre, add_crowd
 
+pytestmark = pytest.mark.any_database
+
 COUNTS = json.loads((Path(__file__).parents[1] / "query_counts.json").read_text())
 FEW, MANY = 2, 12
 # What a list shows only when asked for.

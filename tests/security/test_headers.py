@@ -9,7 +9,7 @@ from django.urls import URLPattern, get_resolver
 from streamswarm.wsgi import agent_door
 from tests.factories.accounts import PASSWORD, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 EXAMPLES = {"uuid": str(UUID(int=1)), "int": "1", "str": "x", "slug": "x", "path": "x"}
 HEADERS = {

@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from apps.accounts.models import AuditEntry
 from apps.clients.models import Client
+from apps.clients.services import delete_client
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, Invalid
 from apps.metrics.models import Frame, Latest, Source
@@ -56,6 +58,9 @@ def test_tests_of_one_target_share_it():
         ({"sample_interval_seconds": 11.0}, "sample_interval_seconds"),
         ({"sample_interval_seconds": math.inf}, "sample_interval_seconds"),
         ({"schedule_kind": "sometimes"}, "schedule_kind"),
+        ({"start_at": datetime(1999, 12, 31, 23, 59, tzinfo=UTC)}, "start_at"),
+        ({"start_at": datetime(9999, 12, 31, 23, 59, tzinfo=UTC)}, "start_at"),
+        ({"start_at": read_now() + timedelta(days=10 * 366)}, "start_at"),
         ({"every_seconds": None}, "every_seconds"),
         ({"every_seconds": 9.0}, "every_seconds"),
         ({"every_seconds": 32 * 86_400.0}, "every_seconds"),
@@ -201,3 +206,27 @@ def test_a_definition_is_a_value():
     assert replace(definition, name="x").name == "x"
     with pytest.raises(AttributeError):
         definition.name = "y"
+
+
+@pytest.mark.parametrize("days", [-9000, -1, 1, 3650])
+def test_a_first_start_may_lie_some_years_before_or_ahead(days):
+    start_at = read_now() + timedelta(days=days)
+    assert make_test(start_at=start_at).start_at == start_at
+
+
+def test_a_first_start_out_of_range_names_the_limit():
+    with pytest.raises(Invalid, match="start_at: must be from 2000-01-01 to 10 years from now"):
+        make_test(schedule_kind="once", start_at=datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def test_a_client_that_was_deleted_is_given_no_test():
+    gone = make_client()
+    test = make_test("Loopback")
+    delete_client(client=gone)
+    for act in (
+        lambda: make_test("other", gone),
+        lambda: assign_clients(test=test, clients=[gone]),
+    ):
+        with pytest.raises(Invalid, match="clients: there is no such client"):
+            act()
+    assert not Assignment.objects.exists()

@@ -133,6 +133,19 @@ def test_a_run_can_be_asked_for_on_some_of_the_clients(probe):
         run_now(test=test, client_ids=[uuid4()])
 
 
+def test_a_run_that_was_asked_for_is_not_asked_for_again_until_it_is_over(probe):
+    other = make_client("other")
+    test = make_test("Loopback", probe, other)
+    run_now(test=test, client_ids=[probe.id])
+    assert [run.assignment.client_id for run in run_now(test=test)] == [other.id]
+    with pytest.raises(Conflict) as refused:
+        run_now(test=test)
+    assert refused.value.code == "run_open"
+    assert Run.objects.filter(is_on_demand=True).count() == 2
+    stop_runs(test=test)
+    assert len(run_now(test=test)) == 2
+
+
 def test_a_paused_test_is_gone_from_the_lease_unless_a_run_was_asked_for(probe):
     assignment = make_assignment(probe)
     pause_test(test=assignment.test)

@@ -1,13 +1,18 @@
 """Runs inside a maintenance window wait; what is set right again goes on by itself."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
 
-from apps.clients.models import Client
+from apps.clients.algorithms.recurrence import Occurrence
+from apps.clients.models import Client, MaintenanceWindow
 from apps.clients.services import change_window, delete_window, end_window
-from apps.core.clock import read_now, to_milliseconds
+from apps.core.clock import EPOCH, read_now, to_milliseconds
+from apps.core.errors import Invalid
 from apps.tests.models import Run
 from apps.tests.published import ScheduleChanged
 from apps.tests.services import (
@@ -20,6 +25,7 @@ from apps.tests.services import (
     resume_test,
     run_now,
 )
+from apps.tests.services.pausing import merge_spans
 from apps.tests.services.results import NewResult
 from apps.tests.tasks import queue_plan
 from tests.factories.clients import make_client, make_tag
@@ -275,3 +281,62 @@ def test_a_changed_window_has_the_planner_woken(monkeypatch):
     monkeypatch.setattr("apps.tests.tasks.wake_worker", asked.append)
     queue_plan(None)
     assert asked == ["apps.tests.tasks.plan_runs"]
+
+
+EVEN_MINUTES = "FREQ=HOURLY;BYMINUTE=" + ",".join(str(minute) for minute in range(0, 60, 2))
+
+
+def test_windows_of_thousands_of_spans_pause_and_let_go(probe):
+    """As they were stored before there was a limit."""
+    starts_at = (read_now() - timedelta(hours=1)).replace(second=0, microsecond=0)
+    window = make_window(starts_at=starts_at, duration_seconds=60, time_zone="UTC")
+    MaintenanceWindow.objects.update(recurrence=EVEN_MINUTES)
+    make_test("Loopback", probe, every_seconds=20.0)
+    plan_runs()
+    runs = ahead(probe)
+    assert {(run.start_at.minute % 2 == 0, run.state) for run in runs} == {
+        (True, "paused"), (False, "scheduled"),
+    }  # fmt: skip
+    delete_window(window=window)
+    plan_runs()
+    assert list_states(probe) == {"scheduled"}
+
+
+def test_hundreds_of_windows_at_once_are_planned_around(probe):
+    window = make_window(selector=select(clients=[probe]))
+    copies = [
+        MaintenanceWindow(
+            name=f"Window {number}",
+            starts_at=window.starts_at + timedelta(days=number % 7, seconds=number),
+            duration_seconds=60,
+            time_zone="UTC",
+            selector=window.selector,
+            created_at=window.created_at,
+        )
+        for number in range(1, 601)
+    ]
+    MaintenanceWindow.objects.bulk_create(copies)
+    make_test("Loopback", probe)
+    plan_runs()
+    assert list_states(probe) == {"paused"}
+
+
+def test_a_window_that_comes_too_often_is_refused_with_the_limit():
+    with pytest.raises(Invalid, match="recurrence: comes more than 200 times in 7 days"):
+        make_window(duration_seconds=60, recurrence=EVEN_MINUTES)
+    make_window(duration_seconds=60, recurrence="FREQ=HOURLY")
+
+
+def at(seconds):
+    return EPOCH + timedelta(seconds=seconds)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=12))
+def test_merged_spans_hold_the_same_moments_and_never_touch(pairs):
+    spans = [Occurrence(at(start), at(start + length)) for start, length in pairs]
+    merged = merge_spans(spans)
+    for second in range(90):
+        moment = at(second)
+        was_inside = any(one.start <= moment < one.end for one in spans)
+        assert any(one.start <= moment < one.end for one in merged) == was_inside
+    assert all(one.end < after.start for one, after in pairwise(merged))

@@ -1,6 +1,6 @@
 """The planner makes the rows of coming runs: enough of them, the right ones, and each only once."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -8,8 +8,8 @@ import time_machine
 
 from apps.core.clock import read_now, to_milliseconds
 from apps.tests.algorithms.slots import compute_start_ms, iterate_slots
-from apps.tests.models import Assignment, Run
-from apps.tests.services import close_overdue_runs, plan_runs
+from apps.tests.models import Assignment, Run, Test
+from apps.tests.services import close_overdue_runs, plan_runs, planning
 from apps.tests.services.planning import MISSED_GRACE, ON_DEMAND_PATIENCE, describe_schedule
 from tests.factories.clients import make_client
 from tests.factories.tests import forget_plans, make_assignment, make_run, make_test
@@ -233,3 +233,36 @@ def test_a_tick_takes_those_first_that_wait_longest_and_leaves_the_rest(monkeypa
     assert planned == {row.id for row in rows[2:]}
     plan_runs(now=now)
     assert not Assignment.objects.filter(planned_at=None).exists()
+
+
+@pytest.mark.parametrize("kind", ["every", "once", "continuous"])
+def test_a_row_that_cannot_be_planned_does_not_stop_the_others(kind):
+    probe = make_client()
+    bad, good = make_assignment(probe, "bad"), make_assignment(probe, "good")
+    end_of_time = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    Test.objects.filter(name="bad").update(start_at=end_of_time, schedule_kind=kind)
+    forget_plans()
+    assert plan_runs() > 2
+    assert not bad.runs.exists()
+    assert good.runs.count() > 2
+    assert plan_runs() == 0
+
+
+def test_a_batch_that_fails_does_not_stop_the_next(monkeypatch):
+    probe = make_client()
+    bad, good = make_assignment(probe, "bad"), make_assignment(probe, "good")
+    forget_plans()
+    # Planned once already, so that it comes after the other.
+    Assignment.objects.filter(id=good.id).update(planned_until=read_now(), plan_again_at=None)
+    insert = planning.insert_new_runs
+
+    def fail_on_bad(runs):
+        if any(run.assignment_id == bad.id for run in runs):
+            raise OverflowError("a moment that no database can store")
+        return insert(runs)
+
+    monkeypatch.setattr(planning, "insert_new_runs", fail_on_bad)
+    monkeypatch.setattr(planning, "ASSIGNMENTS_PER_TRANSACTION", 1)
+    assert plan_runs() > 2
+    assert not bad.runs.exists()
+    assert good.runs.count() > 2

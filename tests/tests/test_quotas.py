@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from apps.accounts.actors import Actor, act_as
 from apps.accounts.models import AuditEntry
+from apps.clients.models import Client
 from apps.core.errors import Conflict, Invalid
 from apps.tests.algorithms.load import Load, estimate_share
 from apps.tests.algorithms.quotas import Limits, Use, count_room, find_excess
@@ -17,9 +18,12 @@ from apps.tests.services import (
     choose_clients,
     create_test,
     pause_test,
+    rehearse_test,
     remove_quota,
     resume_test,
+    run_now,
     set_quota,
+    stop_runs,
 )
 from apps.tests.services.standings import describe_client_standing, describe_standings
 from tests.factories.accounts import make_user
@@ -115,6 +119,84 @@ class TestClients:
         change_test(test, define(parameters={"interval_seconds": 1.0}))
         with pytest.raises(Conflict):
             change_test(test, define(parameters={"interval_seconds": 0.5}))
+
+    def test_a_run_by_hand_counts_until_it_is_over(self):
+        probe = make_client("probe")
+        limit(packets_per_second=2 * PING_PACKETS)
+        first = make_test("first", probe)
+        run_now(test=first)
+        with pytest.raises(Conflict, match="client probe: 20 packets/s allowed, has 20"):
+            make_test("second", probe)
+        stop_runs(test=first)
+        second = make_test("second", probe)
+        with pytest.raises(Conflict) as refused:
+            run_now(test=second)
+        assert (refused.value.code, refused.value.data["asked"]) == ("quota_exceeded", 30)
+
+    def test_a_run_by_hand_of_a_paused_test_counts_as_well(self):
+        probe = make_client()
+        limit(packets_per_second=PING_PACKETS)
+        test = make_test("first", probe)
+        pause_test(test=test)
+        run_now(test=test)
+        with pytest.raises(Conflict):
+            resume_test(test=test)
+
+
+class TestOthers:
+    """Whoever changes what somebody else made, or the server, does so inside the own quota."""
+
+    @pytest.fixture
+    def foreign(self, db):
+        return make_test("of the server", make_client(inventory=INVENTORY, presence="online"))
+
+    def test_a_greater_load_must_fit_into_the_quota_of_who_asks_for_it(self, foreign, ann):
+        set_quota(scope="user", user=ann, limits=Limits(packets_per_second=1.5 * PING_PACKETS))
+        change_test(foreign, define(parameters={"interval_seconds": 0.15}))
+        heavier = define(parameters={"interval_seconds": 0.1})
+        for act in (
+            lambda: change_test(foreign, heavier),
+            lambda: rehearse_test(heavier, clients=Client.objects.all(), test=foreign),
+            lambda: assign_clients(test=foreign, clients=[make_client("b"), make_client("c")]),
+        ):
+            with pytest.raises(Conflict, match="user ann: 15 packets/s allowed"):
+                act()
+        with act_as(Actor("server", "system")):
+            change_test(foreign, heavier)
+
+    def test_what_the_own_tests_take_is_not_left_for_those_of_others(self, foreign, ann):
+        set_quota(scope="user", user=ann, limits=Limits(packets_per_second=3.5 * PING_PACKETS))
+        make_test("own", make_client("b"), parameters={"interval_seconds": 0.1})
+        with pytest.raises(Conflict, match="has 30, this makes 40"):
+            change_test(foreign, define(parameters={"interval_seconds": 0.1}))
+
+    def test_less_or_as_much_is_always_allowed(self, foreign, ann):
+        set_quota(scope="user", user=ann, limits=Limits(tests=0, packets_per_second=0.0))
+        change_test(foreign, define("Renamed"))
+        change_test(foreign, define("Renamed", parameters={"interval_seconds": 1.0}))
+        pause_test(test=foreign)
+        with pytest.raises(Conflict, match="user ann: 0 tests allowed"):
+            resume_test(test=foreign)
+
+    def test_the_quota_of_its_maker_counts_too(self, ann):
+        set_quota(scope="user", user=ann, limits=Limits(packets_per_second=PING_PACKETS))
+        test = make_test("Loopback", make_client())
+        with (
+            act_as(Actor("bob", "api", make_user("bob", "operator"))),
+            pytest.raises(Conflict, match="user ann: 10 packets/s allowed"),
+        ):
+            change_test(test, define(parameters={"interval_seconds": 0.1}))
+
+    def test_runs_by_hand_count_for_who_asks_for_them(self, foreign, ann):
+        set_quota(scope="user", user=ann, limits=Limits(packets_per_second=PING_PACKETS))
+        run_now(test=foreign)
+        with pytest.raises(Conflict, match="user ann: 10 packets/s allowed, has 10"):
+            make_test("own", make_client("b"))
+        other = make_client("c")
+        with act_as(Actor("server", "system")):
+            second = make_test("second", other)
+        with pytest.raises(Conflict, match="user ann"):
+            run_now(test=second)
 
 
 class TestUsers:

@@ -1,6 +1,7 @@
 """Changes that meet: the later one waits for the earlier, and goes on from what it left."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from django.db import connection, connections, transaction
@@ -8,10 +9,13 @@ from django.db import connection, connections, transaction
 from apps.accounts.models import AuditEntry
 from apps.clients.models import Client
 from apps.core.clock import read_now
-from apps.tests.models import Result, Run, Test
+from apps.core.errors import Conflict
+from apps.tests.algorithms.quotas import Limits
+from apps.tests.models import Assignment, Result, Run, Test
 from apps.tests.services import (
     assign_clients,
     change_test,
+    choose_clients,
     grant_lease,
     mark_running,
     pause_test,
@@ -20,9 +24,10 @@ from apps.tests.services import (
     results,
     resume_test,
     run_now,
+    set_quota,
 )
 from apps.tests.services.results import NewResult
-from tests.factories.clients import make_client
+from tests.factories.clients import INVENTORY, make_client, make_tag
 from tests.factories.tests import define, forget_plans, make_assignment, make_run, make_test
 from tests.factories.threads import run_together
 from tests.servers.waiting import wait_until
@@ -206,7 +211,9 @@ def test_many_changes_of_shared_clients_at_once_all_succeed():
         # Each thread names the clients in another order, and meets others at the same test.
         test = tests[number % 2]
         turned = clients[number % 4 :] + clients[: number % 4]
-        run_now(test=test)
+        # Another thread's may be open.
+        with suppress(Conflict):
+            run_now(test=test)
         pause_test(test=test)
         assign_clients(test=test, clients=turned)
         resume_test(test=test)
@@ -217,4 +224,46 @@ def test_many_changes_of_shared_clients_at_once_all_succeed():
         planned = list_scheduled().filter(assignment__test=test, is_on_demand=False)
         assert set(planned.values_list("schedule_revision", flat=True)) == {test.schedule_revision}
     revisions = set(Client.objects.values_list("schedule_revision", flat=True))
-    assert min(revisions) >= 8 * 3
+    # Each change, and of each test one run, pause and resume at least.
+    assert min(revisions) >= 8 + 2 * 3
+
+
+def count_active():
+    return Assignment.objects.filter(removed_at=None).count()
+
+
+def test_of_many_tests_made_at_once_a_client_gets_no_more_than_its_quota():
+    probe = make_client(inventory=INVENTORY, presence="online")
+    set_quota(scope="client", limits=Limits(tests=1))
+
+    def make(number):
+        with suppress(Conflict):
+            if number % 2:
+                make_test(f"named-{number}", probe)
+            else:
+                make_test(f"chosen-{number}", selection_kind="all")
+
+    run_together(6, make)
+    assert count_active() == 1
+
+
+def test_of_many_tests_that_choose_at_once_a_client_gets_no_more_than_its_quota():
+    probe = make_client(inventory=INVENTORY, presence="online")
+    tag = make_tag("edge")
+    set_quota(scope="client", limits=Limits(tests=1))
+    rule = {"selection_kind": "all", "selector": {"tags": ["edge"]}}
+    tests = [make_test(f"test-{number}", **rule) for number in range(4)]
+    probe.tags.set([tag])
+    run_together(4, lambda number: choose_clients(test=tests[number]))
+    assert count_active() == 1
+
+
+def test_of_many_asking_for_a_run_at_once_one_gets_it():
+    test = make_test("Loopback", make_client())
+
+    def ask(_number):
+        with suppress(Conflict):
+            run_now(test=test)
+
+    run_together(4, ask)
+    assert Run.objects.filter(is_on_demand=True).count() == 1

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from apps.accounts.models import AuditEntry
 from apps.clients.models import Client
+from apps.clients.services import delete_client
 from apps.core.clock import read_now
-from apps.core.errors import Conflict, Refused
+from apps.core.errors import Conflict, Invalid, NotFound, Refused
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.algorithms.selection import Candidate, choose_all, choose_any
 from apps.tests.kinds import KINDS
@@ -25,8 +26,10 @@ from apps.tests.services import (
     grant_lease,
     pause_test,
     resume_test,
+    selection,
     set_quota,
 )
+from apps.tests.services.selection import count_asked
 from tests.factories.accounts import deny, grant, make_user
 from tests.factories.clients import INVENTORY, make_client, make_tag
 from tests.factories.tests import make_test
@@ -345,8 +348,8 @@ class TestTicking:
     ):
         make_test("Named", make_probe("a"))
         choose_clients_everywhere()
-        # The newest heartbeat, the clock in its savepoint, and the tests.
-        with django_assert_max_num_queries(9):
+        # The newest heartbeat, the clock in its savepoint, deleted clients, and the tests.
+        with django_assert_max_num_queries(10):
             assert choose_clients_everywhere() == 0
 
 
@@ -440,3 +443,62 @@ def test_a_thousand_clients_are_assigned_in_a_handful_of_queries(django_assert_m
         assign_clients(test=test, clients=made)
     assert Assignment.objects.filter(source__isnull=False, removed_at=None).count() == 300
     assert Test.objects.get().assignments.count() == 300
+
+
+@pytest.mark.django_db
+class TestDeleted:
+    def list_having(self, test):
+        rows = test.assignments.filter(removed_at=None)
+        return set(rows.values_list("client_id", flat=True))
+
+    @pytest.mark.parametrize("rule", [{}, {"selection_kind": "all"}], ids=["named", "rule"])
+    @pytest.mark.parametrize("is_paused", [False, True])
+    def test_a_deleted_client_loses_its_tests(self, rule, is_paused):
+        kept, gone = make_probe("kept"), make_probe("gone")
+        test = make_test("Loopback", kept, gone, **rule)
+        if is_paused:
+            pause_test(test=test)
+        delete_client(client=gone)
+        assert choose_clients_everywhere() == 1
+        assert self.list_having(test) == {kept.id}
+        left = Run.objects.filter(assignment__client=gone, state__in=Run.OPEN_STATES)
+        assert not left.exists()
+        entry = AuditEntry.objects.filter(action="assign").latest("id")
+        assert entry.after["reason"] == "client deleted"
+        assert choose_clients_everywhere() == 0
+
+    def test_a_deleted_client_is_never_chosen_nor_counted(self):
+        kept, gone = make_probe("kept"), make_probe("gone")
+        delete_client(client=gone)
+        # Even if a late heartbeat had brought it back for a moment.
+        Client.objects.filter(id=gone.id).update(presence="online")
+        every = make_test("all", selection_kind="all")
+        some = make_test("any", selection_kind="any", wanted_clients=2)
+        assert self.list_having(every) == self.list_having(some) == {kept.id}
+        assert (every.selection_note, some.selection_note[:6]) == ("", "1 of 2")
+        assert count_asked(every) == 1
+
+    def test_a_selector_may_not_name_a_deleted_client(self):
+        gone = make_probe("gone")
+        delete_client(client=gone)
+        with pytest.raises(Invalid, match=r"selector.clients: there is no client"):
+            make_test(selection_kind="all", selector={"clients": [str(gone.id)]})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fault", [OverflowError("far"), NotFound("test_unknown", "gone")])
+def test_a_test_that_cannot_be_looked_after_does_not_stop_the_others(monkeypatch, fault):
+    bad = make_test("bad", selection_kind="all")
+    good = make_test("good", selection_kind="all")
+    make_probe("a")
+    plain_choose = selection.choose
+
+    def fail_on_bad(test, *arguments, **options):
+        if test.id == bad.id:
+            raise fault
+        return plain_choose(test, *arguments, **options)
+
+    monkeypatch.setattr(selection, "choose", fail_on_bad)
+    assert choose_clients_everywhere() == 1
+    assert good.assignments.count() == 1
+    assert not bad.assignments.exists()

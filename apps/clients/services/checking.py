@@ -15,9 +15,8 @@ def refuse_named(place: Site | Tag) -> None:
 
     Somebody could make another of that name later, and what names it would mean that one.
     """
-    role_member, member = (
-        ("site_slug", "sites") if isinstance(place, Site) else ("tag_slug", "tags")
-    )
+    kind = "site" if isinstance(place, Site) else "tag"
+    role_member, member = f"{kind}_slug", f"{kind}s"
     # A denial that names nothing any more would let its user in again.
     if Role.objects.filter(**{role_member: place.slug}).exists():
         raise Conflict("named_by_role", "A role names it; change that role first.")

@@ -39,8 +39,8 @@ def change_site(*, site: Site, name: str, latitude: float | None, longitude: flo
 def delete_site(*, site: Site) -> None:
     """Remove a site.
 
-    Raises: Conflict while clients are there, or a role, an open invitation, a maintenance window or a
-    test names it.
+    Raises: Conflict while clients are there, or a role, an open invitation, a maintenance
+    window or a test names it.
     """
     if site.clients.exists():
         raise Conflict("site_in_use", f"There are clients at the site {site.name!r}.")

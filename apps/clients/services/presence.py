@@ -70,7 +70,7 @@ def record_heartbeat(*, client: Client, heartbeat: Heartbeat) -> None:
 
 
 def note_boot(client: Client, heartbeat: Heartbeat, now: datetime) -> list[str]:
-    """The fields of `client` that the heartbeat's boot changed; one that returns is never newest."""
+    """The fields of `client` that the heartbeat's boot changed; one that returns is no newest."""
     if heartbeat.boot_id == client.boot_id:
         client.boot_counter = heartbeat.boot_counter
         return ["boot_counter"]

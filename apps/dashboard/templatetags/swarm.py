@@ -1,8 +1,10 @@
 """How pages write numbers, times, states and icons."""
 
 from datetime import datetime
+from functools import cache
 
 from django import template
+from django.apps import apps
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
@@ -30,6 +32,22 @@ from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Test
 
 register = template.Library()
+
+
+@cache
+def list_object_kinds() -> dict[str, str | Promise]:
+    """What people call the rows of each model, by the word that stands in the audit."""
+    return {
+        model._meta.model_name or "": model._meta.verbose_name or ""  # noqa: SLF001 - documented API
+        for model in apps.get_models()
+    }
+
+
+@register.filter
+def object_kind(word: str) -> str:
+    """The name of a kind of object; one that is gone keeps the word of its time."""
+    return str(list_object_kinds().get(word, word))
+
 
 # Colour, icon and word together: none of the three carries the meaning alone.
 STATES: dict[str, tuple[str, str, str | Promise]] = {

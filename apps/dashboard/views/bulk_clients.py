@@ -31,6 +31,9 @@ from apps.dashboard.views.clients import read_client_query
 # What cannot be taken back is asked for twice.
 DANGEROUS = frozenset({"revoke_keys", "delete"})
 NAMES_SHOWN = 20
+FILTER_NAMES = frozenset({"q", "presence", "site", "tag", "version", "capability", "clone"})
+# What the list's URL also holds, which narrows nothing.
+VIEW_NAMES = frozenset({"sort", "size", "page"})
 
 
 @require_POST
@@ -67,9 +70,11 @@ def read_action(request: PageRequest) -> dict[str, Any]:
 def find_chosen(request: PageRequest) -> list[Client]:
     """The clients that are meant.
 
-    Raises: Invalid for none, for over 1,000, and for such as the user does not operate.
+    Raises: Invalid for none, for over 1,000, for such as the user does not operate, and for a
+    filter that the list does not know.
     """
     if request.POST.get("everything") == "1":
+        refuse_unknown_filters(request.GET)
         rows = search_clients(request.user, read_client_query(request.GET), Permission.OPERATE)
         clients = list(rows[: MAXIMUM_CLIENTS + 1])
     else:
@@ -78,6 +83,14 @@ def find_chosen(request: PageRequest) -> list[Client]:
         detail = _("Choose 1 to %(limit)d clients.") % {"limit": MAXIMUM_CLIENTS}
         raise Invalid([FieldError("clients", "out_of_range", detail)])
     return clients
+
+
+def refuse_unknown_filters(asked: QueryDict) -> None:
+    """Raises: Invalid for a misspelt filter: ignored, it would mean more clients than wanted."""
+    unknown = sorted(set(asked) - FILTER_NAMES - VIEW_NAMES)
+    if unknown:
+        detail = _("The list has no filter %(names)s.") % {"names": ", ".join(unknown)}
+        raise Invalid([FieldError("filter", "unknown", detail)])
 
 
 def read_ids(sent: QueryDict) -> list[UUID]:
