@@ -1,7 +1,7 @@
 """How errors, pages of lists and field problems look over HTTP, for every API."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -53,7 +53,7 @@ class StableOrdering(OrderingFilter):
         return queryset.order_by(*(ordering or queryset.model._meta.ordering), "pk")  # noqa: SLF001 - documented API
 
     def remove_invalid_fields(
-        self, queryset: QuerySet[Any], fields: Sequence[str], view: APIView, request: Request
+        self, queryset: QuerySet[Any], fields: Iterable[str], view: APIView, request: Request
     ) -> list[str]:
         """All of them.
 
@@ -61,11 +61,12 @@ class StableOrdering(OrderingFilter):
         """
         choices = self.get_valid_fields(queryset, view, {"request": request})
         allowed = [str(name) for name, _label in choices]
-        unknown = [name for name in fields if name.removeprefix("-") not in allowed]
+        wanted = list(fields)
+        unknown = [name for name in wanted if name.removeprefix("-") not in allowed]
         if unknown:
             detail = f"there is no {', '.join(unknown)}; it may be {', '.join(allowed)}"
             raise Invalid([FieldError("ordering", "unknown", detail)])
-        return list(fields)
+        return wanted
 
 
 def is_plausible(moment: datetime) -> bool:

@@ -49,7 +49,6 @@ def test_a_client_shows_its_place_and_its_inventory(operator):
         ("agent_version=2", ["c"]),
         ("ordering=-name", ["c", "b", "a"]),
         ("ordering=-agent_version,name", ["c", "a", "b"]),
-        ("ordering=inventory", ["a", "b", "c"]),
         ("q=192.0.2.7", ["c"]),
         ("q=debian", ["a"]),
         ("tag=above", ["b", "c"]),
@@ -71,6 +70,22 @@ def test_clients_are_filtered_ordered_and_paged(operator, query, names):
     make_client("c", tags=["edge"], agent_version="2", last_address="192.0.2.7")
     rows = operator.get(f"{CLIENTS}?{query}").json()["results"]
     assert [row["name"] for row in rows] == names
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "known"),
+    [
+        ("presense=offline", "presense", "presence"),
+        ("presence=online&sitee=vienna", "sitee", "page_size"),
+        ("ordering=inventory", "ordering", "name"),
+        ("ordering=name,-bogus", "ordering", "agent_version"),
+    ],
+)
+def test_what_a_list_does_not_know_is_refused_and_the_known_named(operator, query, field, known):
+    answer = operator.get(f"{CLIENTS}?{query}")
+    [problem] = answer.json()["data"]["errors"]
+    assert (answer.status_code, problem["field"]) == (400, field)
+    assert known in problem["detail"]
 
 
 @pytest.mark.parametrize(
