@@ -21,6 +21,8 @@ DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "liv
 STASHED_FOLDER = pytest.StashKey[Path]()
 STASHED_CLUSTER = pytest.StashKey[object]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
+# What mostly waits for processes and browsers runs first, beside what computes.
+WAITING_FOLDERS = ("faults", "browser", "flows", "plugins", "operations", "lab")
 LEFT_OUT_MARKERS = ("browser", "any_database")
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped"}
 
@@ -122,6 +124,7 @@ def pytest_collection_modifyitems(config, items):
         ]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+    items.sort(key=lambda item: item.path.parent.name not in WAITING_FOLDERS)
     skip_reason = config.stash.get(STASHED_SKIP_REASON, None)
     for item in items:
         if skip_reason is not None:

@@ -29,5 +29,5 @@ class KnownParameters(BaseFilterBackend):
         unknown = [name for name in request.query_params if name not in known]
         if unknown and request.method in SAFE_METHODS:
             detail = f"is unknown here; known are {', '.join(known)}"
-            raise Invalid([FieldError(name, "unknown", detail) for name in unknown])
+            raise Invalid([FieldError(name or "query", "unknown", detail) for name in unknown])
         return queryset

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
-from redis import Redis, RedisError
+from redis import RedisError
 
 from apps.accounts.models import AuditHead
 from apps.clients.models import Client
@@ -21,13 +21,13 @@ from apps.core.clock import read_now
 from apps.core.measuring import REQUEST_SECONDS
 from apps.metrics.models import IngestBatch
 from apps.operations.liveness import read_worker_age_seconds
+from apps.operations.queue_server import open_redis
 from apps.tests.models import Assignment, Run, Test
 
 __all__ = ["CONTENT_TYPE_LATEST", "expose_metrics"]
 
 RECENT = timedelta(minutes=5)
 LAST_HOUR = timedelta(hours=1)
-REDIS_TIMEOUT_SECONDS = 1.0
 
 
 def expose_metrics() -> bytes:
@@ -159,11 +159,7 @@ def describe_work() -> Iterator[Metric]:
 
 def count_queued_tasks() -> int | None:
     """The length of the default queue; None without Redis."""
-    client = Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=REDIS_TIMEOUT_SECONDS,
-        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-    )
+    client = open_redis()
     try:
         return int(client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
     except RedisError:

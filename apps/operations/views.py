@@ -6,9 +6,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from redis import Redis, RedisError
+from redis import RedisError
 
-REDIS_TIMEOUT_SECONDS = 1.0
+from apps.operations.queue_server import open_redis
+
 OK, PENDING, UNAVAILABLE = "ok", "pending", "unavailable"
 
 
@@ -58,9 +59,7 @@ def check_database() -> tuple[str, str]:
 
 def check_redis(url: str) -> str:
     """Without Redis pages poll and schedules wait, but agents' records are still taken."""
-    client = Redis.from_url(
-        url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
-    )
+    client = open_redis(url)
     try:
         client.ping()
     except RedisError:

@@ -116,7 +116,9 @@ def test_the_agent_plans_the_runs_that_the_server_plans(kind, client, key, probe
     }
     found = {(item.run.id, item.run.start_ms / 1000) for item in planned}
     assert found == expected
-    assert len(found) == {"once": 1, "every": 60, "continuous": 180}[kind]
+    # The slip moves up to one start over either end of the hour.
+    at_least, at_most = {"once": (1, 1), "every": (59, 61), "continuous": (180, 180)}[kind]
+    assert at_least <= len(found) <= at_most
 
 
 def test_a_stopped_run_is_told_to_the_agent_as_cancelled(client, key, probe):

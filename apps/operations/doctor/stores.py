@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from redis import Redis, RedisError
+from redis import RedisError
 
 from apps.operations.doctor.base import Finding, Verdict
+from apps.operations.queue_server import open_redis
 
 SLOW_ANSWER_SECONDS = 0.25
-TIMEOUT_SECONDS = 3.0
 
 
 def check_database() -> list[Finding]:
@@ -62,11 +62,7 @@ def check_migrations() -> list[Finding]:
 
 def check_redis() -> list[Finding]:
     """Whether Redis answers, and does not throw away what it is given to keep."""
-    client = Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-    )
+    client = open_redis()
     try:
         server: Any = client.info("server")
         memory: Any = client.info("memory")
