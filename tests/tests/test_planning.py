@@ -136,6 +136,7 @@ def test_a_test_of_the_future_has_no_run_before_its_start():
 
 def test_a_run_without_a_result_is_missed_after_its_grace():
     assignment = make_assignment(make_client())
+    forget_plans()
     waiting = make_run(assignment)
     running = make_run(assignment, state=Run.State.RUNNING)
     assert close_overdue_runs(now=waiting.end_at + MISSED_GRACE) == 0
