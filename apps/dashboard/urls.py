@@ -110,9 +110,7 @@ urlpatterns = [
         user_actions.remove_role,
         name="remove-role",
     ),
-    path(
-        "users/<int:user_id>/password-link/", user_actions.make_password_link, name="make-link"
-    ),
+    path("users/<int:user_id>/password-link/", user_actions.make_password_link, name="make-link"),
     path("users/<int:user_id>/do/<slug:deed>/", user_actions.act_on_user, name="act-on-user"),
     path("users/invitations/", invitations.list_invitations_page, name="invitations"),
     path("users/invitations/new/", invitations.invite, name="invite"),
