@@ -10,7 +10,7 @@ from tests.servers.postgresql import PostgresqlMissingError, start_cluster
 from tests.servers.redis import run_redis
 from tests.servers.stack import run_stack
 
-hypothesis_settings.register_profile("default", deadline=None)
+hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
 hypothesis_settings.register_profile("long", deadline=None, max_examples=5_000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

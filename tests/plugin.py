@@ -23,6 +23,8 @@ STASHED_CLUSTER = pytest.StashKey[object]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
 # What mostly waits for processes and browsers runs first, beside what computes.
 WAITING_FOLDERS = ("faults", "browser", "flows", "plugins", "operations", "lab")
+# Pages read by the same selectors as the API, whose tests run on both databases.
+LEFT_OUT_FOLDERS = frozenset({"dashboard"})
 LEFT_OUT_MARKERS = ("browser", "any_database")
 OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped": "skipped"}
 
@@ -120,7 +122,9 @@ def pytest_collection_modifyitems(config, items):
         left_out = [
             item
             for item in items
-            if not uses_database(item) or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
+            if not uses_database(item)
+            or item.path.parent.name in LEFT_OUT_FOLDERS
+            or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
         ]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
