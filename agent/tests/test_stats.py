@@ -1,5 +1,7 @@
 import io
 import json
+import threading
+import time
 
 import pytest
 from rich.console import Console
@@ -93,9 +95,13 @@ def test_the_command_reads_the_real_host(monkeypatch, capsys):
 
 
 def test_it_goes_on_until_it_is_interrupted(monkeypatch, capsys):
-    slept = []
+    slept, here, really_sleep = [], threading.current_thread(), time.sleep
 
     def sleep(seconds):
+        if threading.current_thread() is not here:
+            # A thread of another test, which must not be the one that is interrupted.
+            really_sleep(seconds)
+            return
         slept.append(seconds)
         if len(slept) == 3:
             raise KeyboardInterrupt
