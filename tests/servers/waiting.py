@@ -9,7 +9,11 @@ POLL_SECONDS = 0.05
 
 
 def wait_until(
-    condition: Callable[[], object], *, seconds: float, what: str = "the condition"
+    condition: Callable[[], object],
+    *,
+    seconds: float,
+    what: str = "the condition",
+    poll_seconds: float = POLL_SECONDS,
 ) -> None:
     """Raises: TimeoutError when the condition does not become true in time."""
     deadline = time.monotonic() + seconds
@@ -17,7 +21,7 @@ def wait_until(
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not come true within {seconds:g} s")
-        pause.wait(POLL_SECONDS)
+        pause.wait(poll_seconds)
 
 
 def is_process_alive(process_id: int) -> bool:
