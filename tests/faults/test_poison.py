@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from apps.core.clock import format_moment, read_now
 from apps.ingest.models import RejectedRecord
+from apps.ingest.services import REJECTED_KEPT_PER_BATCH
 from apps.metrics.models import Frame, Layout
 from streamswarm_agent.spool.spool import Spool
 from streamswarm_agent.spool.state import StateDirectory
@@ -41,6 +42,7 @@ SPOILS_ITS_BATCH = {
     "no JSON": ("fact", '{"source": '),
     "10 MB of text": ("fact", '{"value": "' + "x" * 10_000_000 + '"}'),
 }
+REFUSED_QUERY = "SELECT sum(rejected) FROM metrics_ingestbatch WHERE received_at >= {mark}"
 LONG_KEY_BYTES = 1_000_000
 LONG_KEYS = 30
 ROOM_BYTES = 10_000_000
@@ -65,6 +67,17 @@ def test_poison_is_refused_alone_and_kept_with_its_reason(client, key, name):
     assert kept.detail
 
 
+def check_codes(answer, names):
+    """Each poison was refused, under the id of its place, for its own fault."""
+    codes = wire.codes(answer)
+    assert codes.keys() == {f"bad-{number}" for number in range(len(names))}
+    for number, name in enumerate(names):
+        # Beside what is no JSON, a number too large is read as an infinity.
+        is_number = SMALL[name].code == "out_of_range"
+        allowed = {SMALL[name].code, *(["not_finite"] if is_number else [])}
+        assert codes[f"bad-{number}"] in allowed
+
+
 @given(
     names=st.lists(st.sampled_from(sorted(SMALL)), min_size=1, max_size=12),
     places=st.lists(st.integers(0, 12), min_size=1, max_size=8),
@@ -77,13 +90,7 @@ def test_any_mix_of_poison_harms_no_neighbour(client, key, names, places):
     answer = wire.post_zipped(client, write_batch(items), key)
     assert answer.status_code == 200, answer.content
     assert set(answer.json()["stored"]) == {name for name, _item in items if "good" in name}
-    codes = wire.codes(answer.json())
-    assert codes.keys() == {f"bad-{number}" for number in range(len(names))}
-    for number, name in enumerate(names):
-        # Beside what is no JSON, a number too large is read as an infinity.
-        is_out_of_range = SMALL[name].code == "out_of_range"
-        allowed = {SMALL[name].code, *(["not_finite"] if is_out_of_range else [])}
-        assert codes[f"bad-{number}"] in allowed
+    check_codes(answer.json(), names)
 
 
 @pytest.mark.parametrize("value", [-0.0, 5e-324, 1.7976931348623157e308, float(2**63), 2**63])
@@ -150,11 +157,11 @@ def test_the_real_door_stores_what_is_good_and_shows_what_is_not(stack, admin):
     first, second = (answer.json() for answer in answers)
     names = {name for name, _item in items if name.startswith("good")}
     assert (set(first["stored"]), set(second["duplicate"])) == (names, names)
-    codes = {f"bad-{number}": SMALL[name].code for number, name in enumerate(SMALL)}
-    assert wire.codes(first) == wire.codes(second) == codes
+    check_codes(first, SMALL)
+    check_codes(second, SMALL)
     assert verdict.is_exactly_once, verdict
-    page = read_page(stack, "/admin/ingest/rejectedrecord/?all=")
-    assert all(code in page for code in set(codes.values()))
+    page = read_page(stack, "/admin/ingest/rejectedrecord/")
+    assert all(item["code"] in page for item in first["rejected"][:REJECTED_KEPT_PER_BATCH])
 
 
 def fill_spool(host):
@@ -181,7 +188,7 @@ def make_good(at):
 @pytest.mark.faults
 @pytest.mark.slow
 def test_a_real_agent_moves_poison_aside_and_goes_on(stack, admin):
-    database = Database.of(stack.environment)
+    database, begun_at = Database.of(stack.environment), read_now()
     with tempfile.TemporaryDirectory(prefix="swarm-hosts-") as folder:
         token = admin.issue_enrolment_token()
         host = enrol_host(Path(folder) / "host", stack.base_url, token, "poisoned")
@@ -210,8 +217,11 @@ def test_a_real_agent_moves_poison_aside_and_goes_on(stack, admin):
         assert count_quarantined(host) == bad
         with closing(Spool(StateDirectory(host.state_folder).spool_path)) as spool:
             assert spool.depth == 0
-        report = run_agent_command("check", "--state-dir", host.state_folder).stdout
+        report = run_agent_command("check", "--json", "--state-dir", host.state_folder).stdout
     assert f"{bad} refused by the server" in report
+    # Each was refused once: by its record, or with the batch that held nothing else.
+    refused = database.select(REFUSED_QUERY, begun_at)
+    assert refused == [(len(POISONS),)]
 
 
 def count_quarantined(host):
