@@ -2,14 +2,8 @@
 
 import json
 import re
-import threading
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
 from django.conf import settings
 from django.db import connection
@@ -17,15 +11,10 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from apps.ingest.structures import DATA_TYPES
-from tests.factories import wire
-from tests.faults.sending import Sender, issue_keys, run_door
-from tests.servers.waiting import wait_until
+from tests.faults.sending import run_door
+from tests.faults.uploads import judge_uploads, keep_uploading, wait_for_uploads
 
 GOLDEN = Path(settings.BASE_DIR) / "tests" / "contract" / "golden"
-SENDERS = 6
-FRAMES_PER_BATCH = 4
-START_SECONDS = 60
-TAKEN_BETWEEN_STEPS = 10
 # Tables that grow with time or with the number of clients' measurements.
 LARGE_TABLES = (
     "metrics_frame", "metrics_fact", "metrics_document", "metrics_ingestbatch", "metrics_batchmark",
@@ -87,66 +76,6 @@ class Migration(migrations.Migration):
 """
 
 
-@dataclass(slots=True)
-class Uploads:
-    """Clients that go on sending until told to stop; each batch again until it is taken."""
-
-    base_url: str
-    keys: list[tuple[str, str]]
-    statuses: Counter[int] = field(default_factory=Counter)
-    taken: dict[str, list] = field(default_factory=dict)
-    is_over: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def count(self):
-        return sum(map(len, self.taken.values()))
-
-    def send_on(self, client_id, key):
-        records = self.taken.setdefault(client_id, [])
-        with httpx.Client(base_url=self.base_url, timeout=START_SECONDS, trust_env=False) as http:
-            sender = Sender(client_id, key, http)
-            while not self.is_over.is_set():
-                frames = [wire.frame() for _ in range(FRAMES_PER_BATCH)]
-                self.deliver(sender, frames)
-                records.extend(frames)
-
-    def deliver(self, sender, frames):
-        body = wire.batch(*frames)
-        while True:
-            try:
-                answer = sender.post(body)
-            except httpx.TransportError:
-                # The server is being started anew.
-                self.is_over.wait(0.2)
-                continue
-            self.statuses[answer.status_code] += 1
-            if answer.status_code == httpx.codes.OK:
-                assert answer.json()["rejected"] == []
-                return
-            assert int(answer.headers["Retry-After"]) >= 1, answer.text
-            self.is_over.wait(0.2)
-
-
-@contextmanager
-def keep_uploading(stack):
-    """Uploads that go on during the block; afterwards the database must hold what was taken."""
-    uploads = Uploads(stack.base_url, issue_keys(stack, SENDERS, f"upload-{id(stack)}"))
-    with ThreadPoolExecutor(SENDERS) as pool:
-        running = [pool.submit(uploads.send_on, *pair) for pair in uploads.keys]
-        try:
-            wait_for_uploads(uploads)
-            yield uploads
-        finally:
-            uploads.is_over.set()
-        for sending in running:
-            sending.result()
-
-
-def wait_for_uploads(uploads):
-    goal = uploads.count + TAKEN_BETWEEN_STEPS
-    wait_until(lambda: uploads.count >= goal, seconds=START_SECONDS, what="uploads")
-
-
 @pytest.fixture(
     scope="module",
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
@@ -194,9 +123,7 @@ def test_uploads_go_on_through_migrations_and_a_restart_and_lose_nothing(
             migrate(stack, later_version, "later", "zero")
             wait_for_uploads(uploads)
     assert set(uploads.statuses) <= {200, 503}, uploads.statuses
-    for client_id, key in uploads.keys:
-        sender = Sender(client_id, key, httpx.Client())
-        verdict = sender.judge(stack, uploads.taken[client_id])
+    for verdict in judge_uploads(stack, uploads):
         assert verdict.is_exactly_once, verdict
 
 
