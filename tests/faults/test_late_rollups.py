@@ -66,12 +66,18 @@ def test_rollups_of_a_shuffled_week_equal_a_recomputation_from_its_frames(
         wire.send(client, key, *part)
         if place < len(days_rolled_up):
             # What comes after makes these rollups outdated.
-            roll_up(now=now + timedelta(days=days_rolled_up[place]), budget_seconds=BUDGET_SECONDS)
-    roll_up(now=now + timedelta(days=9), budget_seconds=BUDGET_SECONDS)
+            roll_up_all(now + timedelta(days=days_rolled_up[place]))
+    roll_up_all(now + timedelta(days=9))
     assert Frame.objects.filter(source__client=probe).count() == len(frames)
     check_rollups(probe)
     assert not Arrival.objects.exists()
     assert not DirtyBucket.objects.exists()
+
+
+def roll_up_all(moment):
+    """What arrived is noted first, and recomputed when it has had time to settle."""
+    for pause in (timedelta(), timedelta(hours=2)):
+        roll_up(now=moment + pause, budget_seconds=BUDGET_SECONDS)
 
 
 def check_rollups(probe):
