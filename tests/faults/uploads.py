@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -86,7 +87,7 @@ def keep_uploading(
     stack: Stack, make_records: Callable[[], tuple[Records, Records]] = make_live_frames
 ) -> Iterator[Uploads]:
     """Uploads that go on during the block; what failed in a sender's thread is raised after it."""
-    keys = issue_keys(stack, SENDERS, f"upload-{threading.get_ident()}")
+    keys = issue_keys(stack, SENDERS, f"upload-{uuid4()}")
     uploads = Uploads(stack.base_url, keys, make_records)
     with ThreadPoolExecutor(SENDERS) as pool:
         running = [pool.submit(uploads.send_on, *pair) for pair in keys]
