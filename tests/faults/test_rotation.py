@@ -24,15 +24,15 @@ REFUSED_QUERY = "SELECT sum(rejected) FROM metrics_ingestbatch WHERE received_at
 TURNS = 4
 DAYS_KEPT = 8
 # Makes two weeks of days long gone, and lets the server forget them, turn for turn.
-ROTATE = f"""
+ROTATE = """
 import django; django.setup()
 from datetime import timedelta
 from apps.configuration.services import store_settings
 from apps.core.clock import read_now
 from apps.metrics.services import forget_history, prepare_storage
 from apps.metrics.writers import ensure_partitions
-store_settings(values={{"raw_retention_days": {DAYS_KEPT}}})
-for _ in range({{turns}}):
+store_settings(values={{"raw_retention_days": {days}}})
+for _ in range({turns}):
     now = read_now()
     ensure_partitions(now - timedelta(days=20))
     prepare_storage(now)
@@ -67,7 +67,7 @@ def test_rotation_under_load_loses_nothing_and_late_rows_of_dropped_days_are_cou
     begun_at = read_now()
     with keep_uploading(stack, make_records_of_all_ages) as uploads:
         for _ in range(max(1, rounds // 2)):
-            stack.run_python("-c", ROTATE.format(turns=TURNS))
+            stack.run_python("-c", ROTATE.format(turns=TURNS, days=DAYS_KEPT))
             wait_for_uploads(uploads)
     assert set(uploads.statuses) <= {200, 503}, uploads.statuses
     for verdict in judge_uploads(stack, uploads):
@@ -90,12 +90,12 @@ def test_a_partition_that_cannot_be_had_stops_neither_uploads_nor_the_next_turn(
     try:
         reader.cursor().execute(f"TABLE metrics_frame_{oldest:%Y%m%d}")
         with keep_uploading(stack, make_records_of_all_ages) as uploads:
-            stack.run_python("-c", ROTATE.format(turns=1))
+            stack.run_python("-c", ROTATE.format(turns=1, days=DAYS_KEPT))
             wait_for_uploads(uploads)
     finally:
         reader.close()
     assert set(uploads.statuses) <= {200, 503}, uploads.statuses
-    stack.run_python("-c", ROTATE.format(turns=1))
+    stack.run_python("-c", ROTATE.format(turns=1, days=DAYS_KEPT))
     assert list_days(stack)[0] >= read_now().date() - timedelta(days=DAYS_KEPT)
     for verdict in judge_uploads(stack, uploads):
         assert verdict.is_exactly_once, verdict
