@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from apps.core.crash import pass_point
 from apps.core.errors import FieldError, Invalid, TooLarge
 from apps.ingest.checks import RecordRefused, echo_id, shorten, too_deep
 from apps.ingest.structures import DATA_DECODERS, DATA_TYPES, Moment, Text64
@@ -103,6 +104,7 @@ def inflate(body: bytes) -> bytes:
         plain = inflater.decompress(body, PLAIN_LIMIT_BYTES + 1)
     except zlib.error as error:
         raise malformed_batch(f"the body is no gzip: {error}") from error
+    pass_point("during_gunzip")
     if len(plain) > PLAIN_LIMIT_BYTES:
         raise too_large(f"the body exceeds the limit of {PLAIN_LIMIT_BYTES} bytes unpacked")
     if not inflater.eof:

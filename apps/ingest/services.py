@@ -10,6 +10,7 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from apps.core.clock import read_now
+from apps.core.crash import pass_point
 from apps.core.database import translate_faults
 from apps.core.errors import Invalid, Unavailable
 from apps.ingest import checks, codec
@@ -64,6 +65,7 @@ def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
             with transaction.atomic():
                 store_records(intake, batch.records, rejected)
                 note_batch(intake, rejected)
+                pass_point("before_commit")
         except IntegrityError as error:
             # A client deleted meanwhile, or (after days without the planner) no partition of a day.
             ensure_partitions(intake.received_at)
@@ -71,6 +73,7 @@ def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
                 "conflicting_change", "Something changed meanwhile; send again.",
                 retry_after_seconds=1,
             ) from error  # fmt: skip
+    pass_point("after_commit")
     return Answer(intake.stored, intake.duplicate, rejected)
 
 
