@@ -114,6 +114,7 @@ AGENT_DOOR_MIDDLEWARE = [
     "apps.core.measuring.MeasuringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "apps.core.database.TrustMiddleware",
     "apps.core.http.ErrorMiddleware",
 ]
 

@@ -85,6 +85,16 @@ BATCH_DECODER = msgspec.json.Decoder(Batch)
 ENVELOPE_DECODER = msgspec.json.Decoder(Envelope)
 
 
+def read_request(stream: Any, headers: Mapping[str, str]) -> bytes:
+    """The plain body of a request whose headers are named as in WSGI; raises as `read_body`."""
+    length = headers.get("CONTENT_LENGTH") or ""
+    return read_body(
+        stream,
+        length=int(length) if length.isdigit() else None,
+        is_gzip=headers.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip",
+    )
+
+
 def read_body(stream: Any, *, length: int | None, is_gzip: bool) -> bytes:
     """The plain body, never more than the limits in memory.
 
