@@ -142,6 +142,12 @@ VARIABLES: tuple[Variable, ...] = (
         "Administrators must set up a second factor before anything else.",
     ),
     Variable(
+        "SWARM_LEAST_FREE_MEGABYTES",
+        "64",
+        parse_whole_number(0, 1_000_000),
+        "Free space on an SQLite database's disk below which uploads are refused; 0 turns it off.",
+    ),
+    Variable(
         "DATABASE_URL",
         "",
         parse_url_of("postgresql", "postgres", "sqlite"),

@@ -13,6 +13,7 @@ from apps.core.clock import read_now
 from apps.core.crash import pass_point
 from apps.core.database import translate_faults
 from apps.core.errors import Invalid, Unavailable
+from apps.core.storage_state import clear_storage_fault, refuse_without_reserve
 from apps.ingest import checks, codec
 from apps.ingest.checks import RecordRefused
 from apps.ingest.codec import DecodedBatch, Record, Rejection
@@ -58,6 +59,7 @@ def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
 
     Raises: Unavailable or StorageFull when the database could not; then nothing was stored.
     """
+    refuse_without_reserve()
     intake = Intake(client_id=client_id, received_at=read_now(), layouts=batch.layouts)
     rejected = list(batch.rejected)
     with translate_faults():
@@ -74,6 +76,7 @@ def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
                 retry_after_seconds=1,
             ) from error  # fmt: skip
     pass_point("after_commit")
+    clear_storage_fault()
     return Answer(intake.stored, intake.duplicate, rejected)
 
 
