@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -167,3 +167,15 @@ def ensure_partitions(now: datetime) -> list[str]:
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [PARTITION_LOCK])
     return made
+
+
+def list_partition_days() -> list[date]:
+    """The days that PostgreSQL has frames' partitions for, oldest first; none on SQLite."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') FROM pg_inherits"
+            " WHERE inhparent = 'metrics_frame'::regclass ORDER BY 1"
+        )
+        return [row[0] for row in cursor.fetchall()]

@@ -82,7 +82,10 @@ def test_a_program_that_changes_something_is_told(client):
     headers = bearer(make_token(make_user("root", "admin"), "write"))
     with fail_writes(FULL[0]):
         answer = client.post(
-            "/api/v1/sites/", {"name": "Here"}, content_type="application/json", **headers
+            "/api/v1/sites/",
+            {"slug": "here", "name": "Here"},
+            content_type="application/json",
+            **headers,
         )
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
 
