@@ -217,6 +217,16 @@ class LeaseView(AgentView):
 
 
 class RecordsView(AgentView):
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        # A third of what a small upload costs would be the framework's, which has nothing to
+        # decide about JSON; whatever else comes here goes its way.
+        if request.method == "POST" and request.content_type == BodyParser.media_type:
+            identity = identify_agent(request.META.get("HTTP_AUTHORIZATION", ""))
+            answer = store_upload(identity, codec.read_request(request, request.META))
+            return HttpResponse(msgspec.json.encode(answer), content_type=BodyParser.media_type)
+        response: HttpResponseBase = super().dispatch(request, *args, **options)
+        return response
+
     @extend_schema(
         tags=["agent"],
         operation_id="agent_records",
@@ -234,16 +244,6 @@ class RecordsView(AgentView):
             ),
         ],
     )
-    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
-        # A third of what a small upload costs would be the framework's, which has nothing to
-        # decide about JSON; whatever else comes here goes its way.
-        if request.method == "POST" and request.content_type == BodyParser.media_type:
-            identity = identify_agent(request.META.get("HTTP_AUTHORIZATION", ""))
-            answer = store_upload(identity, codec.read_request(request, request.META))
-            return HttpResponse(msgspec.json.encode(answer), content_type=BodyParser.media_type)
-        response: HttpResponseBase = super().dispatch(request, *args, **options)
-        return response
-
     def post(self, request: Request) -> Response:
         return Response(store_upload(identity_of(request), read_body(request)))
 
