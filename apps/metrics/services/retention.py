@@ -24,7 +24,7 @@ from apps.metrics.writers import (
     delete_rollups,
     drop_partition,
     ensure_partitions,
-    list_partition_days,
+    list_droppable_days,
 )
 
 logger = structlog.get_logger(__name__)
@@ -112,7 +112,7 @@ def find_forgettable(cut: datetime, now: datetime) -> datetime:
 def forget_partitions(before: datetime) -> int:
     """How many partitions of days before then were dropped."""
     last = before.date()
-    return sum(drop_partition(day) for day in list_partition_days() if day < last)
+    return sum(drop_partition(day) for day in list_droppable_days() if day < last)
 
 
 def list_slices(cuts: dict[str, datetime], before: datetime) -> Iterator[Callable[[], int]]:

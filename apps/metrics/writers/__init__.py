@@ -12,6 +12,7 @@ from apps.metrics.writers.frames import (
 from apps.metrics.writers.partitions import (
     drop_partition,
     ensure_partitions,
+    list_droppable_days,
     list_partition_days,
 )
 from apps.metrics.writers.rollups import (
@@ -34,6 +35,7 @@ __all__ = [
     "insert_batch",
     "insert_frames",
     "insert_rollups",
+    "list_droppable_days",
     "list_partition_days",
     "mark_dirty",
     "note_kept_frames",

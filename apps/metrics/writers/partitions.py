@@ -72,6 +72,15 @@ def list_partition_days() -> list[date]:
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
+        found = read_partitions(cursor)
+    return [day for day, is_attached, is_pending in found if is_attached and not is_pending]
+
+
+def list_droppable_days() -> list[date]:
+    """As `list_partition_days`, with the days whose partition was dropped by half."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
         return [day for day, _attached, _pending in read_partitions(cursor)]
 
 
