@@ -1,10 +1,11 @@
 """Values stored for each processor-second of web server and PostgreSQL, through the real endpoint.
 
-200 clients x 60 metrics, 4 frames a request, two sending processes. Beside it, in the same run on
-the same cluster: a DRF serializer with an ORM row for each value. Bodies are made beforehand, so
-that only the servers work while the clock runs; both sides see plain JSON, both are authenticated.
+200 clients x 60 metrics, 4 frames a request (or another number), two sending processes. Beside it,
+in the same run on the same cluster: a DRF serializer with an ORM row for each value. Bodies are
+made beforehand, so that only the servers work while the clock runs; both sides see plain JSON, both
+are authenticated.
 
-    python -m benchmarks.ingest [--requests 3000]
+    python -m benchmarks.ingest [--requests 3000] [--frames-per-request 4]
 """
 
 import argparse
@@ -35,6 +36,7 @@ CLIENTS = 200
 METRICS = 60
 FRAMES_PER_REQUEST = 4
 SENDERS = 2
+START = datetime.now(UTC) - timedelta(hours=20)
 GOAL_RATIO = 5.0
 KEYS = [f"system.cpu.utilization{{cpu={core}}}" for core in range(METRICS)]
 ENROL_ALL = """
@@ -71,6 +73,7 @@ class Measured:
     values: int
     wall_seconds: float
     processor_seconds: float
+    database_seconds: float
 
     @property
     def values_per_processor_second(self) -> float:
@@ -82,6 +85,7 @@ class Measured:
             self.values,
             f"{self.wall_seconds:.1f}",
             f"{self.processor_seconds:.1f}",
+            f"{self.database_seconds:.1f}",
             f"{self.values / self.wall_seconds:,.0f}",
             f"{self.values_per_processor_second:,.0f}",
         )
@@ -91,16 +95,16 @@ def format_moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def iterate_frames(index: int) -> Iterator[tuple[datetime, list[float]]]:
+def iterate_frames(index: int, frames: int) -> Iterator[tuple[datetime, list[float]]]:
     """The moments and values of one request; each client's go on where its last ended."""
     generator = random.Random(index)  # noqa: S311 - repeatable load, no secret
-    start = datetime.now(UTC) - timedelta(hours=1) + timedelta(seconds=index // CLIENTS * 4)
-    for number in range(FRAMES_PER_REQUEST):
+    start = START + timedelta(seconds=index // CLIENTS * frames)
+    for number in range(frames):
         values = [round(generator.random(), 6) for _key in KEYS]
         yield start + timedelta(seconds=number), values
 
 
-def build_frames_body(index: int) -> bytes:
+def build_frames_body(index: int, frames: int) -> bytes:
     layout = hashlib.sha256("\n".join(KEYS).encode()).hexdigest()[:16]
     records = [
         {
@@ -109,29 +113,29 @@ def build_frames_body(index: int) -> bytes:
             "at": format_moment(at),
             "data": {
                 "source": {"kind": "cpu", "subject": ""},
-                "seq": 2**40 + index * FRAMES_PER_REQUEST + number,
+                "seq": 2**40 + index * frames + number,
                 "layout": layout,
                 "values": values,
                 "absent": {},
             },
         }
-        for number, (at, values) in enumerate(iterate_frames(index))
+        for number, (at, values) in enumerate(iterate_frames(index, frames))
     ]
     batch = {"batch": str(uuid.uuid4()), "layouts": {layout: KEYS}, "records": records}
     return json.dumps(batch).encode()
 
 
-def build_rows_body(index: int) -> bytes:
-    frames = [
+def build_rows_body(index: int, frames: int) -> bytes:
+    rows = [
         {
             "at": format_moment(at),
             "samples": [
                 {"metric": key, "value": value} for key, value in zip(KEYS, values, strict=True)
             ],
         }
-        for at, values in iterate_frames(index)
+        for at, values in iterate_frames(index, frames)
     ]
-    return json.dumps({"frames": frames}).encode()
+    return json.dumps({"frames": rows}).encode()
 
 
 def send_all(address: str, path: str, requests: list[Request]) -> int:
@@ -164,24 +168,34 @@ class Way:
     name: str
     address: str
     path: str
-    process_ids: list[int]
+    web_process_id: int
+    database_process_id: int
     keys: list[str]
-    build_body: Callable[[int], bytes]
+    build_body: Callable[[int, int], bytes]
 
 
-def measure(way: Way, requests: int) -> Measured:
+def measure(way: Way, *, requests: int, frames_per_request: int) -> Measured:
     """Warm up with one request a client, then send `requests` from two processes."""
     total = CLIENTS + requests
-    made = [Request(way.keys[i % CLIENTS], way.build_body(i)) for i in range(total)]
+    made = [
+        Request(way.keys[i % CLIENTS], way.build_body(i, frames_per_request)) for i in range(total)
+    ]
     with ProcessPoolExecutor(SENDERS) as pool:
         run_senders(pool, way, made[:CLIENTS])
-        before = read_tree_seconds(way.process_ids)
+        web_before = read_tree_seconds([way.web_process_id])
+        database_before = read_tree_seconds([way.database_process_id])
         started = time.monotonic()
         accepted = run_senders(pool, way, made[CLIENTS:])
         wall_seconds = time.monotonic() - started
-        processor_seconds = read_tree_seconds(way.process_ids) - before
-    values = accepted * FRAMES_PER_REQUEST * METRICS
-    return Measured(way.name, values, wall_seconds, processor_seconds)
+        web_seconds = read_tree_seconds([way.web_process_id]) - web_before
+        database_seconds = read_tree_seconds([way.database_process_id]) - database_before
+    return Measured(
+        name=way.name,
+        values=accepted * frames_per_request * METRICS,
+        wall_seconds=wall_seconds,
+        processor_seconds=web_seconds + database_seconds,
+        database_seconds=database_seconds,
+    )
 
 
 def run_senders(pool: ProcessPoolExecutor, way: Way, requests: list[Request]) -> int:
@@ -190,18 +204,22 @@ def run_senders(pool: ProcessPoolExecutor, way: Way, requests: list[Request]) ->
     return sum(job.result() for job in jobs)
 
 
-def measure_frames(cluster: Cluster, requests: int) -> Measured:
+def measure_frames(
+    cluster: Cluster, requests: int, *, frames_per_request: int = FRAMES_PER_REQUEST
+) -> Measured:
+    """What this product stores through its own stack on a new database of the cluster."""
     with run_stack("postgresql", postgresql=cluster, with_worker=False, with_beat=False) as stack:
         keys = stack.run_python("-c", ENROL_ALL.format(count=CLIENTS)).split()
         way = Way(
             name="frames (this product)",
             address=stack.base_url,
             path="/api/v1/agent/records",
-            process_ids=[stack.children["web"].process_id, find_process_id(cluster)],
+            web_process_id=stack.children["web"].process_id,
+            database_process_id=find_process_id(cluster),
             keys=keys[-CLIENTS:],
             build_body=build_frames_body,
         )
-        return measure(way, requests)
+        return measure(way, requests=requests, frames_per_request=frames_per_request)
 
 
 @contextmanager
@@ -242,30 +260,34 @@ def is_listening(port: int) -> bool:
     return True
 
 
-def measure_rows(cluster: Cluster, requests: int) -> Measured:
+def measure_rows(cluster: Cluster, requests: int, *, frames_per_request: int) -> Measured:
     with run_row_server(cluster) as (address, process_id):
         way = Way(
             name="DRF serializer + ORM row per value",
             address=address,
             path="/samples",
-            process_ids=[process_id, find_process_id(cluster)],
+            web_process_id=process_id,
+            database_process_id=find_process_id(cluster),
             keys=[f"key-{number}" for number in range(CLIENTS)],
             build_body=build_rows_body,
         )
-        return measure(way, requests)
+        return measure(way, requests=requests, frames_per_request=frames_per_request)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Values stored per processor-second.")
     parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--frames-per-request", type=int, default=FRAMES_PER_REQUEST)
     arguments = parser.parse_args()
+    frames = arguments.frames_per_request
+    fewer = max(arguments.requests // 6, CLIENTS)
     cluster = start_cluster()
     try:
-        ours = measure_frames(cluster, arguments.requests)
-        plain = measure_rows(cluster, max(arguments.requests // 6, CLIENTS))
+        ours = measure_frames(cluster, arguments.requests, frames_per_request=frames)
+        plain = measure_rows(cluster, fewer, frames_per_request=frames)
     finally:
         cluster.stop()
-    header = ("path", "values", "wall s", "CPU s", "values/s", "values/CPU s")
+    header = ("path", "values", "wall s", "CPU s", "in database", "values/s", "values/CPU s")
     print_table(header, [ours.as_row(), plain.as_row()])
     finish(
         Claim(
@@ -275,6 +297,7 @@ def main() -> None:
             goal=GOAL_RATIO,
             better="higher",
             beside={
+                "frames_per_request": frames,
                 "values_per_cpu_second": round(ours.values_per_processor_second),
                 "row_per_metric_values_per_cpu_second": round(plain.values_per_processor_second),
             },

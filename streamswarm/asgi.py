@@ -14,13 +14,14 @@ from django.urls import path, re_path
 from apps.dashboard.consumers import LiveConsumer
 from apps.ingest.codec import WIRE_LIMIT_BYTES
 from apps.ingest.consumers import AgentConsumer
-from streamswarm.door import BufferedDoor
+from streamswarm.door import BoundedSite, BufferedDoor
 
 THREADS = settings.SWARM_WEB_THREADS
 
 # Any: path() is typed for Django's views, Channels routes ASGI applications with it.
 door: Any = BufferedDoor(agent_door, threads=THREADS, limit_bytes=WIRE_LIMIT_BYTES)
-site: Any = WSGIMiddleware(whole_site, workers=THREADS)  # type: ignore[arg-type]  # two libraries' ideas of WSGI
+pool = WSGIMiddleware(whole_site, workers=THREADS)  # type: ignore[arg-type]  # two libraries' ideas of WSGI
+site: Any = BoundedSite(pool, threads=THREADS)
 
 http = URLRouter([path(AGENT_DOOR.lstrip("/") + "<path:call>", door), re_path("", site)])
 

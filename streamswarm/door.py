@@ -1,11 +1,13 @@
-"""The agents' HTTP calls: the body is read in the event loop, then one thread answers it.
+"""HTTP calls on their way to threads: bounded in number, so that what waits stays flat in memory.
 
-a2wsgi streams: it crosses between loop and thread for every piece. Agents' bodies are small and
-bounded, so crossing once each way halves what a request costs.
+An agent's body is read in the event loop, then one thread answers it. a2wsgi streams: it crosses
+between loop and thread for every piece. Agents' bodies are small and bounded, so crossing once each
+way halves what a request costs.
 """
 
 import asyncio
 import io
+import random
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,13 +15,30 @@ from typing import Any
 
 from a2wsgi.wsgi import build_environ
 
+from streamswarm.shares import Shares
+
 CALLS_PER_THREAD = 4
+SITE_CALLS_PER_THREAD = 16
+# One key has room for far more than an agent ever sends, and leaves most of it to the others.
+SHARE_OF_ONE_KEY = 8
 BODY_SECONDS = 30
-RETRY_AFTER_SECONDS = 2
+# Spread, so that those who are sent away together do not come back together.
+LEAST_RETRY_SECONDS = 2
+MOST_RETRY_SECONDS = 8
+JSON_TYPE = b"application/json"
+PAGE_TYPE = b"text/html; charset=utf-8"
+UNBOUNDED_PATHS = frozenset({"/healthz", "/readyz"})
 OVERLOADED = b'{"code": "overloaded", "detail": "Too many calls at once.", "data": {}}'
+OVERLOADED_PAGE = (
+    b'<!doctype html><html lang="en"><title>503</title><h1>Not available right now</h1>'
+    b"<p>Too many calls at once. Try again in a few seconds.</p></html>"
+)
+TOO_MANY = b'{"code": "too_many_calls", "detail": "This key calls too often.", "data": {}}'
 TOO_SLOW = b'{"code": "too_slow", "detail": "The body did not arrive within 30 s.", "data": {}}'
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 WsgiApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -37,14 +56,25 @@ class Answer:
 
 
 async def send_refusal(
-    send: Callable[[Message], Awaitable[None]], status: int, body: bytes
+    send: Send, status: int, body: bytes, *, content_type: bytes = JSON_TYPE
 ) -> None:
+    seconds = random.randint(LEAST_RETRY_SECONDS, MOST_RETRY_SECONDS)  # noqa: S311 - no secret
     headers = [
-        (b"content-type", b"application/json"),
-        (b"retry-after", str(RETRY_AFTER_SECONDS).encode()),
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", str(seconds).encode()),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def read_key(scope: Message) -> bytes:
+    """By what a caller is told from others: its key, else its address."""
+    for name, value in scope.get("headers", ()):
+        if name == b"authorization":
+            return bytes(value)
+    host, _port = scope.get("client") or ("", 0)
+    return str(host).encode()
 
 
 class BufferedDoor:
@@ -52,7 +82,7 @@ class BufferedDoor:
 
     A longer body is cut one byte past the limit, which the application refuses by its length.
     Calls beyond a few for each thread are told to come back before their bodies are read, so that
-    memory stays flat however many agents call at once.
+    memory stays flat however many agents call at once. So are those of a key beyond its share.
     """
 
     def __init__(self, application: WsgiApplication, *, threads: int, limit_bytes: int) -> None:
@@ -61,27 +91,33 @@ class BufferedDoor:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="agent-door")
         self._most_calls = threads * CALLS_PER_THREAD
         self._calls = 0
+        self._shares = Shares(most_open_calls=max(1, self._most_calls // SHARE_OF_ONE_KEY))
 
     async def __call__(
         self,
         scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
+        receive: Receive,
+        send: Send,
     ) -> None:
         if self._calls >= self._most_calls:
             await send_refusal(send, 503, OVERLOADED)
+            return
+        key = read_key(scope)
+        if not self._shares.take(key):
+            await send_refusal(send, 429, TOO_MANY)
             return
         self._calls += 1
         try:
             await self._pass_on(scope, receive, send)
         finally:
             self._calls -= 1
+            self._shares.give_back(key)
 
     async def _pass_on(
         self,
         scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
+        receive: Receive,
+        send: Send,
     ) -> None:
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -97,7 +133,7 @@ class BufferedDoor:
         )
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _read_body(self, receive: Callable[[], Awaitable[Message]]) -> bytes:
+    async def _read_body(self, receive: Receive) -> bytes:
         pieces: list[bytes] = []
         length = 0
         while length <= self._limit_bytes:
@@ -118,3 +154,43 @@ class BufferedDoor:
             if close is not None:
                 close()
         return answer
+
+
+class BoundedSite:
+    """An ASGI application for people and programs, with a bound on calls at a time.
+
+    What comes beyond is told to come back instead of waiting for a thread without end. A body that
+    does not arrive in 30 s ends there, so that nobody keeps a thread by being slow.
+    """
+
+    def __init__(self, application: Any, *, threads: int) -> None:
+        self._application = application
+        self._most_calls = threads * SITE_CALLS_PER_THREAD
+        self._calls = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if self._calls >= self._most_calls and path not in UNBOUNDED_PATHS:
+            if path.startswith("/api/"):
+                await send_refusal(send, 503, OVERLOADED)
+            else:
+                await send_refusal(send, 503, OVERLOADED_PAGE, content_type=PAGE_TYPE)
+            return
+        self._calls += 1
+        try:
+            await self._application(scope, limit_waiting(receive), send)
+        finally:
+            self._calls -= 1
+
+
+def limit_waiting(receive: Receive) -> Receive:
+    """The same, but for a caller who says nothing for 30 s: that one counts as gone."""
+
+    async def receive_soon() -> Message:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+
+    return receive_soon

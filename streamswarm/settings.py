@@ -24,6 +24,7 @@ REDIS_URL = env.locate_redis(ENVIRONMENT)
 SWARM_WEB_THREADS = int(ENVIRONMENT.number("SWARM_WEB_THREADS"))
 SWARM_HEARTBEAT_SECONDS = ENVIRONMENT.number("SWARM_HEARTBEAT_SECONDS")
 SWARM_HORIZON_SECONDS = ENVIRONMENT.number("SWARM_HORIZON_SECONDS")
+SWARM_LEAST_FREE_MEGABYTES = int(ENVIRONMENT.number("SWARM_LEAST_FREE_MEGABYTES"))
 # What the environment gives the settings of apps.configuration until somebody changes them there.
 SWARM_SEEDS = {one.name: ENVIRONMENT.values[one.variable] for one in DEFINITIONS}
 SWARM_SEED_ORIGINS = {one.name: ENVIRONMENT.given_names[one.variable] for one in DEFINITIONS}
@@ -114,6 +115,7 @@ AGENT_DOOR_MIDDLEWARE = [
     "apps.core.measuring.MeasuringMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "apps.core.database.TrustMiddleware",
     "apps.core.http.ErrorMiddleware",
 ]
 

@@ -5,6 +5,7 @@ import pytest
 from django.core.cache import cache
 from hypothesis import settings as hypothesis_settings
 
+from apps.core.storage_state import forget_storage_fault
 from tests.plugin import STASHED_CLUSTER
 from tests.servers.postgresql import PostgresqlMissingError, start_cluster
 from tests.servers.redis import run_redis
@@ -25,6 +26,12 @@ def cheap_passwords(settings):
 def empty_cache():
     """What the process remembers of layouts, sources and keys is of another test's database."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def room_on_the_disk():
+    """Another test may have met a full disk."""
+    forget_storage_fault()
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,22 @@
 import asyncio
+import itertools
 import os
+import threading
+from uuid import uuid4
 
 import pytest
 
 from agent.tests.answering_server import LostAnswer, Refusal, Rejection
+from agent.tests.steered_clock import SteeredClock
 from streamswarm_agent.collectors.base import CollectedFrame, Collection
 from streamswarm_agent.errors import CallFailed, CallRefused
+from streamswarm_agent.probes.base import Sample
+from streamswarm_agent.runtime.repetition import repeat_call
 from streamswarm_agent.runtime.uploader import Uploader
 from streamswarm_agent.wire.messages import RecordsAnswer
+
+STREAM_SECONDS = 1.0
+IDLE_SECONDS = 10.0
 
 
 async def measure(kept, count=1):
@@ -68,6 +77,130 @@ async def test_a_flush_sends_one_batch_of_the_backlog_and_asks_for_another(serve
     await uploader.flush()
     await uploader.flush()
     assert server.batch_sizes() == [500, 500, 100]
+
+
+async def test_live_records_without_end_leave_the_backlog_its_turn(server, kept, client, settings):
+    saving = Uploader(
+        kept.spool, kept.thread, client, settings=settings, clock=kept.clock, wake=kept.urgent,
+        read_batch_records=lambda: 2,
+    )  # fmt: skip
+    await measure(kept, 2)
+    kept.spool.demote_live()
+    send_plainly = client.send_records
+
+    async def send_and_measure(body):
+        await measure(kept, 2)
+        return await send_plainly(body)
+
+    await measure(kept, 2)
+    client.send_records = send_and_measure
+    await saving.flush()
+    assert {0.0, 1.0} <= set(values(server))
+    assert kept.urgent.is_set()
+
+
+async def test_a_backlog_is_sent_at_a_limited_rate(server, kept, uploader, clock):
+    frames = tuple(CollectedFrame("host", "", {"system.uptime": 1.0}) for _ in range(2600))
+    await kept.recorder.record_collection(Collection(frames=frames))
+    kept.spool.demote_live()
+    begin = clock.monotonic()
+    while kept.spool.depth:
+        await uploader.flush_paced()
+    assert max(server.batch_sizes()) <= 500
+    assert clock.monotonic() - begin >= 5 * STREAM_SECONDS
+
+
+@pytest.mark.parametrize("status", [429, 503, 507])
+async def test_uploads_come_back_when_the_server_said_and_never_sooner(
+    server, kept, uploader, clock, status
+):
+    await measure(kept, 2)
+    server.misbehave("records", *[Refusal(status, "busy", {"Retry-After": "20"})] * 3)
+    await run_uploads(uploader, clock, asyncio.Event(), flushes=5)
+    waits = [seconds for seconds in clock.slept if seconds >= 20]
+    assert len(waits) == 3
+    assert all(20 <= seconds <= 30 for seconds in waits)
+    assert len(set(waits)) == 3
+    assert sorted(values(server)) == [0, 1]
+
+
+class PatientClock(SteeredClock):
+    """Moves only for a sleep that nobody cuts short."""
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        for _turn in range(10):
+            await asyncio.sleep(0)
+        self.advance(seconds)
+
+
+async def run_uploads(uploader, clock, wake, *, flushes):
+    left = iter(range(flushes))
+
+    async def flush():
+        if next(left, None) is None:
+            raise asyncio.CancelledError
+        await uploader.flush_paced()
+
+    with pytest.raises(asyncio.CancelledError):
+        await repeat_call(
+            "upload", flush, period_seconds=lambda: IDLE_SECONDS, wake=wake, clock=clock
+        )
+
+
+async def test_without_a_run_uploads_wait_ten_seconds(kept, uploader, clock):
+    begin = clock.monotonic()
+    await run_uploads(uploader, clock, asyncio.Event(), flushes=4)
+    assert set(clock.slept[1::2]) == {IDLE_SECONDS}
+    assert clock.monotonic() - begin >= 3 * IDLE_SECONDS
+
+
+async def test_while_a_run_streams_uploads_wait_a_second_at_most(server, kept, client, settings):
+    """A sample wakes the upload, which keeps a second's distance to the one before."""
+    clock = PatientClock()
+    streaming = Uploader(
+        kept.spool, kept.thread, client, settings=settings, clock=clock, wake=kept.urgent
+    )
+    send_plainly = client.send_records
+    sent_at = []
+
+    async def send_and_sample(body):
+        sent_at.append(clock.monotonic())
+        await kept.recorder.record_sample(
+            str(uuid4()), str(uuid4()), Sample({"net.rtt.median": 0.01})
+        )
+        return await send_plainly(body)
+
+    await measure(kept)
+    client.send_records = send_and_sample
+    await run_uploads(streaming, clock, kept.urgent, flushes=5)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(sent_at)]
+    assert STREAM_SECONDS in pauses
+    assert max(pauses) <= STREAM_SECONDS
+
+
+async def test_measuring_goes_on_while_an_upload_hangs(server, kept, uploader):
+    has_come, may_answer = threading.Event(), threading.Event()
+    answer_plainly = server._answer_records
+
+    def hang(*args):
+        has_come.set()
+        may_answer.wait(30)
+        return answer_plainly(*args)
+
+    server._answer_records = hang
+    await measure(kept)
+    upload = asyncio.create_task(uploader.flush())
+    try:
+        assert await asyncio.to_thread(has_come.wait, 10)
+        async with asyncio.timeout(10):
+            await measure(kept, 50)
+        assert not upload.done()
+        assert kept.spool.depth == 51
+    finally:
+        may_answer.set()
+    await upload
+    assert kept.spool.depth == 0
 
 
 async def test_a_rejected_record_harms_no_neighbour_and_is_not_sent_again(server, kept, uploader):

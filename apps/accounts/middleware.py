@@ -13,6 +13,7 @@ from apps.accounts.senders import describe_actor, describe_visit
 from apps.accounts.services.sessions import is_over, note_activity
 from apps.core.errors import Refused
 from apps.core.http import answer_error
+from apps.core.storage_state import read_storage_fault
 
 # The admin's scripts evaluate expressions in its pages; still nothing comes from another host.
 ADMIN_POLICY = (
@@ -45,10 +46,16 @@ class SessionLimitMiddleware:
             if is_over(request.session):
                 request.session.flush()
                 request.user = AnonymousUser()
-            elif is_activity(request) and isinstance(request.user, User):
+            elif may_note(request) and isinstance(request.user, User):
                 visit = describe_visit(request)
                 note_activity(session=request.session, user=request.user, visit=visit)
         return self.get_response(request)
+
+
+def may_note(request: HttpRequest) -> bool:
+    """Whether this is activity, and there is room to write that down: pages do not fail for it."""
+    fault = read_storage_fault()
+    return is_activity(request) and (fault is None or fault.is_reserve)
 
 
 def is_activity(request: HttpRequest) -> bool:

@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from apps.core.database import explain_fault
+from apps.core.database import explain_fault, is_disk_full, report_full
 from apps.core.errors import FieldError, Invalid, StreamSwarmError, Unavailable
 from apps.core.request_ids import read_request_id
 
@@ -190,6 +190,8 @@ def build_refusal(error: Exception, context: Mapping[str, Any]) -> Response | No
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database_fault", reason=str(error))
         error = explain_fault(error)
+    elif is_disk_full(error):
+        error = report_full()
     if isinstance(error, StreamSwarmError):
         return Response(
             describe_error(error), status=error.http_status, headers=read_headers(error)
@@ -242,6 +244,8 @@ class ErrorMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError | InterfaceError):
             return answer_fault(request, error)
+        if is_disk_full(error):
+            return answer_error(request, report_full(), page_request=None)
         if isinstance(error, StreamSwarmError):
             return answer_error(request, error, page_request=request)
         return None
@@ -252,6 +256,8 @@ def answer_crash(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if isinstance(error, OperationalError | InterfaceError):
         return answer_fault(request, error)
+    if is_disk_full(error):
+        return answer_error(request, report_full(), page_request=None)
     page = render_to_string("500.html", {"request_id": read_request_id(request)})
     return HttpResponseServerError(page)
 

@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from apps.accounts.admin import ReadOnlyAdmin
-from apps.ingest.models import RejectedRecord
+from apps.ingest.models import RefusalCount, RejectedRecord
 
 
 @admin.register(RejectedRecord)
@@ -10,3 +10,11 @@ class RejectedRecordAdmin(ReadOnlyAdmin):
     list_filter = ["code"]
     list_select_related = ["client"]
     search_fields = ["record_id", "detail", "client__name"]
+
+
+@admin.register(RefusalCount)
+class RefusalCountAdmin(ReadOnlyAdmin):
+    list_display = ["client", "code", "count", "last_at"]
+    list_filter = ["code"]
+    list_select_related = ["client"]
+    search_fields = ["client__name"]

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from apps.core.crash import pass_point
 from apps.core.errors import FieldError, Invalid, TooLarge
 from apps.ingest.checks import RecordRefused, echo_id, shorten, too_deep
 from apps.ingest.structures import DATA_DECODERS, DATA_TYPES, Moment, Text64
@@ -84,6 +85,16 @@ BATCH_DECODER = msgspec.json.Decoder(Batch)
 ENVELOPE_DECODER = msgspec.json.Decoder(Envelope)
 
 
+def read_request(stream: Any, headers: Mapping[str, str]) -> bytes:
+    """The plain body of a request whose headers are named as in WSGI; raises as `read_body`."""
+    length = headers.get("CONTENT_LENGTH") or ""
+    return read_body(
+        stream,
+        length=int(length) if length.isdigit() else None,
+        is_gzip=headers.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip",
+    )
+
+
 def read_body(stream: Any, *, length: int | None, is_gzip: bool) -> bytes:
     """The plain body, never more than the limits in memory.
 
@@ -103,6 +114,7 @@ def inflate(body: bytes) -> bytes:
         plain = inflater.decompress(body, PLAIN_LIMIT_BYTES + 1)
     except zlib.error as error:
         raise malformed_batch(f"the body is no gzip: {error}") from error
+    pass_point("during_gunzip")
     if len(plain) > PLAIN_LIMIT_BYTES:
         raise too_large(f"the body exceeds the limit of {PLAIN_LIMIT_BYTES} bytes unpacked")
     if not inflater.eof:

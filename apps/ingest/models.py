@@ -24,3 +24,25 @@ class RejectedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record_id}: {self.code}"
+
+
+class RefusalCount(models.Model):
+    """How many records of a client were ever refused for a reason; nothing is lost silently."""
+
+    client = models.ForeignKey(
+        Client, on_delete=models.CASCADE, related_name="refusal_counts", db_index=False
+    )
+    code = models.CharField(_("code"), max_length=32)
+    count = models.PositiveBigIntegerField(_("refused records"), default=0)
+    last_at = models.DateTimeField(_("last refused"))
+
+    class Meta:
+        verbose_name = _("refusal count")
+        verbose_name_plural = _("refusal counts")
+        ordering: ClassVar = ["-last_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["client", "code"], name="refusal_count_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.count}"

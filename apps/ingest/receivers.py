@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from apps.clients.models import Client
@@ -39,6 +39,8 @@ class Intake:
     client_id: UUID
     received_at: datetime
     layouts: Mapping[str, Sequence[str]]
+    # The days that frames can be of; None when that need not be asked.
+    kept_days: frozenset[date] | None = None
     stored: list[str] = field(default_factory=list)
     duplicate: list[str] = field(default_factory=list)
     known_layouts: dict[str, KnownLayout] = field(default_factory=dict)
@@ -77,6 +79,11 @@ class Intake:
         if moment > self.received_at + FUTURE:
             raise RecordRefused("in_future", name, f"{moment.isoformat()} is over 24 h ahead")
 
+    def check_day(self, moment: datetime) -> None:
+        day = moment.astimezone(UTC).date()
+        if self.kept_days and day not in self.kept_days:
+            raise RecordRefused("too_old", "at", f"the history of {day} is no longer kept")
+
 
 def check_frame(intake: Intake, record: Record) -> tuple[NewFrame, UUID | None]:
     """The record as a frame to be stored, and the run it belongs to.
@@ -85,6 +92,7 @@ def check_frame(intake: Intake, record: Record) -> tuple[NewFrame, UUID | None]:
     """
     data: FrameData = codec.decode_data(record)
     intake.check_moment(record.at, "at")
+    intake.check_day(record.at)
     layout = intake.find_layout(data.layout)
     if len(data.values) != len(layout.keys):
         detail = f"has {len(data.values)} values for a layout of {len(layout.keys)} keys"

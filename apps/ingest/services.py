@@ -1,21 +1,25 @@
 """One upload in one transaction: what is answered as stored is committed."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from apps.core.clock import read_now
+from apps.core.crash import pass_point
 from apps.core.database import translate_faults
 from apps.core.errors import Invalid, Unavailable
+from apps.core.storage_state import clear_storage_fault, refuse_without_reserve
 from apps.ingest import checks, codec
 from apps.ingest.checks import RecordRefused
 from apps.ingest.codec import DecodedBatch, Record, Rejection
-from apps.ingest.models import RejectedRecord
+from apps.ingest.models import RefusalCount, RejectedRecord
 from apps.ingest.receivers import (
     RECEIVERS,
     Intake,
@@ -25,10 +29,12 @@ from apps.ingest.receivers import (
 )
 from apps.metrics.models import IngestBatch
 from apps.metrics.services import NewFrame, record_batch
-from apps.metrics.writers import ensure_partitions
+from apps.metrics.writers import ensure_partitions, list_partition_days
 
 logger = structlog.get_logger(__name__)
 
+# PostgreSQL calls a row that no partition takes a violated check.
+PARTITION_MISSING_CODE = "23514"
 REJECTED_KEPT_PER_BATCH = 20
 REJECTED_LIFE = timedelta(days=14)
 
@@ -57,21 +63,53 @@ def store_batch(*, client_id: UUID, batch: DecodedBatch) -> Answer:
 
     Raises: Unavailable or StorageFull when the database could not; then nothing was stored.
     """
-    intake = Intake(client_id=client_id, received_at=read_now(), layouts=batch.layouts)
-    rejected = list(batch.rejected)
+    refuse_without_reserve()
+    received_at = read_now()
     with translate_faults():
         try:
-            with transaction.atomic():
-                store_records(intake, batch.records, rejected)
-                note_batch(intake, rejected)
+            answer = store_at_once(client_id, batch, received_at)
         except IntegrityError as error:
-            # A client deleted meanwhile, or (after days without the planner) no partition of a day.
-            ensure_partitions(intake.received_at)
-            raise Unavailable(
-                "conflicting_change", "Something changed meanwhile; send again.",
-                retry_after_seconds=1,
-            ) from error  # fmt: skip
+            if not is_partition_missing(error):
+                raise refuse_for_now() from error
+            answer = store_what_is_kept(client_id, batch, received_at)
+    pass_point("after_commit")
+    clear_storage_fault()
+    return answer
+
+
+def store_at_once(
+    client_id: UUID,
+    batch: DecodedBatch,
+    received_at: datetime,
+    kept_days: frozenset[date] | None = None,
+) -> Answer:
+    intake = Intake(client_id, received_at, batch.layouts, kept_days)
+    rejected = list(batch.rejected)
+    with transaction.atomic():
+        store_records(intake, batch.records, rejected)
+        note_batch(intake, rejected)
+        pass_point("before_commit")
     return Answer(intake.stored, intake.duplicate, rejected)
+
+
+def store_what_is_kept(client_id: UUID, batch: DecodedBatch, received_at: datetime) -> Answer:
+    """As `store_at_once`, after a day had no partition: made now, or refused as gone for ever."""
+    ensure_partitions(received_at)
+    try:
+        return store_at_once(client_id, batch, received_at, frozenset(list_partition_days()))
+    except IntegrityError as error:
+        raise refuse_for_now() from error
+
+
+def is_partition_missing(error: IntegrityError) -> bool:
+    return getattr(error.__cause__, "pgcode", None) == PARTITION_MISSING_CODE
+
+
+def refuse_for_now() -> Unavailable:
+    """For a client that was deleted, or a partition that was dropped, while its batch came in."""
+    return Unavailable(
+        "conflicting_change", "Something changed meanwhile; send again.", retry_after_seconds=1
+    )
 
 
 def store_records(intake: Intake, records: list[Record], rejected: list[Rejection]) -> None:
@@ -157,6 +195,7 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
     )
     if not rejected:
         return
+    count_refusals(intake, rejected)
     kept = RejectedRecord.objects.filter(client_id=intake.client_id)
     kept.filter(received_at__lt=intake.received_at - REJECTED_LIFE).delete()
     RejectedRecord.objects.bulk_create(
@@ -172,3 +211,17 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
         for item in rejected[:REJECTED_KEPT_PER_BATCH]
     )
     logger.warning("records_rejected", client=str(intake.client_id), count=len(rejected))
+
+
+def count_refusals(intake: Intake, rejected: list[Rejection]) -> None:
+    """Add to what was ever refused of the client, by reason."""
+    counts = sorted(Counter(item.code for item in rejected).items())
+    rows = [
+        RefusalCount(client_id=intake.client_id, code=code, last_at=intake.received_at)
+        for code, _count in counts
+    ]
+    RefusalCount.objects.bulk_create(rows, ignore_conflicts=True)
+    for code, count in counts:
+        RefusalCount.objects.filter(client_id=intake.client_id, code=code).update(
+            count=F("count") + count, last_at=intake.received_at
+        )

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from msgspec import Meta
 from rest_framework.parsers import BaseParser
@@ -22,7 +24,12 @@ from apps.core.clock import format_moment, read_now
 from apps.core.database import translate_faults
 from apps.core.errors import FieldError, Invalid, NotAuthenticated
 from apps.ingest import checks, codec, openapi, structures
-from apps.ingest.authentication import AgentAuthentication, AgentIdentity, IsAgent
+from apps.ingest.authentication import (
+    AgentAuthentication,
+    AgentIdentity,
+    IsAgent,
+    identify_agent,
+)
 from apps.ingest.services import store_batch
 from apps.metrics.services import DOCUMENT_KINDS
 from apps.tests.services import grant_lease, mark_running
@@ -62,13 +69,7 @@ class BodyParser(BaseParser):
     def parse(  # type: ignore[override]  # bytes go on to a structure, not to a serializer
         self, stream: Any, media_type: str | None = None, parser_context: Any = None
     ) -> bytes:
-        headers = parser_context["request"].META
-        length = headers.get("CONTENT_LENGTH") or ""
-        return codec.read_body(
-            stream,
-            length=int(length) if length.isdigit() else None,
-            is_gzip=headers.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip",
-        )
+        return codec.read_request(stream, parser_context["request"].META)
 
 
 class AgentView(APIView):
@@ -216,6 +217,16 @@ class LeaseView(AgentView):
 
 
 class RecordsView(AgentView):
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        # A third of what a small upload costs would be the framework's, which has nothing to
+        # decide about JSON; whatever else comes here goes its way.
+        if request.method == "POST" and request.content_type == BodyParser.media_type:
+            identity = identify_agent(request.META.get("HTTP_AUTHORIZATION", ""))
+            answer = store_upload(identity, codec.read_request(request, request.META))
+            return HttpResponse(msgspec.json.encode(answer), content_type=BodyParser.media_type)
+        response: HttpResponseBase = super().dispatch(request, *args, **options)
+        return response
+
     @extend_schema(
         tags=["agent"],
         operation_id="agent_records",
@@ -234,9 +245,12 @@ class RecordsView(AgentView):
         ],
     )
     def post(self, request: Request) -> Response:
-        batch = codec.decode_batch(read_body(request))
-        answer = store_batch(client_id=identity_of(request).client_id, batch=batch)
-        return Response(answer.as_document())
+        return Response(store_upload(identity_of(request), read_body(request)))
+
+
+def store_upload(identity: AgentIdentity, body: bytes) -> dict[str, Any]:
+    batch = codec.decode_batch(body)
+    return store_batch(client_id=identity.client_id, batch=batch).as_document()
 
 
 class ConfigView(AgentView):

@@ -19,6 +19,8 @@ from apps.accounts.models import AuditHead
 from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.core.measuring import REQUEST_SECONDS
+from apps.core.storage_state import read_storage_fault
+from apps.ingest.selectors import sum_refusals
 from apps.metrics.models import IngestBatch
 from apps.operations.liveness import read_worker_age_seconds
 from apps.operations.queue_server import open_redis
@@ -52,6 +54,7 @@ class ServerCollector(Collector):
         yield from describe_clients()
         yield from describe_tests(self._now)
         yield from describe_intake(self._now)
+        yield from describe_refusals()
         yield from describe_work()
         yield describe_audit()
 
@@ -136,6 +139,19 @@ def describe_intake(now: datetime) -> Iterator[Metric]:
     for outcome, count in sums.items():
         records.add_metric([outcome], count)
     yield records
+
+
+def describe_refusals() -> Iterator[Metric]:
+    refused = CounterMetricFamily(
+        "streamswarm_ingest_refused_records",
+        "Records that were ever refused, by reason.",
+        labels=["code"],
+    )
+    for code, count in sum_refusals().items():
+        refused.add_metric([code], count)
+    yield refused
+    help_text = "1 while uploads are refused because the database's disk is full."
+    yield build_gauge("storage_full", help_text, value=float(read_storage_fault() is not None))
 
 
 def describe_work() -> Iterator[Metric]:

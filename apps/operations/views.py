@@ -8,9 +8,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis import RedisError
 
+from apps.core.storage_state import read_storage_fault
 from apps.operations.queue_server import open_redis
 
-OK, PENDING, UNAVAILABLE = "ok", "pending", "unavailable"
+OK, PENDING, UNAVAILABLE, FULL = "ok", "pending", "unavailable", "full"
 
 
 class SchemaCheck:
@@ -42,8 +43,10 @@ def show_readiness(_request: HttpRequest) -> JsonResponse:
     database, migrations = check_database()
     redis = check_redis(settings.REDIS_URL)
     is_ready = database == OK and migrations == OK
-    status = "not ready" if not is_ready else "ready" if redis == OK else "degraded"
-    checks = {"database": database, "migrations": migrations, "redis": redis}
+    storage = OK if read_storage_fault() is None else FULL
+    is_whole = redis == OK and storage == OK
+    status = "not ready" if not is_ready else "ready" if is_whole else "degraded"
+    checks = {"database": database, "migrations": migrations, "redis": redis, "storage": storage}
     return JsonResponse({"status": status, "checks": checks}, status=200 if is_ready else 503)
 
 

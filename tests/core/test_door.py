@@ -1,17 +1,27 @@
 """The door of the agents' calls: how many it takes at once, and how long it waits for a body."""
 
 import asyncio
+import itertools
 import json
 import threading
 
 import pytest
 
 from streamswarm import door as door_module
-from streamswarm.door import CALLS_PER_THREAD, BufferedDoor
+from streamswarm.door import (
+    CALLS_PER_THREAD,
+    LEAST_RETRY_SECONDS,
+    MOST_RETRY_SECONDS,
+    SHARE_OF_ONE_KEY,
+    SITE_CALLS_PER_THREAD,
+    BoundedSite,
+    BufferedDoor,
+)
 
 LIMIT_BYTES = 100
 WAIT_SECONDS = 30
 REFUSAL_SECONDS = 5
+_keys = itertools.count()
 
 
 class HeldApplication:
@@ -37,9 +47,11 @@ def application():
 
 
 class Call:
-    """One HTTP call: what the server's side receives, and what it sent."""
+    """One HTTP call: what the server's side receives, and what it sent; a key of its own."""
 
-    def __init__(self, *messages):
+    def __init__(self, *messages, key=None, path="/api/v1/agent/records"):
+        self.key = key or f"Agent {next(_keys)}"
+        self.path = path
         self.messages = asyncio.Queue()
         self.sent = []
         for message in messages:
@@ -57,9 +69,9 @@ class Call:
             "http_version": "1.1",
             "method": "POST",
             "scheme": "http",
-            "path": "/api/v1/agent/records",
+            "path": self.path,
             "query_string": b"",
-            "headers": [],
+            "headers": [(b"authorization", self.key.encode())],
             "client": ("192.0.2.1", 1),
             "server": ("192.0.2.2", 80),
         }
@@ -167,3 +179,87 @@ async def test_a_fault_of_the_application_is_not_called_a_slow_body():
         with pytest.raises(TimeoutError, match="of its own"):
             await call.start(door)
         assert call.sent == []
+
+
+async def test_one_key_never_takes_the_places_of_the_others(application):
+    threads = 2 * SHARE_OF_ONE_KEY // CALLS_PER_THREAD
+    door = make_door(application, threads)
+    greedy = [Call(piece(b"in"), key="Agent greedy") for _ in range(2)]
+    tasks = [call.start(door) for call in greedy]
+    await asyncio.sleep(0)
+    beyond = Call(piece(b"out"), key="Agent greedy")
+    async with asyncio.timeout(REFUSAL_SECONDS):
+        await beyond.start(door)
+    assert (beyond.status, json.loads(beyond.body)["code"]) == (429, "too_many_calls")
+    assert not beyond.messages.empty(), "its body must not be read"
+    modest = Call(piece(b"in"))
+    tasks.append(modest.start(door))
+    application.may_answer.set()
+    await asyncio.gather(*tasks)
+    assert {call.status for call in (*greedy, modest)} == {200}
+    again = Call(piece(b"in"), key="Agent greedy")
+    await again.start(door)
+    assert again.status == 200
+
+
+async def test_those_who_are_sent_away_together_come_back_apart(application):
+    door = make_door(application)
+    taken = [Call() for _ in range(CALLS_PER_THREAD)]
+    tasks = [call.start(door) for call in taken]
+    await asyncio.sleep(0)
+    sent_away = [Call() for _ in range(100)]
+    await asyncio.gather(*[call.start(door) for call in sent_away])
+    waits = {int(call.headers[b"retry-after"]) for call in sent_away}
+    assert waits <= set(range(LEAST_RETRY_SECONDS, MOST_RETRY_SECONDS + 1))
+    assert len(waits) > 1
+    application.may_answer.set()
+    for call in taken:
+        call.messages.put_nowait(piece(b"late"))
+    await asyncio.gather(*tasks)
+
+
+class HeldSite:
+    """An ASGI application that answers when the test lets it."""
+
+    def __init__(self):
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@pytest.mark.parametrize(
+    ("path", "beginning"), [("/api/v1/clients/", b"{"), ("/clients/", b"<!doctype html>")]
+)
+async def test_the_site_sends_away_what_would_wait_without_end(path, beginning):
+    held = HeldSite()
+    site = BoundedSite(held, threads=1)
+    taken = [Call(path=path) for _ in range(SITE_CALLS_PER_THREAD)]
+    tasks = [call.start(site) for call in taken]
+    await asyncio.sleep(0)
+    beyond = Call(path=path)
+    async with asyncio.timeout(REFUSAL_SECONDS):
+        await beyond.start(site)
+    assert (beyond.status, int(beyond.headers[b"retry-after"]) > 0) == (503, True)
+    assert beyond.body.startswith(beginning)
+    health = Call(path="/healthz")
+    tasks.append(health.start(site))
+    held.may_answer.set()
+    await asyncio.gather(*tasks)
+    assert {call.status for call in (*taken, health)} == {200}
+    again = Call(path=path)
+    await again.start(site)
+    assert again.status == 200
+
+
+async def test_who_keeps_the_site_waiting_for_a_body_counts_as_gone(monkeypatch):
+    monkeypatch.setattr(door_module, "BODY_SECONDS", 0)
+    received = []
+
+    async def read(scope, receive, send):
+        received.append(await receive())
+
+    await Call().start(BoundedSite(read, threads=1))
+    assert received == [{"type": "http.disconnect"}]

@@ -31,7 +31,7 @@ def test_with_everything_there_the_server_is_ready(client):
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
-        "checks": {"database": "ok", "migrations": "ok", "redis": "ok"},
+        "checks": {"database": "ok", "migrations": "ok", "redis": "ok", "storage": "ok"},
     }
 
 

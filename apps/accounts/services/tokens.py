@@ -6,6 +6,7 @@ from datetime import timedelta
 from apps.accounts.models import Token, User
 from apps.accounts.services.audit import audited, record_audit
 from apps.core.clock import read_now
+from apps.core.database import forgive_full_disk
 from apps.core.errors import FieldError, Invalid
 
 DEFAULT_LIFE = timedelta(days=365)
@@ -74,4 +75,5 @@ def revoke_tokens(*, user: User) -> int:
 def note_token_use(token: Token) -> None:
     now = read_now()
     if token.last_used_at is None or now - token.last_used_at > LAST_USED_RESOLUTION:
-        Token.objects.filter(pk=token.pk).update(last_used_at=now)
+        with forgive_full_disk():
+            Token.objects.filter(pk=token.pk).update(last_used_at=now)

@@ -25,6 +25,7 @@ from streamswarm_agent.wire.times import parse_time
 
 logger = logging.getLogger(__name__)
 
+_LIVE_BATCHES = 10
 _TOO_LARGE = 413
 _BAD_REQUEST = 400
 
@@ -48,7 +49,7 @@ class Uploader:
         read_batch_records: Callable[[], int] = lambda: MAXIMUM_RECORDS,
         pass_point: PassPoint = pass_unharmed,
     ) -> None:
-        """`wake` is set while more than one batch of backlog waits."""
+        """`wake` is set while more waits than one flush sends."""
         self._spool = spool
         self._thread = thread
         self._client = client
@@ -69,13 +70,17 @@ class Uploader:
         await self.flush()
 
     async def flush(self) -> None:
-        """Send all live records and one batch of the backlog.
+        """Send the live records and one batch of the backlog.
 
+        However fast new records come, the backlog has its turn after ten batches of them.
         Raises: CallFailed, CallRefused or StateUnusable; what was not settled is then backlog.
         """
         try:
-            while await self._send_waiting(self._spool.list_live):
-                pass
+            for _batch in range(_LIVE_BATCHES):
+                if not await self._send_waiting(self._spool.list_live):
+                    break
+            else:
+                self._wake.set()
             if await self._send_waiting(self._spool.list_backlog):
                 self._wake.set()
         except AgentError:

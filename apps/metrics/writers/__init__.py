@@ -1,0 +1,44 @@
+"""The only database-specific code: bulk writes, and the daily partitions of PostgreSQL."""
+
+from apps.metrics.writers.forgetting import delete_frames, delete_rollups
+from apps.metrics.writers.frames import (
+    FrameKey,
+    FrameRow,
+    insert_batch,
+    insert_frames,
+    record_news,
+    upsert_latest,
+)
+from apps.metrics.writers.partitions import (
+    drop_partition,
+    ensure_partitions,
+    list_droppable_days,
+    list_partition_days,
+)
+from apps.metrics.writers.rollups import (
+    DirtyMark,
+    RollupRow,
+    insert_rollups,
+    mark_dirty,
+    note_kept_frames,
+)
+
+__all__ = [
+    "DirtyMark",
+    "FrameKey",
+    "FrameRow",
+    "RollupRow",
+    "delete_frames",
+    "delete_rollups",
+    "drop_partition",
+    "ensure_partitions",
+    "insert_batch",
+    "insert_frames",
+    "insert_rollups",
+    "list_droppable_days",
+    "list_partition_days",
+    "mark_dirty",
+    "note_kept_frames",
+    "record_news",
+    "upsert_latest",
+]
