@@ -52,7 +52,7 @@ def test_the_agents_import_rule_holds():
     [
         ("apps/core/buckets.py", "import apps.clients.models"),
         ("apps/clients/models.py", "import apps.metrics.models"),
-        ("apps/metrics/selectors.py", "import apps.ingest.apps"),
+        ("apps/metrics/selectors/series.py", "import apps.ingest.apps"),
         ("apps/operations/liveness.py", "import streamswarm.settings"),
     ],
 )

@@ -82,7 +82,7 @@ def test_a_wrong_question_names_field_and_limit(viewer, source, query, field, sa
     store_frames(source, [(read_now(), 1.0)])
     answer = read(viewer, source, **query)
     assert answer.status_code == 400
-    (error,) = answer.json()["errors"]
+    (error,) = answer.json()["data"]["errors"]
     assert error["field"] == field
     assert said in error["detail"]
 
