@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from apps.configuration.checking import find_disorder
+from apps.configuration.definitions import BY_NAME, RISING
 from streamswarm.env_file import EnvFileError, read_env_file
 from streamswarm.parsing import (
     Variable,
@@ -260,6 +262,10 @@ def check_together(environment: Environment) -> None:
         raise WrongSettingError(
             f"SWARM_SECRET_KEY: must have {MINIMUM_SECRET_LENGTH} characters or more"
         )
+    kept_days = {name: environment.values[BY_NAME[name].variable] for name in RISING}
+    if disorder := find_disorder(kept_days):
+        name, rule = disorder
+        raise WrongSettingError(f"{BY_NAME[name].variable}={kept_days[name]}: {rule}")
 
 
 def load_secret_key(environment: Environment) -> str:

@@ -185,6 +185,36 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "NETWORK_CHECK_INTERVAL",
     ),
     Variable(
+        "SWARM_RAW_RETENTION_DAYS",
+        "14",
+        parse_setting("raw_retention_days"),
+        "Days that every single measured value is kept.",
+    ),
+    Variable(
+        "SWARM_FIVE_MINUTE_RETENTION_DAYS",
+        "90",
+        parse_setting("five_minute_retention_days"),
+        "Days that buckets of five minutes are kept; at least as long as values.",
+    ),
+    Variable(
+        "SWARM_HOUR_RETENTION_DAYS",
+        "400",
+        parse_setting("hour_retention_days"),
+        "Days that buckets of an hour are kept; at least as long as those of five minutes.",
+    ),
+    Variable(
+        "SWARM_DAY_RETENTION_DAYS",
+        "3650",
+        parse_setting("day_retention_days"),
+        "Days that buckets of a day are kept; at least as long as those of an hour.",
+    ),
+    Variable(
+        "SWARM_RESULT_RETENTION_DAYS",
+        "400",
+        parse_setting("result_retention_days"),
+        "Days that the runs of tests are kept, with their results.",
+    ),
+    Variable(
         "SWARM_MONITORED_DEVICES",
         "",
         parse_devices,

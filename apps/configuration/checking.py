@@ -3,12 +3,13 @@
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from apps.configuration.definitions import Definition, SettingKind, TextForm
+from apps.configuration.definitions import BY_NAME, RISING, Definition, SettingKind, TextForm
 
 LONGEST_TEXT = 500
 HOST_PATTERN = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})|[0-9A-Fa-f:.]{2,45}")
@@ -21,6 +22,15 @@ def check_value(definition: Definition, value: object) -> object:
     Raises: ValueError whose text says what is allowed.
     """
     return CHECKS[definition.kind](definition, value)
+
+
+def find_disorder(values: Mapping[str, object]) -> tuple[str, str] | None:
+    """The first setting that is greater than the one that must not be below it, and the rule."""
+    for lower, upper in pairwise(RISING):
+        least, most = values[lower], values[upper]
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            return lower, f"must be at most {upper}, which is {most} {BY_NAME[upper].unit}"
+    return None
 
 
 def check_flag(_definition: Definition, value: object) -> object:

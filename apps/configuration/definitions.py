@@ -17,6 +17,7 @@ GROUPS: Mapping[str, str | Promise] = {
     "alerts": _("Alerts"),
     "sign-in": _("Signing in"),
     "audit": _("Audit"),
+    "retention": _("Retention"),
 }
 
 
@@ -238,6 +239,69 @@ DEFINITIONS: tuple[Definition, ...] = (
         ),
         form="address",
     ),
+    Definition(
+        "raw_retention_days",
+        "retention",
+        "whole",
+        "SWARM_RAW_RETENTION_DAYS",
+        _("Measured values"),
+        _("How long each value is kept. Late data may be seven days old, hence the minimum."),
+        unit="d",
+        minimum=8,
+        maximum=366,
+    ),
+    Definition(
+        "five_minute_retention_days",
+        "retention",
+        "whole",
+        "SWARM_FIVE_MINUTE_RETENTION_DAYS",
+        _("Five-minute history"),
+        _("How long buckets of five minutes are kept; at least as long as measured values."),
+        unit="d",
+        minimum=8,
+        maximum=3660,
+    ),
+    Definition(
+        "hour_retention_days",
+        "retention",
+        "whole",
+        "SWARM_HOUR_RETENTION_DAYS",
+        _("Hourly history"),
+        _("How long buckets of an hour are kept; at least as long as those of five minutes."),
+        unit="d",
+        minimum=8,
+        maximum=7320,
+    ),
+    Definition(
+        "day_retention_days",
+        "retention",
+        "whole",
+        "SWARM_DAY_RETENTION_DAYS",
+        _("Daily history"),
+        _("How long buckets of a day are kept; at least as long as those of an hour."),
+        unit="d",
+        minimum=8,
+        maximum=36600,
+    ),
+    Definition(
+        "result_retention_days",
+        "retention",
+        "whole",
+        "SWARM_RESULT_RETENTION_DAYS",
+        _("Runs and results"),
+        _("How long the runs of tests are kept, with what they found."),
+        unit="d",
+        minimum=8,
+        maximum=3660,
+    ),
 )
 
 BY_NAME: Mapping[str, Definition] = {one.name: one for one in DEFINITIONS}
+
+# Each of these must not be greater than the next: what is kept coarser is kept at least as long.
+RISING: tuple[str, ...] = (
+    "raw_retention_days",
+    "five_minute_retention_days",
+    "hour_retention_days",
+    "day_retention_days",
+)

@@ -158,3 +158,74 @@ class BatchMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.consumer} {self.batch_id}"
+
+
+class Rollup(models.Model):
+    """What the values of a source's layout were within a bucket of five minutes, hour or UTC day.
+
+    Every column runs parallel to the layout's keys and is computed from the frames themselves. When
+    the frames of a bucket have several layouts, all values of a key stand in one row alone; in the
+    others its count is 0 and the rest None, as where nothing was measured.
+    """
+
+    pk = models.CompositePrimaryKey("source_id", "step", "at", "layout_id")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Seconds: 300, 3,600 or 86,400.
+    step = models.IntegerField()
+    at = models.DateTimeField(_("begin"))
+    layout = models.ForeignKey(
+        Layout, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    count = FloatArray()
+    minimum = FloatArray()
+    mean = FloatArray()
+    maximum = FloatArray()
+    p50 = FloatArray()
+    p95 = FloatArray()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["step", "at"], name="rollup_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.step} s {self.at.isoformat()}"
+
+
+class Arrival(models.Model):
+    """Which five minutes of which sources an upload brought new frames for.
+
+    Written with the frames and never changed, so that no upload waits for another or for a
+    worker; `sort_arrivals` turns it into dirty buckets and deletes it.
+    """
+
+    # By source (JSON makes the number a text): the numbers of the five minutes since 1970.
+    slots: "models.JSONField[dict[str, list[int]], dict[str, list[int]]]" = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {len(self.slots)} sources"
+
+
+class DirtyBucket(models.Model):
+    """A bucket that has frames its rollup does not know yet.
+
+    `revision` grows with each arrival: who recomputed the bucket removes the row only if it is
+    still of the revision that was read. `claimed_until` keeps two workers from the same work.
+    """
+
+    # No constraint: the source may be deleted meanwhile, and then there is nothing to compute.
+    source = models.ForeignKey(
+        Source, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    step = models.IntegerField()
+    at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    claimed_until = models.DateTimeField()
+    revision = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["source", "step", "at"], name="dirty_bucket_once")
+        ]
+        indexes: ClassVar = [models.Index(fields=["step", "due_at"], name="dirty_bucket_due")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.step} s {self.at.isoformat()}"

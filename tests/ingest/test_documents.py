@@ -137,7 +137,7 @@ def test_a_document_without_one_is_refused(client, key):
 
 def test_a_new_document_is_announced_once(client, key, probe, monkeypatch):
     announced = []
-    monkeypatch.setattr("apps.metrics.services.publish", announced.append)
+    monkeypatch.setattr("apps.metrics.services.recording.publish", announced.append)
     now = read_now()
     wire.send(client, key, document(id="a", at=now))
     wire.send(client, key, document(id="a", at=now))

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from apps.core.clock import read_now
-from apps.metrics import services
 from apps.metrics.models import BatchMark, Frame, IngestBatch, Layout, Source
 from apps.metrics.selectors import read_values
-from apps.metrics.services import forget_batches, prepare_storage
+from apps.metrics.services import forget_batches, prepare_storage, retention
 from tests.factories.clients import make_client
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +34,7 @@ def make_batches(ages_days):
 
 
 def test_old_batches_are_forgotten_in_slices_the_oldest_first(monkeypatch):
-    monkeypatch.setattr(services, "BATCHES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(retention, "BATCHES_PER_TRANSACTION", 2)
     now = make_batches([9, 13, 10, 12, 11, 1])
     before = now - timedelta(days=8)
     assert forget_batches(before) == 2
@@ -45,7 +44,7 @@ def test_old_batches_are_forgotten_in_slices_the_oldest_first(monkeypatch):
 
 
 def test_a_night_forgets_all_old_batches_however_many_slices_they_are(monkeypatch):
-    monkeypatch.setattr(services, "BATCHES_PER_TRANSACTION", 2)
+    monkeypatch.setattr(retention, "BATCHES_PER_TRANSACTION", 2)
     now = make_batches([9, 13, 10, 12, 11, 1])
     prepare_storage(now)
     assert IngestBatch.objects.get().received_at == now - timedelta(days=1)

@@ -7,7 +7,6 @@ import pytest
 
 from apps.core.clock import format_moment, read_now
 from apps.core.errors import NotFound
-from apps.metrics import services
 from apps.metrics.models import Document
 from apps.metrics.selectors import find_document, get_document
 from apps.metrics.services import (
@@ -15,6 +14,7 @@ from apps.metrics.services import (
     forget_documents,
     know_source,
     record_document,
+    retention,
 )
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
@@ -87,11 +87,11 @@ def test_the_last_one_of_each_source_stays_however_old(probe):
 
 
 def test_forgetting_goes_in_slices(probe, monkeypatch):
-    monkeypatch.setattr(services, "DOCUMENTS_PER_TRANSACTION", 2)
+    monkeypatch.setattr(retention, "DOCUMENTS_PER_TRANSACTION", 2)
     now = read_now()
     for hours in range(2, 9):
         store(probe, now - timedelta(hours=hours))
-    assert services.forget_some_documents(now - timedelta(hours=1)) == 2
+    assert retention.forget_some_documents(now - timedelta(hours=1)) == 2
     assert forget_documents(now) == 4
     assert Document.objects.count() == 1
 

@@ -22,6 +22,7 @@ from apps.metrics.services import (
     prepare_storage,
     record_frames,
 )
+from apps.metrics.writers import frames as frame_writers
 from tests.factories import wire
 from tests.factories.clients import make_client
 
@@ -99,7 +100,7 @@ def test_a_frame_is_stored_once_for_its_source_time_and_sequence(source, layout)
 
 @pytest.mark.django_db
 def test_more_frames_than_fit_one_statement_are_stored(source, layout, monkeypatch):
-    monkeypatch.setattr(writers, "ROWS_PER_STATEMENT", 7)
+    monkeypatch.setattr(frame_writers, "ROWS_PER_STATEMENT", 7)
     now = read_now()
     rows = [(now + timedelta(milliseconds=n), (float(n), None, 0.0)) for n in range(50)]
     assert len(insert(source, layout, rows)) == 50

@@ -1,12 +1,14 @@
 from collections.abc import Collection, Mapping
 
+from django.conf import settings
 from django.db import transaction
 
-from apps.configuration.checking import check_value
-from apps.configuration.definitions import BY_NAME, Definition
+from apps.configuration.checking import check_value, find_disorder
+from apps.configuration.definitions import BY_NAME, RISING, Definition
 from apps.configuration.models import Setting
 from apps.configuration.published import SettingsChanged
 from apps.configuration.sealing import seal_secret
+from apps.configuration.selectors import read_settings
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid
@@ -19,6 +21,7 @@ def store_settings(*, values: Mapping[str, object]) -> None:
     Raises: Invalid naming each unknown setting, and each wrong value with its limit.
     """
     checked = check_values(values)
+    check_order(checked)
     for name, value in checked.items():
         kept = seal_secret(str(value)) if BY_NAME[name].kind == "secret" else value
         Setting.objects.update_or_create(
@@ -37,6 +40,7 @@ def forget_settings(*, names: Collection[str]) -> None:
     errors = [refuse_name(name) for name in names if name not in BY_NAME]
     if errors:
         raise Invalid(errors)
+    check_order({name: settings.SWARM_SEEDS[name] for name in names})
     Setting.objects.filter(name__in=names).delete()
     if names:
         publish(SettingsChanged(tuple(names)))
@@ -61,6 +65,16 @@ def check_values(values: Mapping[str, object]) -> dict[str, object]:
     if errors:
         raise Invalid(errors)
     return checked
+
+
+def check_order(changed: Mapping[str, object]) -> None:
+    """Raises Invalid when a setting would be greater than one that must not be below it."""
+    if changed.keys().isdisjoint(RISING):
+        return
+    disorder = find_disorder({**read_settings(RISING), **changed})
+    if disorder is not None:
+        name, rule = disorder
+        raise Invalid([FieldError(name, "range", rule)])
 
 
 def choose_code(definition: Definition) -> str:

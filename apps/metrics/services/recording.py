@@ -3,26 +3,25 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count
 
 from apps.core.bus import publish
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.catalogue import explain_refusal, parse_key
-from apps.metrics.models import BatchMark, Document, Fact, IngestBatch, Layout, Source
+from apps.metrics.models import Document, Fact, IngestBatch, Layout, Source
 from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
 from apps.metrics.writers import (
     FrameKey,
     FrameRow,
-    ensure_partitions,
     insert_batch,
     insert_frames,
-    upsert_latest,
+    record_news,
 )
 
 DOCUMENT_KINDS = ("processes", "connections")
@@ -37,10 +36,6 @@ MAXIMUM_SOURCES = 1024
 MAXIMUM_KEYS = 256
 HASH_LENGTH = 16
 CACHE_SECONDS = 600
-BATCH_LIFE = timedelta(days=8)
-BATCHES_PER_TRANSACTION = 1000
-DOCUMENT_LIFE = timedelta(hours=1)
-DOCUMENTS_PER_TRANSACTION = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +214,7 @@ def record_frames(
     # In the order of their keys, so that two uploads never wait for each other in a circle.
     new = insert_frames([by_key[key][0] for key in sorted(by_key)], received_at)
     stored = [by_key[key] for key in sorted(new)]
-    upsert_latest(row for row, _frame in stored)
+    record_news([row for row, _frame in stored])
     publish_frames(client_id, stored)
     return new
 
@@ -271,40 +266,6 @@ def record_document(*, client_id: UUID, document: NewDocument, received_at: date
     return is_new
 
 
-def forget_documents(now: datetime) -> int:
-    """How many documents over an hour old were forgotten; each source keeps its newest."""
-    forgotten = 0
-    while count := forget_some_documents(now - DOCUMENT_LIFE):
-        forgotten += count
-    return forgotten
-
-
-@transaction.atomic
-def forget_some_documents(before: datetime) -> int:
-    newer = Document.objects.filter(source=OuterRef("source"), at__gt=OuterRef("at"))
-    old = Document.objects.filter(Exists(newer), at__lt=before).order_by("at")
-    ids = list(old.values_list("id", flat=True)[:DOCUMENTS_PER_TRANSACTION])
-    Document.objects.filter(id__in=ids).delete()
-    return len(ids)
-
-
 def record_batch(batch: IngestBatch) -> None:
     """Write down a committed upload for its consumers. Runs in the caller's transaction."""
     insert_batch(batch)
-
-
-def prepare_storage(now: datetime) -> None:
-    """Make the coming days' partitions, and forget batches that no consumer needs any more."""
-    ensure_partitions(now)
-    while forget_batches(now - BATCH_LIFE):
-        pass
-
-
-@transaction.atomic
-def forget_batches(before: datetime) -> int:
-    """How many batches were forgotten: a slice, so that no lock is held for long."""
-    old = IngestBatch.objects.filter(received_at__lt=before).order_by("received_at")
-    ids = list(old.values_list("id", flat=True)[:BATCHES_PER_TRANSACTION])
-    BatchMark.objects.filter(batch_id__in=ids).delete()
-    IngestBatch.objects.filter(id__in=ids).delete()
-    return len(ids)

@@ -1,25 +1,25 @@
-"""The only database-specific code: bulk writes, and the daily partitions of PostgreSQL."""
+"""Bulk writes of what agents send."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
+from apps.metrics.algorithms.tiers import FIVE_MINUTES_SECONDS
 from apps.metrics.fields import pack_numbers
 from apps.metrics.models import IngestBatch
 
 # Keeps a statement below SQLite's limit of 32,766 parameters.
 ROWS_PER_STATEMENT = 1000
-PARTITION_LOCK = 0x5357_4652
-DAYS_BEHIND = 8
-DAYS_AHEAD = 3
 
 LATEST_COLUMNS = 'source_id, at, seq, layout_id, "values", absent'
 FRAME_COLUMNS = f"{LATEST_COLUMNS}, received_at"
+
+ARRIVAL_PREFIX = "WITH arrived AS (INSERT INTO metrics_arrival (slots) VALUES (%s::jsonb)) "
 
 FrameKey = tuple[int, datetime, int]
 
@@ -58,8 +58,36 @@ def insert_frames(rows: Sequence[FrameRow], received_at: datetime) -> set[FrameK
     return new
 
 
-def upsert_latest(rows: Iterable[FrameRow]) -> None:
-    """Make each source's newest row its latest, unless the stored one is newer."""
+def record_news(rows: Sequence[FrameRow]) -> None:
+    """For rows that are new: make each source's newest its latest, and note what was touched.
+
+    PostgreSQL does both in one statement, because an upload pays for each crossing.
+    """
+    if not rows:
+        return
+    slots = json.dumps(list_slots(rows), separators=(",", ":"))
+    if connection.vendor == "postgresql":
+        upsert_latest(rows, slots)
+        return
+    upsert_latest(rows)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO metrics_arrival (slots) VALUES (%s)", [slots])
+
+
+def list_slots(rows: Iterable[FrameRow]) -> dict[int, list[int]]:
+    """The numbers of the five minutes since 1970 that the rows lie in, by source."""
+    touched: dict[int, set[int]] = {}
+    for row in rows:
+        slot = int(row.at.timestamp()) // FIVE_MINUTES_SECONDS
+        touched.setdefault(row.source_id, set()).add(slot)
+    return {source_id: sorted(slots) for source_id, slots in touched.items()}
+
+
+def upsert_latest(rows: Iterable[FrameRow], slots: str = "") -> None:
+    """Make each source's newest row its latest, unless the stored one is newer.
+
+    `slots` goes into an arrival of its own by the same statement (PostgreSQL).
+    """
     newest: dict[int, FrameRow] = {}
     for row in rows:
         known = newest.get(row.source_id)
@@ -67,10 +95,13 @@ def upsert_latest(rows: Iterable[FrameRow]) -> None:
             newest[row.source_id] = row
     # In the order of the sources, so that two uploads never wait for each other in a circle.
     ordered = [newest[source_id] for source_id in sorted(newest)]
-    for part in split_rows(ordered):
-        parameters = [parameter for row in part for parameter in encode_row(row)]
+    for number, part in enumerate(split_rows(ordered)):
+        has_arrival = bool(slots) and number == 0
+        parameters = [slots] if has_arrival else []
+        parameters += [parameter for row in part for parameter in encode_row(row)]
         statement = (
-            f"INSERT INTO metrics_latest ({LATEST_COLUMNS})"  # noqa: S608 - as above
+            f"{ARRIVAL_PREFIX if has_arrival else ''}"  # noqa: S608 - as above
+            f"INSERT INTO metrics_latest ({LATEST_COLUMNS})"
             f" VALUES {placeholders(len(part), 6)} ON CONFLICT (source_id) DO UPDATE SET"
             " at = excluded.at, seq = excluded.seq, layout_id = excluded.layout_id,"
             ' "values" = excluded."values", absent = excluded.absent'
@@ -135,47 +166,3 @@ def read_moment(stored: Any) -> datetime:
     """What RETURNING gives: a datetime on PostgreSQL, text in UTC on SQLite."""
     moment = stored if isinstance(stored, datetime) else datetime.fromisoformat(stored)
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def ensure_partitions(now: datetime) -> list[str]:
-    """The partitions made, so that every day that late or early data may have is there.
-
-    Nothing to do on SQLite.
-    """
-    if connection.vendor != "postgresql":
-        return []
-    today = now.astimezone(UTC).date()
-    made = []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [PARTITION_LOCK])
-        try:
-            cursor.execute(
-                "SELECT inhrelid::regclass::text FROM pg_inherits"
-                " WHERE inhparent = 'metrics_frame'::regclass"
-            )
-            existing = {row[0] for row in cursor.fetchall()}
-            for offset in range(-DAYS_BEHIND, DAYS_AHEAD + 1):
-                day = today + timedelta(days=offset)
-                name = f"metrics_frame_{day:%Y%m%d}"
-                if name in existing:
-                    continue
-                cursor.execute(
-                    f"CREATE TABLE {name} PARTITION OF metrics_frame FOR VALUES FROM (%s) TO (%s)",
-                    [f"{day}T00:00:00Z", f"{day + timedelta(days=1)}T00:00:00Z"],
-                )
-                made.append(name)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [PARTITION_LOCK])
-    return made
-
-
-def list_partition_days() -> list[date]:
-    """The days that PostgreSQL has frames' partitions for, oldest first; none on SQLite."""
-    if connection.vendor != "postgresql":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD') FROM pg_inherits"
-            " WHERE inhparent = 'metrics_frame'::regclass ORDER BY 1"
-        )
-        return [row[0] for row in cursor.fetchall()]

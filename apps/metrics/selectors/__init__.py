@@ -1,0 +1,51 @@
+from apps.metrics.selectors.comparison import Comparison, compare_ranges
+from apps.metrics.selectors.documents import find_document, get_document
+from apps.metrics.selectors.latest import (
+    LatestValues,
+    list_host_values,
+    read_facts,
+    read_latest,
+    read_latest_of_sources,
+)
+from apps.metrics.selectors.series import (
+    MAXIMUM_POINTS,
+    Series,
+    read_counter_rates,
+    read_range,
+    read_ranges,
+    read_values,
+)
+from apps.metrics.selectors.sources import (
+    ASSIGNMENT_KIND,
+    find_host_source,
+    find_source,
+    list_keys,
+    list_sources,
+)
+from apps.metrics.selectors.storage import Storage, Tier, read_storage
+
+__all__ = [
+    "ASSIGNMENT_KIND",
+    "MAXIMUM_POINTS",
+    "Comparison",
+    "LatestValues",
+    "Series",
+    "Storage",
+    "Tier",
+    "compare_ranges",
+    "find_document",
+    "find_host_source",
+    "find_source",
+    "get_document",
+    "list_host_values",
+    "list_keys",
+    "list_sources",
+    "read_counter_rates",
+    "read_facts",
+    "read_latest",
+    "read_latest_of_sources",
+    "read_range",
+    "read_ranges",
+    "read_storage",
+    "read_values",
+]

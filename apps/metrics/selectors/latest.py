@@ -1,0 +1,65 @@
+"""The newest values of sources."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from apps.metrics.models import Fact, Latest
+from apps.metrics.selectors.sources import ASSIGNMENT_KIND
+
+
+@dataclass(frozen=True, slots=True)
+class LatestValues:
+    """The newest values of one source by metric key; what is missing has its reason code."""
+
+    source_id: int
+    kind: str
+    subject: str
+    at: datetime
+    values: dict[str, float]
+    absent: dict[str, str]
+
+
+def list_host_values(client_id: UUID) -> list[LatestValues]:
+    """The newest values of every source of the client that is no assignment's."""
+    rows = Latest.objects.filter(source__client_id=client_id).exclude(source__kind=ASSIGNMENT_KIND)
+    ordered = rows.select_related("source", "layout").order_by("source__kind", "source__subject")
+    return [describe_latest(row) for row in ordered]
+
+
+def read_latest(
+    client_ids: Iterable[UUID], *, kinds: Sequence[str] = ("host",)
+) -> dict[UUID, list[LatestValues]]:
+    """The newest values of the clients' sources of those kinds; one query."""
+    rows = Latest.objects.filter(
+        source__client_id__in=list(client_ids), source__kind__in=list(kinds)
+    ).select_related("source", "layout")
+    found: dict[UUID, list[LatestValues]] = {}
+    for row in rows:
+        found.setdefault(row.source.client_id, []).append(describe_latest(row))
+    return found
+
+
+def read_latest_of_sources(source_ids: Sequence[int]) -> dict[int, LatestValues]:
+    """The newest values by source; one query."""
+    rows = Latest.objects.filter(source_id__in=source_ids).select_related("source", "layout")
+    return {row.source_id: describe_latest(row) for row in rows}
+
+
+def describe_latest(row: Latest) -> LatestValues:
+    pairs = zip(row.layout.keys, row.values, strict=True)
+    return LatestValues(
+        source_id=row.source_id,
+        kind=row.source.kind,
+        subject=row.source.subject,
+        at=row.at.astimezone(UTC),
+        values={key: value for key, value in pairs if value is not None},
+        absent=dict(row.absent or {}),
+    )
+
+
+def read_facts(source_id: int) -> dict[str, str]:
+    """The facts of a source that hold now."""
+    rows = Fact.objects.filter(source_id=source_id).order_by("since")
+    return {row.key: row.value for row in rows}

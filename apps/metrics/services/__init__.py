@@ -1,0 +1,37 @@
+from apps.metrics.services.recording import (
+    DOCUMENT_KINDS,
+    SOURCE_KINDS,
+    KnownLayout,
+    NewDocument,
+    NewFrame,
+    find_own_source,
+    hash_layout,
+    know_layout,
+    know_source,
+    know_sources,
+    record_batch,
+    record_document,
+    record_fact,
+    record_frames,
+)
+from apps.metrics.services.retention import forget_batches, forget_documents, prepare_storage
+
+__all__ = [
+    "DOCUMENT_KINDS",
+    "SOURCE_KINDS",
+    "KnownLayout",
+    "NewDocument",
+    "NewFrame",
+    "find_own_source",
+    "forget_batches",
+    "forget_documents",
+    "hash_layout",
+    "know_layout",
+    "know_source",
+    "know_sources",
+    "prepare_storage",
+    "record_batch",
+    "record_document",
+    "record_fact",
+    "record_frames",
+]
