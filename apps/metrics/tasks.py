@@ -12,3 +12,13 @@ def prepare_storage() -> None:
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def forget_documents() -> None:
     services.forget_documents(read_now())
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def roll_up() -> None:
+    services.roll_up(now=read_now())
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_history() -> None:
+    services.forget_history(now=read_now())

@@ -1,6 +1,7 @@
 from celery import shared_task
 
 from apps.clients.published import ClientChanged, MaintenanceChanged, PresenceChanged
+from apps.core.clock import read_now
 from apps.core.wakeups import wake_worker
 from apps.tests import services
 
@@ -28,3 +29,8 @@ def queue_choice(_event: PresenceChanged | ClientChanged) -> None:
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def close_overdue_runs() -> None:
     services.close_overdue_runs()
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_results() -> None:
+    services.forget_results(now=read_now())

@@ -47,7 +47,8 @@ def summarise_groups(group: Whole, values: Numbers) -> Groups:
     if group.shape != values.shape:
         raise ValueError("group and values must be equally long")
     order = np.lexsort((values, group))
-    group, values = group[order], values[order]
+    # Adding 0 makes one zero of both.
+    group, values = group[order], values[order] + 0.0
     starts = np.flatnonzero(np.diff(group, prepend=group[:1] - 1))
     count = np.diff(starts, append=len(group))
     if len(starts) == 0:

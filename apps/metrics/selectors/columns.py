@@ -76,7 +76,7 @@ def cut_columns(
             column.last_at = at
             if layout_id not in guess.layout_ids:
                 others.add(layout_id)
-            elif numbers[0] is not None:
+            elif numbers[-1] is not None:
                 column.flat.extend((at.timestamp(), *numbers))
         for layout in Layout.objects.filter(id__in=others):
             if key not in layout.keys:
@@ -85,7 +85,7 @@ def cut_columns(
             for source_id, _layout_id, at, *numbers in fetch(
                 older, columns, layout.keys.index(key)
             ):
-                if numbers[0] is not None:
+                if numbers[-1] is not None:
                     found[source_id].flat.extend((at.timestamp(), *numbers))
     return found
 
@@ -116,17 +116,8 @@ def fetch(rows: "QuerySet[Any]", columns: tuple[str, ...], index: int) -> Iterat
 
 
 def as_buckets(table: Numbers) -> Buckets:
-    """Rollup rows as buckets; those where nothing was measured are left out."""
-    kept = table[table[:, 1] > 0]
-    return Buckets(
-        start=kept[:, 0],
-        count=kept[:, 1].astype(np.int64),
-        minimum=kept[:, 2],
-        mean=kept[:, 3],
-        maximum=kept[:, 4],
-        p50=kept[:, 5],
-        p95=kept[:, 6],
-    )
+    start, count, minimum, mean, maximum, p50, p95 = table.T
+    return Buckets(start, count.astype(np.int64), minimum, mean, maximum, p50, p95)
 
 
 def find_rolled_until(column: Column, step_seconds: int, start: datetime) -> datetime:

@@ -14,7 +14,13 @@ from apps.metrics.services.recording import (
     record_fact,
     record_frames,
 )
-from apps.metrics.services.retention import forget_batches, forget_documents, prepare_storage
+from apps.metrics.services.retention import (
+    forget_batches,
+    forget_documents,
+    forget_history,
+    prepare_storage,
+)
+from apps.metrics.services.rollups import rebuild_rollups, roll_up
 
 __all__ = [
     "DOCUMENT_KINDS",
@@ -25,13 +31,16 @@ __all__ = [
     "find_own_source",
     "forget_batches",
     "forget_documents",
+    "forget_history",
     "hash_layout",
     "know_layout",
     "know_source",
     "know_sources",
     "prepare_storage",
+    "rebuild_rollups",
     "record_batch",
     "record_document",
     "record_fact",
     "record_frames",
+    "roll_up",
 ]

@@ -1,13 +1,41 @@
 """Forgetting what is older than it has to be kept, in slices that hold no lock for long."""
 
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import transaction
+import structlog
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
-from apps.metrics.models import BatchMark, Document, IngestBatch
-from apps.metrics.writers import ensure_partitions
+from apps.configuration.selectors import read_settings
+from apps.core.clock import EPOCH
+from apps.metrics.algorithms.tiers import (
+    DAY_SECONDS,
+    FIVE_MINUTES_SECONDS,
+    HOUR_SECONDS,
+    floor_day,
+)
+from apps.metrics.models import Arrival, BatchMark, DirtyBucket, Document, IngestBatch, Source
+from apps.metrics.services.rollups import sort_arrivals
+from apps.metrics.writers import (
+    delete_frames,
+    delete_rollups,
+    drop_partition,
+    ensure_partitions,
+    list_partition_days,
+)
 
+logger = structlog.get_logger(__name__)
+
+BUDGET_SECONDS = 2.0
+RAW_SETTING = "raw_retention_days"
+ROLLUP_SETTINGS = {
+    FIVE_MINUTES_SECONDS: "five_minute_retention_days",
+    HOUR_SECONDS: "hour_retention_days",
+    DAY_SECONDS: "day_retention_days",
+}
 BATCH_LIFE = timedelta(days=8)
 BATCHES_PER_TRANSACTION = 1000
 DOCUMENT_LIFE = timedelta(hours=1)
@@ -46,3 +74,51 @@ def forget_batches(before: datetime) -> int:
     BatchMark.objects.filter(batch_id__in=ids).delete()
     IngestBatch.objects.filter(id__in=ids).delete()
     return len(ids)
+
+
+def forget_history(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> int:
+    """How many partitions and slices of rows older than their settings say were forgotten.
+
+    Whole UTC days go. After about `budget_seconds` the rest is left for the next call. Frames that
+    a rollup does not know yet are kept until it does. Not inside a transaction.
+    """
+    end = time.monotonic() + budget_seconds
+    days = read_settings([RAW_SETTING, *ROLLUP_SETTINGS.values()])
+    cuts = {name: floor_day(now - timedelta(days=int(str(kept)))) for name, kept in days.items()}
+    before = find_forgettable(cuts[RAW_SETTING], now)
+    forgotten = forget_partitions(before)
+    for delete_slice in list_slices(cuts, before):
+        while time.monotonic() < end and delete_slice():
+            forgotten += 1
+    return forgotten
+
+
+def find_forgettable(cut: datetime, now: datetime) -> datetime:
+    """Until when frames may be forgotten: `cut`, or before the first day with a dirty bucket."""
+    newest = Arrival.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    while sort_arrivals(now):
+        pass
+    if Arrival.objects.filter(id__lte=newest).exists():
+        # Another worker is at them, and what they make dirty is not known yet.
+        return EPOCH
+    dirty = DirtyBucket.objects.filter(at__lt=cut).order_by("at").values_list("at", flat=True)
+    oldest = dirty.first()
+    if oldest is None:
+        return cut
+    logger.warning("frames_kept_for_rollups", since=oldest.isoformat())
+    return floor_day(oldest)
+
+
+def forget_partitions(before: datetime) -> int:
+    """How many partitions of days before then were dropped."""
+    last = before.date()
+    return sum(drop_partition(day) for day in list_partition_days() if day < last)
+
+
+def list_slices(cuts: dict[str, datetime], before: datetime) -> Iterator[Callable[[], int]]:
+    """What deletes a slice each time it is called, and returns 0 when nothing is left."""
+    for step, setting in ROLLUP_SETTINGS.items():
+        yield partial(delete_rollups, step, cuts[setting])
+    if connection.vendor != "postgresql":
+        for source_id in Source.objects.order_by("id").values_list("id", flat=True):
+            yield partial(delete_frames, source_id, before)

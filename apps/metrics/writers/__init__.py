@@ -1,5 +1,6 @@
 """The only database-specific code: bulk writes, and the daily partitions of PostgreSQL."""
 
+from apps.metrics.writers.forgetting import delete_frames, delete_rollups
 from apps.metrics.writers.frames import (
     FrameKey,
     FrameRow,
@@ -8,7 +9,11 @@ from apps.metrics.writers.frames import (
     record_news,
     upsert_latest,
 )
-from apps.metrics.writers.partitions import ensure_partitions
+from apps.metrics.writers.partitions import (
+    drop_partition,
+    ensure_partitions,
+    list_partition_days,
+)
 from apps.metrics.writers.rollups import (
     DirtyMark,
     RollupRow,
@@ -22,10 +27,14 @@ __all__ = [
     "FrameKey",
     "FrameRow",
     "RollupRow",
+    "delete_frames",
+    "delete_rollups",
+    "drop_partition",
     "ensure_partitions",
     "insert_batch",
     "insert_frames",
     "insert_rollups",
+    "list_partition_days",
     "mark_dirty",
     "note_kept_frames",
     "record_news",

@@ -85,9 +85,10 @@ def encode_array(column: Sequence[float | None]) -> Any:
 
 
 def mark_dirty(marks: Iterable[DirtyMark]) -> None:
-    """Note buckets as dirty; one that is noted already gets its next revision.
+    """Note buckets as dirty; one that a worker has claimed already gets its next revision.
 
-    Waits for a worker that is just removing one of the notes, and then makes it anew.
+    Waits for a worker that is just claiming or removing one of the notes, and then changes or makes
+    it anew. A note that was never claimed need not change: who claims it reads the frames later.
     """
     # In the order of their keys, so that two workers never wait for each other in a circle.
     for part in split(sorted(marks)):
@@ -97,7 +98,8 @@ def mark_dirty(marks: Iterable[DirtyMark]) -> None:
                 f"INSERT INTO metrics_dirtybucket ({DIRTY_COLUMNS})"  # noqa: S608 - as above
                 f" VALUES {', '.join(['(%s, %s, %s, %s, %s, 0)'] * len(part))}"
                 " ON CONFLICT (source_id, step, at) DO UPDATE SET"
-                " revision = metrics_dirtybucket.revision + 1",
+                " revision = metrics_dirtybucket.revision + 1"
+                " WHERE metrics_dirtybucket.claimed_until > metrics_dirtybucket.due_at",
                 parameters,
             )
 

@@ -13,6 +13,7 @@ from apps.tests.services.planning import close_overdue_runs, plan_runs
 from apps.tests.services.quotas import remove_quota, set_quota
 from apps.tests.services.rehearsal import rehearse_test
 from apps.tests.services.results import NewResult, mark_running, record_result
+from apps.tests.services.retention import forget_results
 from apps.tests.services.running import run_now, stop_runs
 from apps.tests.services.selection import choose_clients, choose_clients_everywhere
 from apps.tests.services.starter import create_starter_tests
@@ -30,6 +31,7 @@ __all__ = [
     "create_starter_tests",
     "create_test",
     "delete_test",
+    "forget_results",
     "grant_lease",
     "mark_running",
     "pause_test",

@@ -1,0 +1,260 @@
+"""Keeping the rollups: which buckets have frames that theirs does not know, and recomputing them.
+
+An upload commits an `Arrival` with its frames. `sort_arrivals` turns arrivals into dirty buckets.
+A bucket that has ended is claimed, recomputed from all its frames, and its mark removed only if it
+is still of the revision that was claimed: then no frame can have been missed. Any number of workers
+may do all of this at once; what a killed one leaves is claimed again after a minute.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from django.db import transaction
+
+from apps.core.clock import EPOCH
+from apps.metrics.algorithms.rollups import FrameTable, roll_up_tables
+from apps.metrics.algorithms.tiers import (
+    DAY_SECONDS,
+    FIVE_MINUTES_SECONDS,
+    HOUR_SECONDS,
+    STEPS_SECONDS,
+    find_end,
+    floor_moment,
+)
+from apps.metrics.models import Arrival, DirtyBucket, Frame, Layout, Rollup, Source
+from apps.metrics.writers import (
+    DirtyMark,
+    RollupRow,
+    insert_rollups,
+    mark_dirty,
+    note_kept_frames,
+)
+
+BUDGET_SECONDS = 2.0
+ARRIVALS_PER_TRANSACTION = 500
+CLAIM_LIFE = timedelta(seconds=60)
+ROWS_PER_FETCH = 2000
+# So long after its end, or after the first late frame, a bucket is recomputed: what comes meanwhile
+# costs nothing more.
+SETTLE = {
+    FIVE_MINUTES_SECONDS: timedelta(seconds=30),
+    HOUR_SECONDS: timedelta(minutes=2),
+    DAY_SECONDS: timedelta(minutes=10),
+}
+# At midnight the days of all sources end; their work is spread over the next hour.
+DAYS_SPREAD = timedelta(hours=1)
+SPREAD_PARTS = 60
+# So many buckets are recomputed at a time; what they read must fit into memory.
+CLAIMS = {FIVE_MINUTES_SECONDS: 50, HOUR_SECONDS: 5, DAY_SECONDS: 1}
+
+# The columns of each layout by the bucket of a source.
+Rolled = dict[int, tuple[list[float | None], ...]]
+BucketKey = tuple[int, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A dirty bucket as it was when this worker took it."""
+
+    id: int
+    source_id: int
+    at: datetime
+    revision: int
+
+    @property
+    def bucket(self) -> BucketKey:
+        return (self.source_id, self.at)
+
+
+def roll_up(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> int:
+    """How many due buckets were recomputed in about `budget_seconds`; the rest waits for the next.
+
+    Each transaction is short, also on SQLite, because frames are read outside of them.
+    """
+    end = time.monotonic() + budget_seconds
+    while time.monotonic() < end and sort_arrivals(now):
+        pass
+    recomputed = 0
+    waiting = list(STEPS_SECONDS)
+    while waiting and time.monotonic() < end:
+        # In turn, so that a crowd of one step does not keep the others waiting.
+        step = waiting.pop(0)
+        if count := recompute_some(step, now):
+            recomputed += count
+            waiting.append(step)
+    return recomputed
+
+
+def rebuild_rollups(*, now: datetime, since: datetime = EPOCH) -> int:
+    """How many buckets were recomputed: all since then that have frames, however long it takes.
+
+    Buckets whose frames are no longer kept stay as they are.
+    """
+    with transaction.atomic():
+        note_kept_frames(since)
+    # What has ended is recomputed now, though it were due only in a while.
+    far = now + SETTLE[DAY_SECONDS] + DAYS_SPREAD
+    recomputed = 0
+    while sort_arrivals(now):
+        pass
+    for step in STEPS_SECONDS:
+        while count := recompute_some(step, now, due_until=far):
+            recomputed += count
+    return recomputed
+
+
+@transaction.atomic
+def sort_arrivals(now: datetime) -> int:
+    """How many arrivals became dirty buckets: a slice, the oldest first."""
+    rows = Arrival.objects.select_for_update(skip_locked=True).order_by("id")
+    arrivals = list(rows[:ARRIVALS_PER_TRANSACTION])
+    slots = {
+        (int(source_id), slot)
+        for arrival in arrivals
+        for source_id, numbers in arrival.slots.items()
+        for slot in numbers
+    }
+    mark_dirty(list_marks(slots, now))
+    Arrival.objects.filter(id__in=[arrival.id for arrival in arrivals]).delete()
+    return len(arrivals)
+
+
+def list_marks(slots: Iterable[tuple[int, int]], now: datetime) -> set[DirtyMark]:
+    """The buckets of every step that hold those five minutes."""
+    marks = set()
+    for source_id, slot in slots:
+        moment = EPOCH + timedelta(seconds=slot * FIVE_MINUTES_SECONDS)
+        for step in STEPS_SECONDS:
+            at = floor_moment(moment, step)
+            marks.add(DirtyMark(source_id, step, at, find_due(source_id, step, at, now)))
+    return marks
+
+
+def find_due(source_id: int, step: int, at: datetime, now: datetime) -> datetime:
+    due_at = max(find_end(at, step), now) + SETTLE[step]
+    if step == DAY_SECONDS:
+        due_at += DAYS_SPREAD * (source_id % SPREAD_PARTS) / SPREAD_PARTS
+    return due_at
+
+
+def recompute_some(step: int, now: datetime, *, due_until: datetime | None = None) -> int:
+    """How many buckets of the step that were due have been worked through: a slice."""
+    claims = claim_buckets(step, now, due_until or now)
+    if claims:
+        store_rollups(step, claims, compute_rollups(step, claims), now)
+    return len(claims)
+
+
+@transaction.atomic
+def claim_buckets(step: int, now: datetime, due_until: datetime) -> list[Claim]:
+    """Buckets that have ended: a reader takes a rollup as the end of what it must add up itself."""
+    due = DirtyBucket.objects.filter(
+        step=step,
+        due_at__lte=due_until,
+        claimed_until__lte=due_until,
+        at__lte=now - timedelta(seconds=step),
+    )
+    rows = due.order_by("due_at", "at", "source_id").select_for_update(skip_locked=True)
+    columns = ("id", "source_id", "at", "revision")
+    claims = [Claim(*row) for row in rows.values_list(*columns)[: CLAIMS[step]]]
+    DirtyBucket.objects.filter(id__in=[claim.id for claim in claims]).update(
+        claimed_until=now + CLAIM_LIFE
+    )
+    return claims
+
+
+def compute_rollups(step: int, claims: Sequence[Claim]) -> dict[BucketKey, Rolled]:
+    """What the frames of each bucket add up to."""
+    by_moment: dict[datetime, list[int]] = defaultdict(list)
+    for claim in claims:
+        by_moment[claim.at].append(claim.source_id)
+    found = {}
+    for at, source_ids in by_moment.items():
+        for source_id, tables in read_tables(source_ids, at, find_end(at, step)).items():
+            found[(source_id, at)] = roll_up_tables(tables)
+    return found
+
+
+def read_tables(
+    source_ids: Sequence[int], start: datetime, end: datetime
+) -> dict[int, list[FrameTable]]:
+    """The values of the sources' frames in [start, end), by layout."""
+    rows = Frame.objects.filter(source_id__in=source_ids, at__gte=start, at__lt=end).order_by()
+    pending: dict[tuple[int, int], list[list[float | None]]] = defaultdict(list)
+    parts: dict[tuple[int, int], list[np.ndarray[tuple[int, int], np.dtype[np.float64]]]]
+    parts = defaultdict(list)
+    columns = rows.values_list("source_id", "layout_id", "values")
+    for source_id, layout_id, values in columns.iterator(chunk_size=ROWS_PER_FETCH):
+        name = (source_id, layout_id)
+        pending[name].append(values)
+        if len(pending[name]) >= ROWS_PER_FETCH:
+            # Doubles instead of objects, before there are many of them.
+            parts[name].append(np.array(pending.pop(name), dtype=np.float64))
+    for name, lists in pending.items():
+        parts[name].append(np.array(lists, dtype=np.float64))
+    found: dict[int, list[FrameTable]] = defaultdict(list)
+    layouts = Layout.objects.in_bulk({layout_id for _source_id, layout_id in parts})
+    for (source_id, layout_id), arrays in parts.items():
+        table = FrameTable(layout_id, layouts[layout_id].keys, np.concatenate(arrays))
+        found[source_id].append(table)
+    return found
+
+
+@transaction.atomic
+def store_rollups(
+    step: int, claims: Sequence[Claim], found: Mapping[BucketKey, Rolled], now: datetime
+) -> None:
+    """Replace the rollups of the claims that nothing touched meanwhile, and remove their marks."""
+    unchanged = lock_unchanged(claims)
+    done = [claim for claim in claims if claim.id in unchanged]
+    sources = Source.objects.select_for_update(no_key=True).order_by("id")
+    wanted = {claim.source_id for claim in done}
+    present = set(sources.filter(id__in=wanted).values_list("id", flat=True))
+    kept = count_kept(step, done)
+    rows = []
+    for claim in done:
+        rolled = found.get(claim.bucket, {})
+        # Frames only ever become fewer when they are forgotten: then the rollup knows more.
+        if claim.source_id not in present or count_values(rolled) < kept.get(claim.bucket, 0):
+            continue
+        if claim.bucket in kept:
+            Rollup.objects.filter(source_id=claim.source_id, step=step, at=claim.at).delete()
+        rows += [
+            RollupRow(claim.source_id, step, claim.at, layout_id, columns)
+            for layout_id, columns in rolled.items()
+        ]
+    insert_rollups(rows)
+    done_ids = {claim.id for claim in done}
+    DirtyBucket.objects.filter(id__in=done_ids).delete()
+    changed = [claim.id for claim in claims if claim.id not in done_ids]
+    DirtyBucket.objects.filter(id__in=changed).update(claimed_until=now)
+
+
+def lock_unchanged(claims: Sequence[Claim]) -> set[int]:
+    """The ids of the marks that are as they were claimed; they stay so until the commit."""
+    revisions = {claim.id: claim.revision for claim in claims}
+    # In the order of `mark_dirty`, so that nobody waits in a circle.
+    rows = DirtyBucket.objects.filter(id__in=revisions).order_by("source_id", "step", "at")
+    held = rows.select_for_update().values_list("id", "revision")
+    return {id for id, revision in held if revisions[id] == revision}
+
+
+def count_kept(step: int, claims: Sequence[Claim]) -> dict[BucketKey, float]:
+    """How many values the present rollup of each bucket was made of; only of those there are."""
+    rows = Rollup.objects.filter(
+        step=step,
+        source_id__in={claim.source_id for claim in claims},
+        at__in={claim.at for claim in claims},
+    )
+    kept: dict[BucketKey, float] = defaultdict(float)
+    for source_id, at, count in rows.values_list("source_id", "at", "count"):
+        kept[(source_id, at.astimezone(UTC))] += sum(number or 0 for number in count)
+    return kept
+
+
+def count_values(rolled: Rolled) -> float:
+    return sum(number or 0 for columns in rolled.values() for number in columns[0])
