@@ -14,8 +14,8 @@ OTHER_KEY = "net.rtt.median"
 COUNTER = "system.network.io{direction=receive}"
 
 
-def make_source(subject="", kind="host"):
-    return Source.objects.create(client=make_client(), kind=kind, subject=subject)
+def make_source(name="probe-1"):
+    return Source.objects.create(client=make_client(name), kind="host")
 
 
 def store_frames(source, rows, keys=(KEY,), first_seq=0):

@@ -76,7 +76,8 @@ def interpolate_rank(values: Numbers, starts: Whole, count: Whole, share: float)
     weight = rank - below
     lower = values[starts + below]
     upper = values[starts + np.minimum(below + 1, count - 1)]
-    return np.clip(lower * (1 - weight) + upper * weight, lower, upper)
+    found: Numbers = np.clip(lower * (1 - weight) + upper * weight, lower, upper)
+    return found
 
 
 def bucket_series(at: Numbers, values: Numbers, step_seconds: float) -> Buckets:

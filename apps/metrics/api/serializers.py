@@ -79,3 +79,36 @@ class DocumentSerializer(serializers.Serializer[Any]):
     document = serializers.JSONField(
         source="body", help_text="As the agent wrote it; docs/wire.md names its fields."
     )
+
+
+class TierSerializer(serializers.Serializer[Any]):
+    """A part of what is stored. Rows and bytes are the database's own estimates."""
+
+    name = serializers.CharField(help_text="raw, 5m, 1h, 1d, results or other.")
+    title = serializers.CharField()
+    step_seconds = serializers.IntegerField(help_text="Length of its buckets; 0 without any.")
+    rows = serializers.IntegerField()
+    bytes = serializers.IntegerField(help_text="With indexes.")
+    oldest_at = serializers.DateTimeField(allow_null=True)
+    newest_at = serializers.DateTimeField(allow_null=True)
+    kept_days = serializers.IntegerField(help_text="After so many days it is forgotten.")
+    bytes_per_day = serializers.FloatField(
+        allow_null=True, help_text="Growth since the oldest; null in the first six hours."
+    )
+
+
+class StorageSerializer(serializers.Serializer[Any]):
+    """What the history occupies and how long the disk lasts; at most a minute old."""
+
+    tiers = TierSerializer(many=True)
+    database_bytes = serializers.IntegerField()
+    free_bytes = serializers.IntegerField(
+        allow_null=True, help_text="Null when the database's disk cannot be seen from the server."
+    )
+    bytes_per_day = serializers.FloatField(
+        allow_null=True, help_text="Growth until the tiers are as old as they are kept."
+    )
+    days_left = serializers.FloatField(allow_null=True)
+    reason = serializers.CharField(
+        allow_blank=True, help_text="Why `days_left` is null; empty when it is a number."
+    )

@@ -5,7 +5,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts.policy import Permission
 from apps.clients.selectors import get_client
+from apps.core.clock import read_now
 from apps.metrics.api.serializers import (
     DocumentQuery,
     DocumentSerializer,
@@ -13,9 +15,10 @@ from apps.metrics.api.serializers import (
     MetricSerializer,
     SourceQuery,
     SourceSerializer,
+    StorageSerializer,
 )
 from apps.metrics.catalogue import METRICS
-from apps.metrics.selectors import get_document, list_host_values
+from apps.metrics.selectors import get_document, list_host_values, read_storage
 
 
 class MetricListView(APIView):
@@ -102,3 +105,41 @@ class DocumentView(APIView):
         wanted = query.validated_data
         document = get_document(client.id, wanted["kind"], wanted.get("at"))
         return Response(DocumentSerializer(document).data)
+
+
+STORAGE_EXAMPLE = {
+    "tiers": [
+        {
+            "name": "raw",
+            "title": "Measured values",
+            "step_seconds": 0,
+            "rows": 4233600,
+            "bytes": 1270080000,
+            "oldest_at": "2026-01-17T00:00:03Z",
+            "newest_at": "2026-01-31T12:00:01Z",
+            "kept_days": 14,
+            "bytes_per_day": 87591724.1,
+        }
+    ],
+    "database_bytes": 3221225472,
+    "free_bytes": 53687091200,
+    "bytes_per_day": 121634816.0,
+    "days_left": None,
+    "reason": "All that will be kept fits on the disk.",
+}
+
+
+class StorageView(APIView):
+    read_permission = Permission.ADMINISTER
+
+    @extend_schema(
+        tags=["metrics"],
+        summary="Show how much disk the history uses, and how long the disk lasts",
+        description="By tier: measured values, kept buckets, runs and results, all else. "
+        "Settings of the group retention say how long each is kept.",
+        operation_id="storage_read",
+        responses=StorageSerializer,
+        examples=[OpenApiExample("storage", value=STORAGE_EXAMPLE, response_only=True)],
+    )
+    def get(self, _request: Request) -> Response:
+        return Response(StorageSerializer(read_storage(read_now())).data)

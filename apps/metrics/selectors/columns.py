@@ -111,8 +111,7 @@ def guess_places(source_ids: Iterable[int], key: str) -> Iterator[Guess]:
 def fetch(rows: "QuerySet[Any]", columns: tuple[str, ...], index: int) -> Iterator[tuple[Any, ...]]:
     numbers = {f"{column}_number": ElementAt(column, index) for column in columns}
     cut = rows.annotate(**numbers).values_list("source_id", "layout_id", "at", *numbers)
-    # Named cursors cost two crossings more; what is read here is bounded by the callers.
-    return cut.iterator(chunk_size=ROWS_PER_FETCH)
+    yield from cut.iterator(chunk_size=ROWS_PER_FETCH)
 
 
 def as_buckets(table: Numbers) -> Buckets:

@@ -168,13 +168,13 @@ def read_free(folder: Path, unused_bytes: int) -> int | None:
         return None
 
 
-def ask(statement: str, *parameters: object) -> tuple[Any, ...]:
+def ask(statement: str, *parameters: str | int) -> tuple[Any, ...]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         row: tuple[Any, ...] = cursor.fetchone()
     return row
 
 
-def ask_moment(statement: str, *parameters: object) -> datetime | None:
+def ask_moment(statement: str, *parameters: str | int) -> datetime | None:
     stored = ask(statement, *parameters)[0]
     return None if stored is None else read_moment(stored)

@@ -17,6 +17,7 @@ from django.db import transaction
 
 from apps.core.clock import EPOCH
 from apps.metrics.algorithms.rollups import FrameTable, roll_up_tables
+from apps.metrics.algorithms.series import Numbers
 from apps.metrics.algorithms.tiers import (
     DAY_SECONDS,
     FIVE_MINUTES_SECONDS,
@@ -67,7 +68,7 @@ class Claim:
 
     @property
     def bucket(self) -> BucketKey:
-        return (self.source_id, self.at)
+        return (self.source_id, self.at.astimezone(UTC))
 
 
 def roll_up(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> int:
@@ -169,38 +170,51 @@ def claim_buckets(step: int, now: datetime, due_until: datetime) -> list[Claim]:
 
 def compute_rollups(step: int, claims: Sequence[Claim]) -> dict[BucketKey, Rolled]:
     """What the frames of each bucket add up to."""
-    by_moment: dict[datetime, list[int]] = defaultdict(list)
-    for claim in claims:
-        by_moment[claim.at].append(claim.source_id)
-    found = {}
-    for at, source_ids in by_moment.items():
-        for source_id, tables in read_tables(source_ids, at, find_end(at, step)).items():
-            found[(source_id, at)] = roll_up_tables(tables)
+    found: dict[BucketKey, Rolled] = {}
+    for run in list_runs(step, claims):
+        for bucket, tables in read_tables(step, run).items():
+            found[bucket] = roll_up_tables(tables)
     return found
 
 
-def read_tables(
-    source_ids: Sequence[int], start: datetime, end: datetime
-) -> dict[int, list[FrameTable]]:
-    """The values of the sources' frames in [start, end), by layout."""
-    rows = Frame.objects.filter(source_id__in=source_ids, at__gte=start, at__lt=end).order_by()
-    pending: dict[tuple[int, int], list[list[float | None]]] = defaultdict(list)
-    parts: dict[tuple[int, int], list[np.ndarray[tuple[int, int], np.dtype[np.float64]]]]
-    parts = defaultdict(list)
-    columns = rows.values_list("source_id", "layout_id", "values")
-    for source_id, layout_id, values in columns.iterator(chunk_size=ROWS_PER_FETCH):
-        name = (source_id, layout_id)
+def list_runs(step: int, claims: Sequence[Claim]) -> list[list[Claim]]:
+    """The claims whose buckets follow one another without a gap, together: one reading each."""
+    runs: list[list[Claim]] = []
+    for claim in sorted(claims, key=lambda claim: claim.at):
+        if runs and claim.at <= find_end(runs[-1][-1].at, step):
+            runs[-1].append(claim)
+        else:
+            runs.append([claim])
+    return runs
+
+
+def read_tables(step: int, claims: Sequence[Claim]) -> dict[BucketKey, list[FrameTable]]:
+    """The values of the frames of each bucket, by layout; the buckets follow one another."""
+    wanted = {claim.bucket for claim in claims}
+    rows = Frame.objects.filter(
+        source_id__in={source_id for source_id, _at in wanted},
+        at__gte=claims[0].at,
+        at__lt=find_end(claims[-1].at, step),
+    ).order_by()
+    pending: dict[tuple[BucketKey, int], list[list[float | None]]] = defaultdict(list)
+    parts: dict[tuple[BucketKey, int], list[Numbers]] = defaultdict(list)
+    columns = rows.values_list("source_id", "at", "layout_id", "values")
+    for source_id, at, layout_id, values in columns.iterator(chunk_size=ROWS_PER_FETCH):
+        bucket = (source_id, floor_moment(at, step))
+        if bucket not in wanted:
+            continue
+        name = (bucket, layout_id)
         pending[name].append(values)
         if len(pending[name]) >= ROWS_PER_FETCH:
             # Doubles instead of objects, before there are many of them.
             parts[name].append(np.array(pending.pop(name), dtype=np.float64))
     for name, lists in pending.items():
         parts[name].append(np.array(lists, dtype=np.float64))
-    found: dict[int, list[FrameTable]] = defaultdict(list)
-    layouts = Layout.objects.in_bulk({layout_id for _source_id, layout_id in parts})
-    for (source_id, layout_id), arrays in parts.items():
+    found: dict[BucketKey, list[FrameTable]] = defaultdict(list)
+    layouts = Layout.objects.in_bulk({layout_id for _bucket, layout_id in parts})
+    for (bucket, layout_id), arrays in parts.items():
         table = FrameTable(layout_id, layouts[layout_id].keys, np.concatenate(arrays))
-        found[source_id].append(table)
+        found[bucket].append(table)
     return found
 
 

@@ -1,4 +1,6 @@
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,11 +20,19 @@ from apps.core.http import LAST_MOMENT, LAST_YEAR
 from apps.core.http import MomentField as IsoMomentField
 from apps.metrics.catalogue import Key, parse_key
 from apps.metrics.models import Source
-from apps.metrics.selectors import MAXIMUM_POINTS, find_host_source, read_range
+from apps.metrics.selectors import (
+    MAXIMUM_POINTS,
+    compare_ranges,
+    find_host_source,
+    read_counter_rates,
+    read_range,
+)
 from apps.tests.selectors import get_assignment
 
 DEFAULT_SPAN = timedelta(hours=1)
 DEFAULT_POINTS = 500
+SHIFT_PATTERN = re.compile(r"([1-9]\d{0,3})([hd])")
+LONGEST_SHIFT = timedelta(days=3660)
 
 
 @extend_schema_field({"type": "string", "examples": ["2026-01-31T12:00:00Z", "1769860800"]})
@@ -48,6 +58,28 @@ class MomentField(serializers.Field[datetime, str, str, Any]):
         return moment.isoformat()
 
 
+@extend_schema_field({"type": "string", "examples": ["1d", "7d", "30d"]})
+class ShiftField(serializers.Field[timedelta, str, str, Any]):
+    """A span as whole hours or days: 12h, 7d."""
+
+    default_error_messages = {
+        "invalid": f"must be whole hours or days up to {LONGEST_SHIFT.days}d, such as 1d, 7d or 12h"
+    }
+
+    def to_internal_value(self, text: str) -> timedelta:
+        match = SHIFT_PATTERN.fullmatch(text)
+        if match is None:
+            self.fail("invalid")
+        number = int(match[1])
+        span = timedelta(days=number) if match[2] == "d" else timedelta(hours=number)
+        if span > LONGEST_SHIFT:
+            self.fail("invalid")
+        return span
+
+    def to_representation(self, span: timedelta) -> str:
+        return f"{span // timedelta(hours=1)}h"
+
+
 class SeriesQuery(serializers.Serializer[Any]):
     """Which numbers, of whom, from when to when."""
 
@@ -67,6 +99,12 @@ class SeriesQuery(serializers.Serializer[Any]):
     subject = serializers.CharField(
         required=False, allow_blank=True, max_length=255, help_text="Such as eth0 or /home."
     )
+    compare = ShiftField(
+        required=False, help_text="Also the range that began so much earlier: 1d, 7d, 12h."
+    )
+    rate = serializers.BooleanField(
+        default=False, help_text="Of a counter: its rate per second instead of its count."
+    )
 
     def validate_metric(self, text: str) -> Key:
         key = parse_key(text)
@@ -75,14 +113,54 @@ class SeriesQuery(serializers.Serializer[Any]):
             raise serializers.ValidationError(detail, code="unknown_metric")
         return key
 
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        key: Key = asked["metric"]
+        if asked["rate"] and key.metric.kind != "counter":
+            detail = f"only a counter has a rate; {key.metric.name} is a {key.metric.kind}"
+            raise serializers.ValidationError({"rate": detail}, code="not_a_counter")
+        if asked["rate"] and "compare" in asked:
+            detail = "cannot be asked for together with rate"
+            raise serializers.ValidationError({"compare": detail}, code="with_rate")
+        return asked
+
 
 class SeriesSourceSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     subject = serializers.CharField()
 
 
-class SeriesSerializer(serializers.Serializer[Any]):
+class ColumnsSerializer(serializers.Serializer[Any]):
     """Columns of equal length, oldest first. With step 0 every point is one measured value."""
+
+    step_seconds = serializers.IntegerField(help_text="Length of a bucket; 0 for single values.")
+    tier = serializers.CharField(
+        help_text="Where the numbers come from: raw, 5m, 1h or 1d (the kept buckets)."
+    )
+    is_estimated = serializers.BooleanField(
+        help_text="Some buckets were put together from kept ones: their p50 and p95 are estimates."
+    )
+    at = serializers.ListField(
+        child=serializers.FloatField(), help_text="Unix seconds (of a bucket: its begin)."
+    )
+    count = serializers.ListField(child=serializers.IntegerField())
+    minimum = serializers.ListField(child=serializers.FloatField())
+    mean = serializers.ListField(child=serializers.FloatField())
+    maximum = serializers.ListField(child=serializers.FloatField())
+    p50 = serializers.ListField(child=serializers.FloatField())
+    p95 = serializers.ListField(child=serializers.FloatField())
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """(now - earlier) / earlier; null when one is missing or the earlier is 0."""
+
+    mean = serializers.FloatField(allow_null=True)
+    p50 = serializers.FloatField(allow_null=True)
+    p95 = serializers.FloatField(allow_null=True)
+    maximum = serializers.FloatField(allow_null=True)
+
+
+class SeriesSerializer(ColumnsSerializer):
+    """One metric over time, and on request the same range of an earlier time."""
 
     metric = serializers.CharField()
     unit = serializers.CharField()
@@ -91,15 +169,10 @@ class SeriesSerializer(serializers.Serializer[Any]):
     test = serializers.UUIDField(allow_null=True)
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
-    step_seconds = serializers.IntegerField(help_text="Length of a bucket; 0 for single values.")
-    at = serializers.ListField(
-        child=serializers.FloatField(), help_text="Unix seconds (of a bucket: its begin)."
+    earlier = ColumnsSerializer(
+        required=False, help_text="With compare: moved by the shift, so that both draw together."
     )
-    count = serializers.ListField(child=serializers.IntegerField())
-    minimum = serializers.ListField(child=serializers.FloatField())
-    mean = serializers.ListField(child=serializers.FloatField())
-    maximum = serializers.ListField(child=serializers.FloatField())
-    p95 = serializers.ListField(child=serializers.FloatField())
+    change = ChangeSerializer(required=False, help_text="With compare: of the whole ranges.")
 
 
 EXAMPLE = OpenApiExample(
@@ -113,12 +186,38 @@ EXAMPLE = OpenApiExample(
         "start": "2026-01-31T12:00:00Z",
         "end": "2026-01-31T13:00:00Z",
         "step_seconds": 60,
+        "tier": "raw",
+        "is_estimated": False,
         "at": [1769860800.0, 1769860860.0],
         "count": [12, 11],
         "minimum": [0.0101, 0.0102],
         "mean": [0.0114, 0.0110],
         "maximum": [0.0190, 0.0131],
+        "p50": [0.0112, 0.0109],
         "p95": [0.0168, 0.0127],
+    },
+    response_only=True,
+)
+RATE_EXAMPLE = OpenApiExample(
+    "bytes per second out of a counter, over a quarter of a year",
+    value={
+        "metric": "system.network.io{direction=receive}",
+        "unit": "By/s",
+        "source": {"kind": "interface", "subject": "eth0"},
+        "client": "7f7c7c0e-0f55-4a7e-a9ef-2d1f5f4f6a02",
+        "test": None,
+        "start": "2026-01-01T00:00:00Z",
+        "end": "2026-04-01T00:00:00Z",
+        "step_seconds": 86400,
+        "tier": "1d",
+        "is_estimated": True,
+        "at": [1767312000.0],
+        "count": [1],
+        "minimum": [12500.0],
+        "mean": [12500.0],
+        "maximum": [12500.0],
+        "p50": [12500.0],
+        "p95": [12500.0],
     },
     response_only=True,
 )
@@ -129,11 +228,13 @@ class SeriesViewSet(ViewSet):
         tags=["metrics"],
         summary="Read the values of one metric over time",
         description="Of a test on a client, or of the client's own host. Single values where they "
-        "fit into `points`, else buckets with count, minimum, mean, maximum and 95th percentile.",
+        "fit into `points`, else buckets with count, minimum, mean, maximum, median and 95th "
+        "percentile. Long ranges come from buckets that are kept (`tier`); a bucket that was kept "
+        "is whole, also where the range begins or ends inside it.",
         operation_id="series_read",
         parameters=[SeriesQuery],
         responses=SeriesSerializer,
-        examples=[EXAMPLE],
+        examples=[EXAMPLE, RATE_EXAMPLE],
     )
     def list(self, request: Request) -> Response:
         query = SeriesQuery(data=request.query_params)
@@ -143,19 +244,40 @@ class SeriesViewSet(ViewSet):
         start = asked.get("start") or end - DEFAULT_SPAN
         text = request.query_params["metric"].strip()
         source = find_series_source(request.user, asked, text)
-        points = asked["points"]
-        values = read_range(source_id=source.id, key=text, start=start, end=end, points=points)
+        unit = asked["metric"].metric.unit
         answer = {
             "metric": text,
-            "unit": asked["metric"].metric.unit,
+            "unit": f"{unit}/s" if asked["rate"] else unit,
             "source": {"kind": source.kind, "subject": source.subject},
             "client": asked["client"],
             "test": asked.get("test"),
             "start": start,
             "end": end,
-            **asdict(values),
+            **read_columns(asked, source_id=source.id, key=text, start=start, end=end),
         }
         return Response(answer)
+
+
+def read_columns(
+    asked: Mapping[str, Any], *, source_id: int, key: str, start: datetime, end: datetime
+) -> dict[str, Any]:
+    """The numbers of the answer: of the range, of its counter's rates, or beside the earlier."""
+    if "compare" in asked:
+        comparison = compare_ranges(
+            source_id=source_id,
+            key=key,
+            start=start,
+            end=end,
+            points=asked["points"],
+            shift=asked["compare"],
+        )
+        return {
+            **asdict(comparison.current),
+            "earlier": asdict(comparison.earlier),
+            "change": comparison.change,
+        }
+    read = read_counter_rates if asked["rate"] else read_range
+    return asdict(read(source_id=source_id, key=key, start=start, end=end, points=asked["points"]))
 
 
 def find_series_source(user: AnyUser, asked: dict[str, Any], key: str) -> Source:

@@ -1,0 +1,166 @@
+"""Fills a server with a day of frames and a year of rollups, and times reading them in its process.
+
+Runs inside the server's environment; prints one JSON object.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import connection
+
+from apps.clients.models import Client
+from apps.clients.services import enrol_client, issue_enrolment_token
+from apps.core.clock import read_now
+from apps.metrics.algorithms.tiers import floor_day
+from apps.metrics.fields import ElementAt
+from apps.metrics.models import Latest, Source
+from apps.metrics.selectors import read_latest, read_range, read_ranges
+from apps.metrics.services import hash_layout, know_layout, know_source
+from apps.metrics.writers import FrameRow, ensure_partitions, insert_frames, upsert_latest
+
+CLIENTS = 116
+FRAMES = 1440
+METRICS = 60
+YEAR_CLIENTS = 50
+KEYS = tuple(f"system.cpu.utilization{{cpu={core}}}" for core in range(METRICS))
+POOL_ROWS = 1000
+
+MAKE_POOL = """
+CREATE TABLE benchmark_pool AS
+SELECT number, %s::float8[] AS count,
+       ARRAY[{numbers}]::float8[] AS minimum, ARRAY[{numbers}]::float8[] AS mean,
+       ARRAY[{numbers}]::float8[] AS maximum, ARRAY[{numbers}]::float8[] AS p50,
+       ARRAY[{numbers}]::float8[] AS p95
+FROM generate_series(0, %s) AS number
+"""
+FILL_ROLLUPS = """
+INSERT INTO metrics_rollup
+  (source_id, step, at, layout_id, count, minimum, mean, maximum, p50, p95)
+SELECT source_id, %s, moment, %s, count, minimum, mean, maximum, p50, p95
+FROM unnest(%s::bigint[]) AS source_id,
+     generate_series(%s::timestamptz, %s::timestamptz, make_interval(secs => %s)) AS moment
+JOIN LATERAL (SELECT (extract(epoch FROM moment) / 300)::bigint AS slot) AS slots ON TRUE
+JOIN benchmark_pool ON number = (slot + source_id * 37) %% %s
+"""
+
+
+def main() -> None:
+    now = read_now()
+    source_ids = make_sources()
+    layout_id = know_layout(hash_layout(KEYS), list(KEYS)).id
+    written_seconds = fill_frames(source_ids, layout_id, now)
+    fill_rollups(source_ids[:YEAR_CLIENTS], layout_id, floor_day(now))
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    report = {
+        "frames_seconds": written_seconds,
+        "bytes_per_sample": measure_bytes() / (CLIENTS * FRAMES * METRICS),
+        "client": str(Source.objects.get(id=source_ids[0]).client_id),
+        "milliseconds": measure_reads(source_ids, now, int(sys.argv[1])),
+    }
+    sys.stdout.write(json.dumps(report) + "\n")
+
+
+def make_sources() -> list[int]:
+    _token, secret = issue_enrolment_token(name="history", max_uses=CLIENTS)
+    for number in range(CLIENTS):
+        enrol_client(
+            token_secret=secret,
+            name=f"client-{number}",
+            agent_version="1",
+            inventory={},
+            address="127.0.0.1",
+        )
+    client_ids = Client.objects.order_by("name").values_list("id", flat=True)
+    return [know_source(client_id, "cpu", "") for client_id in client_ids]
+
+
+def fill_frames(source_ids: Sequence[int], layout_id: int, now: datetime) -> float:
+    """Seconds that writing took, upload by upload: ten minutes of one client each."""
+    ensure_partitions(now)
+    values = np.random.default_rng(1).lognormal(size=(FRAMES, METRICS)).round(6).tolist()
+    began = time.perf_counter()
+    for source_id in source_ids:
+        for start in range(0, FRAMES, 10):
+            rows = [
+                FrameRow(
+                    source_id=source_id,
+                    at=now - timedelta(minutes=FRAMES - number),
+                    seq=number,
+                    layout_id=layout_id,
+                    values=tuple(values[(number + source_id) % FRAMES]),
+                    absent=None,
+                )
+                for number in range(start, start + 10)
+            ]
+            insert_frames(rows, now)
+            upsert_latest(rows[-1:])
+    return time.perf_counter() - began
+
+
+def fill_rollups(source_ids: Sequence[int], layout_id: int, today: datetime) -> None:
+    """A year of hours and days for all of them; ninety days of five minutes for the first."""
+    numbers = ", ".join(["random()"] * METRICS)
+    with connection.cursor() as cursor:
+        cursor.execute(MAKE_POOL.format(numbers=numbers), [[60.0] * METRICS, POOL_ROWS - 1])
+        for step, days, ids in (
+            (300, 90, source_ids[:1]),
+            (3600, 365, source_ids),
+            (86_400, 365, source_ids),
+        ):
+            start, last = today - timedelta(days=days), today - timedelta(seconds=step)
+            cursor.execute(FILL_ROLLUPS, [step, layout_id, list(ids), start, last, step, POOL_ROWS])
+
+
+def measure_bytes() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT SUM(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+            " WHERE inhparent = 'metrics_frame'::regclass"
+        )
+        return float(cursor.fetchone()[0])
+
+
+def measure_reads(source_ids: Sequence[int], now: datetime, rounds: int) -> dict[str, float]:
+    """Median milliseconds of each reading, from the call to the numbers in Python."""
+    first, key = source_ids[0], KEYS[7]
+    client_ids = list(Source.objects.filter(id__in=source_ids).values_list("client_id", flat=True))
+    newest = Latest.objects.filter(source_id__in=source_ids).annotate(number=ElementAt("values", 7))
+
+    def read_days(days: int, points: int) -> Callable[[], object]:
+        start = now - timedelta(days=days)
+        return lambda: read_range(source_id=first, key=key, start=start, end=now, points=points)
+
+    readings: dict[str, Callable[[], object]] = {
+        "24 h of one metric, every value": read_days(1, 2000),
+        "last value of every client, one metric": lambda: list(
+            newest.values_list("source_id", "at", "number")
+        ),
+        "last values of every client, all metrics": lambda: read_latest(client_ids, kinds=["cpu"]),
+        "90 days of one metric, by day": read_days(90, 100),
+        "90 days of one metric, by 2 hours": read_days(90, 2000),
+        "a year of one metric, by 6 hours": read_days(365, 2000),
+        "a year of one metric of 50 clients, by day": lambda: read_ranges(
+            source_ids=source_ids[:YEAR_CLIENTS],
+            key=key,
+            start=now - timedelta(days=365),
+            end=now,
+            points=500,
+        ),
+    }
+    return {name: measure(read, rounds) for name, read in readings.items()}
+
+
+def measure(read: Callable[[], object], rounds: int) -> float:
+    read()
+    seconds = []
+    for _round in range(rounds):
+        began = time.perf_counter()
+        read()
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds) * 1000
