@@ -6,13 +6,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from apps.dashboard.charts import COMPLEMENTS
-from apps.dashboard.formats import SPACE, find_style, format_digits, format_quantity
+from apps.dashboard.formats import SPACE, find_style, format_quantity
 from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import Series
+from apps.metrics.selectors.comparison import summarise_series
 
 PERCENT = 100
-# Less is within what the written figures are rounded to.
-LEAST_RATIO = 0.0005
+# A smaller change is no news, good or bad.
+LEAST_RATIO = 0.01
 OPPOSITES = {"higher": "lower", "lower": "higher"}
 
 
@@ -33,32 +34,22 @@ class Change:
 
 
 def describe_changes(key: str, current: Series, earlier: Series) -> list[Change]:
-    """The changes of the mean and, where it can be told, of the 95th percentile.
+    """The changes of the mean and of the 95th percentile of the whole time.
 
-    Those of a metric that is drawn as its complement are of the complement. Empty when either
-    time holds no value.
+    A metric that is drawn as its complement has that of its mean alone. Empty when either time
+    holds no value.
     """
-    pairs = [(_("Mean"), compute_mean(earlier), compute_mean(current))]
-    if key in COMPLEMENTS:
-        pairs = [(name, complement(before), complement(now)) for name, before, now in pairs]
+    now, before = summarise_series(current), summarise_series(earlier)
+    if not now or not before:
+        return []
     better = find_better(key)
+    if key in COMPLEMENTS:
+        pair = (1 - before["mean"], 1 - now["mean"])
+        return [describe_change(_("Mean"), *pair, key=key, better=better)]
     return [
-        describe_change(figure, before, now, key=key, better=better)
-        for figure, before, now in pairs
-        if before is not None and now is not None
+        describe_change(title, before[name], now[name], key=key, better=better)
+        for name, title in (("mean", _("Mean")), ("p95", _("95th percentile")))
     ]
-
-
-def compute_mean(series: Series) -> float | None:
-    """The mean of all single values; None when there is none."""
-    total = sum(series.count)
-    if not total:
-        return None
-    return sum(mean * count for mean, count in zip(series.mean, series.count, strict=True)) / total
-
-
-def complement(ratio: float | None) -> float | None:
-    return None if ratio is None else 1 - ratio
 
 
 def find_better(key: str) -> str:
@@ -70,34 +61,33 @@ def find_better(key: str) -> str:
 
 def describe_change(figure: str, before: float, now: float, *, key: str, better: str) -> Change:
     ratio = (now - before) / abs(before) if before else None
-    is_same = now == before or (ratio is not None and abs(ratio) < LEAST_RATIO)
-    direction = "" if is_same else "higher" if now > before else "lower"
+    direction = "higher" if now > before else "lower" if now < before else ""
+    is_news = bool(direction) and (ratio is None or abs(ratio) >= LEAST_RATIO)
     style = find_style(key)
     return Change(
         figure=figure,
         before=format_quantity(before, style),
         now=format_quantity(now, style),
-        percent="" if is_same or ratio is None else write_percent(ratio),
+        percent="" if ratio is None or not direction else write_percent(ratio),
         arrow={"higher": "▲", "lower": "▼"}.get(direction, "="),
-        word=choose_word(direction, better),
-        tone=choose_tone(direction, better),
+        word=choose_word(direction, better) if is_news else _("about the same"),
+        tone=choose_tone(direction, better) if is_news else "idle",
     )
 
 
 def write_percent(ratio: float) -> str:
     sign = "+" if ratio > 0 else "\N{MINUS SIGN}"
-    return f"{sign}{format_digits(abs(ratio) * PERCENT)}{SPACE}%"
+    percent = abs(ratio) * PERCENT
+    return f"{sign}{percent:.{0 if percent >= PERCENT else 1}f}{SPACE}%"
 
 
 def choose_word(direction: str, better: str) -> str:
-    if not direction:
-        return _("unchanged")
     if better not in OPPOSITES:
         return _("higher") if direction == "higher" else _("lower")
     return _("better") if direction == better else _("worse")
 
 
 def choose_tone(direction: str, better: str) -> str:
-    if not direction or better not in OPPOSITES:
+    if better not in OPPOSITES:
         return "idle"
     return "good" if direction == better else "bad"

@@ -17,7 +17,7 @@ export const timeZone = document.documentElement.dataset.zone || "UTC";
 /** @param {Intl.DateTimeFormatOptions} parts */
 const write = (parts) => new Intl.DateTimeFormat("sv-SE", { timeZone, ...parts });
 const writeMonth = write({ year: "numeric", month: "2-digit" });
-const writeDay = write({ month: "2-digit", day: "2-digit" });
+const writeDate = write({ dateStyle: "short" });
 const writeMinute = write({ hour: "2-digit", minute: "2-digit" });
 const writeSecond = write({ timeStyle: "medium" });
 const writeMoment = write({ dateStyle: "short", timeStyle: "medium" });
@@ -37,8 +37,10 @@ export function readColour(name) {
 /** The times below a chart, in the user's zone and no finer than their distance.
  * @param {number[]} splits @param {number} step */
 function writeTimes(splits, step) {
-  const coarse = step >= MONTH_SECONDS ? writeMonth : writeDay;
-  const writer = step >= DAY_SECONDS ? coarse : step >= 60 ? writeMinute : writeSecond;
+  if (step >= DAY_SECONDS && step < MONTH_SECONDS) {
+    return splits.map((seconds) => writeDate.format(seconds * 1000).slice("2026-".length));
+  }
+  const writer = step >= MONTH_SECONDS ? writeMonth : step >= 60 ? writeMinute : writeSecond;
   return splits.map((seconds) => writer.format(seconds * 1000));
 }
 
@@ -65,7 +67,7 @@ function describeEdges(drawing, band) {
   };
   return [
     { ...edge, class: "is-edge" },
-    { ...edge, class: band.label ? `is-band is-${band.name}` : "is-edge", label: band.label, value },
+    { ...edge, class: band.label ? `band-${band.name}` : "is-edge", label: band.label, value },
   ];
 }
 

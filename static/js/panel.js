@@ -87,7 +87,10 @@ export class PanelView {
     const isOnly = this.panel.lines.length === 1;
     this.changes.replaceChildren(
       ...arranged.changes.flatMap((changes, index) =>
-        changes.map((change) => describeChange(change, isOnly ? "" : this.panel.lines[index].label)),
+        // Of several lines only the first figure, the mean: else there are more words than chart.
+        changes
+          .slice(0, isOnly ? undefined : 1)
+          .map((change) => describeChange(change, isOnly ? "" : this.panel.lines[index].label)),
       ),
     );
     if (arranged.hasGhosts && !this.changes.children.length) {

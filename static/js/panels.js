@@ -9,6 +9,8 @@ const RETRY_MS = 5000;
 const SHORTEST_RELOAD_SECONDS = 15;
 const LONGEST_RELOAD_SECONDS = 300;
 const LEAST_ZOOM_SECONDS = 10;
+// A year in days and a month in hours, which are kept as they are drawn.
+const POINTS = 725;
 
 const clockOffset = Number(document.body.dataset.now) * 1000 - Date.now() || 0;
 
@@ -58,11 +60,9 @@ class History {
   async load() {
     if (this.isLoading || !this.host.isConnected || !this.panels.length) return;
     this.isLoading = true;
-    const { url = "", compare = "", band = "" } = this.host.dataset;
-    const width = Math.max(...this.views.map((view) => view.body.clientWidth));
-    const points = Math.min(Math.max(Math.round(width / 2), 100), 600);
+    const { url = "", compare = "" } = this.host.dataset;
     try {
-      const fetched = await fetchSeries({ url, compare, band, points }, this.panels, this.readSpan());
+      const fetched = await fetchSeries({ url, compare, points: POINTS }, this.panels, this.readSpan());
       this.loadedAt = performance.now();
       this.views.forEach((view, index) => view.load(fetched[index]));
     } catch {

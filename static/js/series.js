@@ -6,7 +6,7 @@ import { describeJsonRequest } from "./requests.js";
 /** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
 /** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, changes?: Change[]}} Series */
-/** @typedef {{url: string, compare: string, band: string, points: number}} View */
+/** @typedef {{url: string, compare: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */
 /** @typedef {{at: number[], values: Column}} Part */
 /** @typedef {{name: "extremes" | "percentiles", edges: Part[]}} Edges */

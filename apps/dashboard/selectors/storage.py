@@ -48,6 +48,14 @@ class StorageView:
     standing: str
     oldest_at: datetime | None
 
+    @property
+    def whole_days_left(self) -> int | None:
+        return None if self.days_left is None else int(self.days_left)
+
+    @property
+    def bar_units(self) -> int:
+        return sum(part.width for part in self.parts)
+
 
 def describe_storage(storage: Storage) -> StorageView:
     oldest = [tier.oldest_at for tier in storage.tiers if tier.oldest_at is not None]
