@@ -64,7 +64,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
     check_seconds: ClassVar = 4.0
     batch_seconds: ClassVar = 0.25
     # Pages take their own socket for dead after 10 s without a batch.
-    silent_seconds: ClassVar = 8.0
+    silent_seconds: ClassVar = 6.0
 
     async def connect(self) -> None:
         self.topics: tuple[str, ...] = ()
