@@ -12,8 +12,9 @@ from apps.metrics.selectors import Series
 from apps.metrics.selectors.comparison import summarise_series
 
 PERCENT = 100
-# A smaller change is no news, good or bad.
-LEAST_RATIO = 0.01
+# A smaller change is no news, good or bad; the least one that can be written is 0.1 %.
+LEAST_RATIO = 0.02
+LEAST_WRITTEN_RATIO = 0.0005
 OPPOSITES = {"higher": "lower", "lower": "higher"}
 
 
@@ -61,7 +62,8 @@ def find_better(key: str) -> str:
 
 def describe_change(figure: str, before: float, now: float, *, key: str, better: str) -> Change:
     ratio = (now - before) / abs(before) if before else None
-    direction = "higher" if now > before else "lower" if now < before else ""
+    is_same = now == before or (ratio is not None and abs(ratio) < LEAST_WRITTEN_RATIO)
+    direction = "" if is_same else "higher" if now > before else "lower"
     is_news = bool(direction) and (ratio is None or abs(ratio) >= LEAST_RATIO)
     style = find_style(key)
     return Change(

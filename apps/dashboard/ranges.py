@@ -34,7 +34,7 @@ COMPARISONS: Mapping[str, tuple[Label, timedelta | None]] = {
 }
 DEFAULT_BAND = "both"
 BANDS: Mapping[str, Label] = {
-    "both": _("Extremes and percentiles"),
+    "both": _("Both"),
     "extremes": _("Lowest to highest"),
     "percentiles": _("Median to 95th percentile"),
     "none": _("None"),

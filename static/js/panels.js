@@ -9,8 +9,10 @@ const RETRY_MS = 5000;
 const SHORTEST_RELOAD_SECONDS = 15;
 const LONGEST_RELOAD_SECONDS = 300;
 const LEAST_ZOOM_SECONDS = 10;
-// A year in days and a month in hours, which are kept as they are drawn.
-const POINTS = 725;
+// From a year in days to a month in hours, which are kept as they are drawn; as many as can be seen.
+const LEAST_POINTS = 370;
+const MOST_POINTS = 725;
+const POINTS_PER_PIXEL = 0.8;
 
 const clockOffset = Number(document.body.dataset.now) * 1000 - Date.now() || 0;
 
@@ -61,8 +63,10 @@ class History {
     if (this.isLoading || !this.host.isConnected || !this.panels.length) return;
     this.isLoading = true;
     const { url = "", compare = "" } = this.host.dataset;
+    const width = Math.max(...this.views.map((view) => view.body.clientWidth));
+    const points = Math.min(Math.max(Math.round(width * POINTS_PER_PIXEL), LEAST_POINTS), MOST_POINTS);
     try {
-      const fetched = await fetchSeries({ url, compare, points: POINTS }, this.panels, this.readSpan());
+      const fetched = await fetchSeries({ url, compare, points }, this.panels, this.readSpan());
       this.loadedAt = performance.now();
       this.views.forEach((view, index) => view.load(fetched[index]));
     } catch {
