@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from apps.core.clock import read_now
+from apps.core.storage_state import forget_storage_fault, note_storage_fault
 from apps.dashboard.selectors.storage import describe_storage
 from apps.metrics.selectors import Storage, Tier
 
@@ -85,3 +86,30 @@ def test_an_empty_database_has_an_empty_bar():
 def test_each_kept_part_links_to_its_setting():
     first, second = describe_storage(make_storage()).parts
     assert (first.setting_group, second.setting_group) == ("retention", "")
+
+
+@pytest.fixture
+def own_state(settings, tmp_path):
+    """What is known of full disks, forgotten afterwards."""
+    settings.VAR_DIR = tmp_path
+    yield
+    forget_storage_fault()
+
+
+@pytest.mark.parametrize(
+    ("is_reserve", "words"), [(False, "disk is full"), (True, "disk is nearly full")]
+)
+def test_every_page_tells_of_a_full_disk_until_there_is_room(page, own_state, is_reserve, words):
+    note_storage_fault("No space left <on> device.", is_reserve=is_reserve)
+    for path in ("/", "/clients/", "/storage/", "/profile/"):
+        text = page.get(path).content.decode()
+        assert words in text
+        assert "nothing new is stored since" in text
+        assert "No space left &lt;on&gt; device." in text
+    forget_storage_fault()
+    assert "nothing new is stored since" not in page.get("/").content.decode()
+
+
+def test_the_sign_in_page_tells_strangers_nothing_of_the_disk(client, admin, own_state):
+    note_storage_fault("No space left on device.")
+    assert "disk" not in client.get("/accounts/login/").content.decode()
