@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from redis import RedisError
 
 from apps.accounts.policy import AnyUser
 from apps.accounts.profile import require_second_factor
@@ -55,11 +57,14 @@ def load_user(session_key: str | None) -> AnyUser:
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels ships no types
     """Takes `{"subscribe": [topics]}`, sends numbered batches, closes when rights are gone.
 
-    Close codes: 4400 no such topic, 4401 signed out, 4403 not allowed, 4429 too many connections.
+    Close codes: 4400 no such topic, 4401 signed out, 4403 not allowed, 4429 too many connections,
+    1011 what carries the messages is silent, so that the page polls.
     """
 
     check_seconds: ClassVar = 4.0
     batch_seconds: ClassVar = 0.25
+    # Pages take their own socket for dead after 10 s without a batch.
+    silent_seconds: ClassVar = 6.0
 
     async def connect(self) -> None:
         self.topics: tuple[str, ...] = ()
@@ -68,6 +73,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         self.has_news = asyncio.Event()
         self.tasks: list[asyncio.Task[None]] = []
         self.user_id: int | None = None
+        self.echoed_at = asyncio.get_running_loop().time()
         # Accepted even when refused: a browser learns the code only of an opened socket.
         await self.accept()
         user = self.scope["user"]
@@ -88,13 +94,16 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         for task in self.tasks:
             if task is not asyncio.current_task():
                 task.cancel()
-        for group in self.groups_joined:
-            await self.channel_layer.group_discard(group, self.channel_name)
         if self.user_id is not None:
             CONNECTIONS[self.user_id] -= 1
             if not CONNECTIONS[self.user_id]:
                 del CONNECTIONS[self.user_id]
             self.user_id = None
+        # Redis may be the reason why this socket ends.
+        with suppress(OSError, RedisError):
+            async with asyncio.timeout(self.check_seconds):
+                for group in self.groups_joined:
+                    await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive_json(self, content: Any, **_options: Any) -> None:
         wanted = content.get("subscribe") if isinstance(content, dict) else None
@@ -120,25 +129,31 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         session_key = self.scope["session"].session_key
         try:
             groups = await database_sync_to_async(authorise_session)(session_key, topics)
+            await self.join(set(groups) - self.groups_joined)
         except NotAuthenticated:
             await self.close(CLOSE_NOT_AUTHENTICATED)
         except Invalid:
             await self.close(CLOSE_MALFORMED)
         except StreamSwarmError:
             await self.close(CLOSE_REFUSED)
+        except (OSError, RedisError):
+            await self.close(CLOSE_FAULT)
         else:
-            for group in set(groups) - self.groups_joined:
-                await self.channel_layer.group_add(group, self.channel_name)
-                self.groups_joined.add(group)
             return True
         return False
 
+    async def join(self, groups: set[str]) -> None:
+        async with asyncio.timeout(self.silent_seconds):
+            for group in groups:
+                await self.channel_layer.group_add(group, self.channel_name)
+                self.groups_joined.add(group)
+
     async def guard_forever(self) -> None:
-        """Ask again every few seconds whether this user may still see all of this."""
+        """Ask every few seconds whether messages still come, and whether the user may see them."""
         while True:
             await asyncio.sleep(self.check_seconds)
             try:
-                if not await self.check(self.topics):
+                if not await self.check_layer() or not await self.check(self.topics):
                     return
             except Exception:
                 # The edge of this task: what cannot be checked is not shown; the page comes again.
@@ -146,6 +161,23 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
                 await self.close(CLOSE_FAULT)
                 return
             self.has_news.set()
+
+    async def check_layer(self) -> bool:
+        """Send a message to this very socket; close when none came back for too long.
+
+        An open socket that no message reaches any more would look live to its page.
+        """
+        silence = asyncio.get_running_loop().time() - self.echoed_at
+        with suppress(OSError, RedisError):
+            async with asyncio.timeout(self.check_seconds):
+                await self.channel_layer.send(self.channel_name, {"type": "live.echo"})
+        if silence <= self.silent_seconds:
+            return True
+        await self.close(CLOSE_FAULT)
+        return False
+
+    async def live_echo(self, _message: dict[str, Any]) -> None:
+        self.echoed_at = asyncio.get_running_loop().time()
 
     async def send_forever(self) -> None:
         while True:

@@ -1,5 +1,6 @@
 """The browsers' socket: who may listen to what, and for how long."""
 
+import asyncio
 import json
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
 from django.db import connections
 from django.test import Client as Browser
+from redis import RedisError
 
 from apps.accounts.models import Role
 from apps.clients.models import Client
@@ -226,3 +228,48 @@ async def test_a_user_has_a_bounded_number_of_sockets(dial, viewer, monkeypatch)
 async def test_a_quiet_line_says_that_it_is_alive(dial, viewer):
     socket = await dial(viewer, "overview")
     assert [(await socket.read())["seq"] for _count in range(3)] == [1, 2, 3]
+
+
+async def test_a_socket_that_no_message_reaches_closes_so_that_its_page_polls(
+    dial, viewer, monkeypatch
+):
+    async def swallow(_layer, _channel, _message):
+        return
+
+    monkeypatch.setattr(LiveConsumer, "silent_seconds", 0.2)
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.send", swallow)
+    socket = await dial(viewer, "overview")
+    assert await socket.read_close_code() == 1011
+
+
+async def test_a_socket_stays_open_while_its_own_messages_come_back(dial, viewer, monkeypatch):
+    monkeypatch.setattr(LiveConsumer, "silent_seconds", 1.0)
+    socket = await dial(viewer, "overview")
+    begin = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() - begin < 2:
+        assert "seq" in await socket.read()
+
+
+@pytest.mark.parametrize("fault", [RedisError("away"), ConnectionRefusedError()])
+async def test_without_redis_a_socket_closes_and_leaves_no_trace(dial, viewer, monkeypatch, fault):
+    async def refuse(*_arguments):
+        raise fault
+
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.group_add", refuse)
+    socket = await dial(viewer, "overview")
+    assert await socket.read_close_code() == 1011
+    await socket.leave()
+    assert consumers.CONNECTIONS == {}
+
+
+async def test_a_socket_that_cannot_leave_its_groups_is_no_longer_counted(
+    dial, viewer, monkeypatch
+):
+    async def refuse(*_arguments):
+        raise RedisError("away")
+
+    socket = await dial(viewer, "overview")
+    await socket.read()
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.group_discard", refuse)
+    await socket.leave()
+    assert consumers.CONNECTIONS == {}
