@@ -56,7 +56,7 @@ faults: setup-test ## The long rounds of killed processes
 	$(BIN)/python -m pytest tests/faults --rounds 20 $(ARGS)
 
 fuzz: setup-test ## Hostile input, the long form
-	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/security $(ARGS)
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/security tests/faults/test_poison.py $(ARGS)
 
 e2e: setup-test ## Every story in headless Chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)

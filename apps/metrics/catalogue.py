@@ -23,6 +23,7 @@ ABSENT_CODES = MappingProxyType(
     }
 )
 
+LONGEST_KEY = 255
 KEY_PATTERN = re.compile(r"(?P<name>[a-z0-9_.]+)(?:\{(?P<attributes>[^{}]*)\})?")
 ATTRIBUTE_PATTERN = re.compile(
     r"(?P<name>[a-z0-9_.]+)=(?P<value>[^,={}\x00-\x1f\x7f\ud800-\udfff]{1,64})"
@@ -68,9 +69,14 @@ class Key:
     attributes: tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=8192)
 def parse_key(text: str) -> Key | None:
     """The catalogue's metric and the attributes of a key; None when it is not in the catalogue."""
+    # What is too long is never kept, or hostile names would fill the memory.
+    return read_key(text) if len(text) <= LONGEST_KEY else None
+
+
+@lru_cache(maxsize=8192)
+def read_key(text: str) -> Key | None:
     match = KEY_PATTERN.fullmatch(text)
     if match is None or match["name"] not in METRICS:
         return None
@@ -91,6 +97,8 @@ def parse_key(text: str) -> Key | None:
 
 def explain_refusal(text: str) -> tuple[str, str]:
     """The rejection code and the reason for a key that `parse_key` does not take."""
+    if len(text) > LONGEST_KEY:
+        return "too_long", f"has more than {LONGEST_KEY} characters"
     if text.partition("{")[0] in METRICS:
         return "malformed", "has attributes that are unknown, unsorted or not well-formed"
     return "unknown_metric", "is not in the catalogue"

@@ -110,9 +110,14 @@ def find_forgettable(cut: datetime, now: datetime) -> datetime:
 
 
 def forget_partitions(before: datetime) -> int:
-    """How many partitions of days before then were dropped."""
-    last = before.date()
-    return sum(drop_partition(day) for day in list_droppable_days() if day < last)
+    """How many partitions of days before then were dropped; one that is in use ends the turn."""
+    dropped = 0
+    for day in list_droppable_days():
+        if day < before.date():
+            if not drop_partition(day):
+                break
+            dropped += 1
+    return dropped
 
 
 def list_slices(cuts: dict[str, datetime], before: datetime) -> Iterator[Callable[[], int]]:

@@ -23,7 +23,8 @@ DAYS_AHEAD = 3
 # Below deadlock_timeout, which is a second.
 LOCK_TIMEOUT = "500ms"
 ATTEMPTS = 10
-LOCK_NOT_AVAILABLE = "55P03"
+# A lock was not to be had, or another partition is half detached.
+BUSY_CODES = frozenset({"55P03", "55000"})
 
 PARTITIONS = """
 SELECT to_date(right(class.relname, 8), 'YYYYMMDD'), inherits.inhparent IS NOT NULL,
@@ -31,7 +32,7 @@ SELECT to_date(right(class.relname, 8), 'YYYYMMDD'), inherits.inhparent IS NOT N
 FROM pg_class AS class LEFT JOIN pg_inherits AS inherits ON inherits.inhrelid = class.oid
 WHERE class.relkind = 'r' AND class.relname ~ '^metrics_frame_[0-9]{8}$'
   AND class.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'metrics_frame'::regclass)
-ORDER BY 1
+ORDER BY 3 DESC, 1
 """
 
 
@@ -77,7 +78,10 @@ def list_partition_days() -> list[date]:
 
 
 def list_droppable_days() -> list[date]:
-    """As `list_partition_days`, with the days whose partition was dropped by half."""
+    """As `list_partition_days`, after any day whose partition was dropped by half.
+
+    Until a detachment that is half done is finished, PostgreSQL begins no other.
+    """
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
@@ -102,7 +106,7 @@ def drop_partition(day: date) -> bool:
                     cursor.execute(f"ALTER TABLE metrics_frame DETACH PARTITION {name} {manner}")
                 cursor.execute(f"DROP TABLE {name}")
             except OperationalError as error:
-                if getattr(error.__cause__, "pgcode", None) != LOCK_NOT_AVAILABLE:
+                if getattr(error.__cause__, "pgcode", None) not in BUSY_CODES:
                     raise
     logger.warning("partition_busy", partition=name, attempts=ATTEMPTS)
     return False

@@ -40,13 +40,19 @@ class Ledger:
 
 
 def describe_measurement(record: Record) -> str | None:
-    """The ledger's line for a record, None for kinds that measure nothing."""
+    """The ledger's line for a record, None for kinds that measure nothing.
+
+    None as well for a payload that was damaged on disk: what it was, nobody can say any more.
+    """
     if record.kind not in {"frame", "result"}:
         return None
-    payload = json.loads(record.payload)
-    if record.kind == "result":
-        return f"result {payload['run']}"
-    return f"frame {describe_frame(payload)} {record.at}"
+    try:
+        payload = json.loads(record.payload)
+        if record.kind == "result":
+            return f"result {payload['run']}"
+        return f"frame {describe_frame(payload)} {record.at}"
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
 
 
 def describe_frame(payload: dict[str, object]) -> str:
