@@ -15,8 +15,9 @@ from django.test import Client as Browser
 from apps.accounts.models import Role
 from apps.clients.models import Client
 from apps.core.clock import read_now
-from apps.dashboard import consumers
+from apps.dashboard import consumers, guards
 from apps.dashboard.consumers import LiveConsumer
+from apps.dashboard.guards import SessionGuard
 from apps.dashboard.topics import name_group
 from tests.dashboard.scene import build_scene
 from tests.factories.accounts import make_user
@@ -29,9 +30,10 @@ WAIT_SECONDS = 5
 @pytest.fixture(autouse=True)
 def quick(settings, monkeypatch):
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    monkeypatch.setattr(LiveConsumer, "check_seconds", 0.05)
+    monkeypatch.setattr(SessionGuard, "check_seconds", 0.05)
     monkeypatch.setattr(LiveConsumer, "batch_seconds", 0.01)
     consumers.CONNECTIONS.clear()
+    guards.GUARDS.clear()
 
 
 @pytest.fixture
