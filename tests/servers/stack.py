@@ -67,6 +67,10 @@ class RunningChild:
             )
         self.process.stdin.write(self.child.standard_input.encode())
         self.process.stdin.close()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Returns when the child's gate is open, at once when it has none."""
         if self.child.is_ready is not None:
             wait_until(self._is_ready, seconds=READY_SECONDS, what=f"{self.child.name}'s readiness")
 
