@@ -124,6 +124,7 @@ class Outcome:
     sightings: list[Sighting]
     meter: Meter
     idle_bytes: int
+    held_sockets: int
     ended_at: float
     seconds: float
 
@@ -160,9 +161,16 @@ def measure(stack: Stack, arguments: argparse.Namespace) -> Outcome:
             ended_at = float(
                 stack.run_python("-c", END_SESSION.format(key=sessions[0])).split()[-1]
             )
+            held_sockets = count_sockets(process_id)
             sightings = coming.result()
             seconds = time.monotonic() - started
-    return Outcome(sightings, meter, idle_bytes, ended_at, seconds)
+    return Outcome(sightings, meter, idle_bytes, held_sockets, ended_at, seconds)
+
+
+def count_sockets(process_id: int) -> int:
+    """The connections the process holds; who does not read cannot see that the other end is gone."""
+    connections = psutil.Process(process_id).net_connections("tcp")
+    return sum(one.status == psutil.CONN_ESTABLISHED for one in connections)
 
 
 def list_delays(sightings: Sequence[Sighting]) -> list[float]:
@@ -194,7 +202,7 @@ def report(outcome: Outcome, arguments: argparse.Namespace) -> None:
         ("frames read", len(delays)),
         ("delay median, p99, most s", f"{median:.3f}, {p99:.3f}, {delays[-1]:.3f}"),
         ("gaps of those who read", sum(map(count_gaps, readers))),
-        ("dozing pages cut off", sum(one.close_code is not None for one in dozing)),
+        ("sockets still held near the end", outcome.held_sockets),
         (
             "web idle, at most MB",
             f"{outcome.idle_bytes / MEGABYTE:.0f}, {peak_bytes / MEGABYTE:.0f}",

@@ -16,9 +16,8 @@ from apps.dashboard.guards import (
     CLOSE_FAULT,
     CLOSE_NOT_AUTHENTICATED,
     CLOSE_REFUSED,
-    guard,
+    GUARD,
     load_user,
-    release,
 )
 from apps.dashboard.live import MESSAGE_TYPE
 from apps.dashboard.outbox import Outbox
@@ -77,7 +76,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         self.user_id = user.pk
         CONNECTIONS[user.pk] += 1
         self.session_key = self.scope["session"].session_key
-        guard(self.session_key, self)
+        GUARD.add(self)
         self.tasks = [
             asyncio.create_task(self.subscribe_forever()),
             asyncio.create_task(self.send_forever()),
@@ -87,7 +86,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         for task in self.tasks:
             task.cancel()
         if self.user_id is not None:
-            release(self.session_key, self)
+            GUARD.discard(self)
             CONNECTIONS[self.user_id] -= 1
             if not CONNECTIONS[self.user_id]:
                 del CONNECTIONS[self.user_id]
