@@ -24,29 +24,18 @@ from benchmarks.ingest import ENROL_ALL
 from benchmarks.measuring.frames import build_host_body
 from benchmarks.measuring.processor_time import read_tree_seconds
 from benchmarks.measuring.report import Claim, finish_all, print_table
-from tests.servers.audience import Seat, Sighting, seat_audience
+from tests.servers.audience import Seat, Sighting, make_cookies, seat_audience
 from tests.servers.postgresql import start_cluster
 from tests.servers.stack import Stack, run_stack
 
 UPLOADS_PER_SECOND = 4
 SAMPLE_SECONDS = 0.25
-LAST_SECONDS = 20.0
+LAST_SECONDS = 12.0
 DELAY_GOAL_SECONDS = 2.0
 MEMORY_GOAL_MEGABYTES = 160.0
 REVOCATION_GOAL_SECONDS = 5.0
 NEVER_SECONDS = 999.0
 MEGABYTE = 1_000_000
-MAKE_SESSIONS = """
-import django; django.setup()
-from apps.accounts.models import User
-from tests.factories.accounts import grant, make_session
-for number in range({users}):
-    user = User(username=f"viewer-{{number}}")
-    user.set_unusable_password()
-    user.save()
-    grant(user, "viewer")
-    print(make_session(user).session_key)
-"""
 END_SESSION = """
 import django; django.setup()
 import time
@@ -130,7 +119,7 @@ class Outcome:
 
 
 def seat_everybody(
-    stack: Stack, sessions: Sequence[str], arguments: argparse.Namespace
+    stack: Stack, cookies: Sequence[str], arguments: argparse.Namespace
 ) -> list[Seat]:
     client_id = stack.run_python("-c", FIND_CLIENT).split()[-1]
     topics = ("overview", f"client:{client_id}")
@@ -138,7 +127,7 @@ def seat_everybody(
     return [
         Seat(
             port=stack.site.port,
-            cookie=f"sessionid={sessions[number // arguments.pages]}",
+            cookie=cookies[number // arguments.pages],
             topics=topics,
             is_dozing=bool(every) and number % every == every - 1,
         )
@@ -149,26 +138,26 @@ def seat_everybody(
 def measure(stack: Stack, arguments: argparse.Namespace) -> Outcome:
     users = -(-arguments.viewers // arguments.pages)
     key = stack.run_python("-c", ENROL_ALL.format(count=1)).split()[-1]
-    sessions = stack.run_python("-c", MAKE_SESSIONS.format(users=users)).split()[-users:]
-    seats = seat_everybody(stack, sessions, arguments)
+    cookies = make_cookies(stack, users)
+    seats = seat_everybody(stack, cookies, arguments)
     process_id = stack.children["web"].process_id
     with upload_steadily(stack, key):
         time.sleep(2)
         idle_bytes = psutil.Process(process_id).memory_info().rss
-        with watch_process(process_id) as meter, seat_audience(seats, arguments.seconds) as coming:
+        with watch_process(process_id) as meter, seat_audience(seats) as audience:
             started = time.monotonic()
-            time.sleep(max(arguments.seconds - LAST_SECONDS, 1))
-            ended_at = float(
-                stack.run_python("-c", END_SESSION.format(key=sessions[0])).split()[-1]
-            )
+            time.sleep(arguments.seconds)
+            ending = END_SESSION.format(key=cookies[0].partition("=")[2])
+            ended_at = float(stack.run_python("-c", ending).split()[-1])
+            time.sleep(LAST_SECONDS)
             held_sockets = count_sockets(process_id)
-            sightings = coming.result()
+            sightings = audience.leave()
             seconds = time.monotonic() - started
     return Outcome(sightings, meter, idle_bytes, held_sockets, ended_at, seconds)
 
 
 def count_sockets(process_id: int) -> int:
-    """The connections the process holds; who does not read cannot see that the other end is gone."""
+    """The connections the process holds; who does not read cannot see that its own is gone."""
     connections = psutil.Process(process_id).net_connections("tcp")
     return sum(one.status == psutil.CONN_ESTABLISHED for one in connections)
 

@@ -9,12 +9,19 @@ import base64
 import json
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
+
+from django.conf import settings
+
+from tests.servers.stack import Stack
+from tests.servers.waiting import wait_until
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 MEDIUM_LENGTH, LONG_LENGTH = 126, 127
@@ -22,21 +29,35 @@ FINAL, MASKED = 0x80, 0x80
 MASK = bytes(4)
 SMALL_BUFFER_BYTES = 4096
 OPENED_AT_ONCE = 50
+OPENING_SECONDS = 120
+SIGNAL_SECONDS = 0.1
+SEATED, WAKING, LEAVING = "seated", "waking", "leaving"
+MAKE_SESSIONS = """
+import django; django.setup()
+from uuid import uuid4
+from apps.accounts.models import User
+from tests.factories.accounts import grant, make_session
+for _number in range({users}):
+    user = User(username=f"viewer-{{uuid4()}}")
+    user.set_unusable_password()
+    user.save()
+    grant(user, "viewer")
+    print(make_session(user).session_key)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Seat:
     """Where one page looks: a web server's port, the cookie of its session, its topics.
 
-    One that dozes stops reading after its first batch, and wakes up so many seconds after the
-    whole audience began; None means never.
+    One that dozes stops reading after its first batch; if it is a waking one, until it is woken.
     """
 
     port: int
     cookie: str
     topics: tuple[str, ...]
     is_dozing: bool = False
-    wakes_after_seconds: float | None = None
+    is_waking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,31 +206,86 @@ async def open_page(seat: Seat) -> Page:
     return page
 
 
-async def watch_all(seats: Sequence[Seat], seconds: float) -> list[Sighting]:
+def give(signal: Path) -> None:
+    signal.touch()
+
+
+def is_given(signal: Path) -> bool:
+    return signal.exists()
+
+
+async def pass_when(signal: Path) -> None:
+    while not is_given(signal):  # noqa: ASYNC110 - another process sets no event
+        await asyncio.sleep(SIGNAL_SECONDS)
+
+
+async def watch_all(seats: Sequence[Seat], folder: Path) -> list[Sighting]:
     pages: list[Page] = []
     for start in range(0, len(seats), OPENED_AT_ONCE):
         some = seats[start : start + OPENED_AT_ONCE]
         pages += await asyncio.gather(*(open_page(seat) for seat in some))
-    loop = asyncio.get_running_loop()
+    give(folder / SEATED)
+    await pass_when(folder / WAKING)
     for page in pages:
-        if page.seat.wakes_after_seconds is not None:
-            loop.call_later(page.seat.wakes_after_seconds, page.wake)
-    await asyncio.sleep(seconds)
+        if page.seat.is_waking:
+            page.wake()
+    await pass_when(folder / LEAVING)
     for page in pages:
         page.leave()
     return [page.sighting for page in pages]
 
 
-def watch(seats: Sequence[Seat], seconds: float) -> list[Sighting]:
-    """What each page saw in so many seconds after all of them were open.
+def watch(seats: Sequence[Seat], folder: Path) -> list[Sighting]:
+    return asyncio.run(watch_all(seats, folder))
 
-    Raises: ConnectionError when one could not be opened.
-    """
-    return asyncio.run(watch_all(seats, seconds))
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The pages while they are open; signals go through files, which any process can see."""
+
+    folder: Path
+    coming: "Future[list[Sighting]]"
+
+    def wait_seated(self) -> None:
+        """Returns when all pages are open.
+
+        Raises: ConnectionError when one could not be opened.
+        """
+        wait_until(
+            lambda: (self.folder / SEATED).exists() or self.coming.done(),
+            seconds=OPENING_SECONDS,
+            what="the opening of all pages",
+        )
+        if self.coming.done():
+            self.coming.result()
+
+    def wake(self) -> None:
+        give(self.folder / WAKING)
+
+    def leave(self) -> list[Sighting]:
+        """What each page saw."""
+        self.wake()
+        give(self.folder / LEAVING)
+        return self.coming.result()
 
 
 @contextmanager
-def seat_audience(seats: Sequence[Seat], seconds: float) -> Iterator["Future[list[Sighting]]"]:
-    """The sightings of an audience that looks on, in a process of its own, from now on."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        yield pool.submit(watch, seats, seconds)
+def seat_audience(seats: Sequence[Seat]) -> Iterator[Audience]:
+    """An audience in a process of its own, with all pages open."""
+    with (
+        tempfile.TemporaryDirectory() as name,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+    ):
+        audience = Audience(Path(name), pool.submit(watch, seats, Path(name)))
+        try:
+            audience.wait_seated()
+            yield audience
+        finally:
+            audience.wake()
+            give(audience.folder / LEAVING)
+
+
+def make_cookies(stack: Stack, users: int) -> list[str]:
+    """The Cookie header of a new session for each of so many new viewers of everything."""
+    keys = stack.run_python("-c", MAKE_SESSIONS.format(users=users)).split()[-users:]
+    return [f"{settings.SESSION_COOKIE_NAME}={key}" for key in keys]
