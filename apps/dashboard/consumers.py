@@ -28,6 +28,7 @@ CLOSE_TOO_MANY = 4429
 # In each web process; a load balancer spreads the pages of a user over all of them.
 CONNECTIONS_PER_USER = 20
 TOPICS_PER_CONNECTION = 50
+LAYER_SECONDS = 6.0
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +49,8 @@ def authorise_session(session_key: str | None, topics: tuple[str, ...]) -> list[
 class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channels ships no types
     """Takes `{"subscribe": [topics]}`, sends numbered batches, closes when rights are gone.
 
-    Close codes: 4400 no such topic, 4401 signed out, 4403 not allowed, 4429 too many connections.
+    Close codes: 4400 no such topic, 4401 signed out, 4403 not allowed, 4429 too many connections,
+    1011 what carries the messages is silent or cannot be asked, so that the page polls.
     Nothing that other sockets wait for ever waits for the one who reads this: subscribing, sending
     and closing have tasks of their own.
     """
@@ -91,10 +93,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
             if not CONNECTIONS[self.user_id]:
                 del CONNECTIONS[self.user_id]
             self.user_id = None
-        for group in self.groups_joined:
-            # Without Redis there is nothing to unsubscribe from; this process has forgotten it.
-            with suppress(OSError, RedisError):
-                await self.channel_layer.group_discard(group, self.channel_name)
+        # Redis may be the reason why this socket ends.
+        with suppress(OSError, RedisError):
+            async with asyncio.timeout(LAYER_SECONDS):
+                for group in self.groups_joined:
+                    await self.channel_layer.group_discard(group, self.channel_name)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         # Channels looks at the database sessions of a thread before each message: for the many
@@ -139,15 +142,18 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         """Join the groups of topics that must all be allowed; else the code to close with."""
         try:
             groups = await database_sync_to_async(authorise_session)(self.session_key, topics)
-            for group in set(groups) - self.groups_joined:
-                self.groups_joined.add(group)
-                await self.channel_layer.group_add(group, self.channel_name)
+            async with asyncio.timeout(LAYER_SECONDS):
+                for group in set(groups) - self.groups_joined:
+                    self.groups_joined.add(group)
+                    await self.channel_layer.group_add(group, self.channel_name)
         except NotAuthenticated:
             return CLOSE_NOT_AUTHENTICATED
         except Invalid:
             return CLOSE_MALFORMED
         except StreamSwarmError:
             return CLOSE_REFUSED
+        except (OSError, RedisError):
+            return CLOSE_FAULT
         except Exception:
             # The edge of this task: what cannot be checked is not shown; the page comes again.
             logger.exception("live_subscription_failed")

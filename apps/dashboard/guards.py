@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import structlog
 from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
@@ -25,6 +26,7 @@ from apps.accounts.profile import require_second_factor
 from apps.accounts.services.sessions import is_over
 from apps.core.clock import read_now
 from apps.core.errors import NotAuthenticated, StreamSwarmError
+from apps.dashboard.echo import Echo
 from apps.dashboard.topics import authorise_one
 
 CLOSE_NOT_AUTHENTICATED = 4401
@@ -150,14 +152,30 @@ class Guard:
 
     async def _guard_forever(self) -> None:
         loop = asyncio.get_running_loop()
+        echo = Echo(get_channel_layer())
         due = loop.time() + self.check_seconds
-        while True:
-            # On a slow database the checks follow each other with a pause, not without end.
-            await asyncio.sleep(max(due - loop.time(), self.check_seconds / 4))
-            due = loop.time() + self.check_seconds
-            # What is subscribed to meanwhile is checked by the subscription itself.
-            for part in split_sessions(self._watchers):
-                await self._check(part)
+        try:
+            while True:
+                # On a slow database the checks follow each other with a pause, not without end.
+                await asyncio.sleep(max(due - loop.time(), self.check_seconds / 4))
+                due = loop.time() + self.check_seconds
+                if await echo.is_silent():
+                    self._dismiss_all()
+                else:
+                    await self._check_all()
+        finally:
+            echo.stop()
+
+    def _dismiss_all(self) -> None:
+        """Pages without their socket poll, and come again."""
+        logger.warning("live_layer_silent", sockets=len(self._watchers))
+        for watcher in tuple(self._watchers):
+            watcher.dismiss(CLOSE_FAULT)
+
+    async def _check_all(self) -> None:
+        # What is subscribed to meanwhile is checked by the subscription itself.
+        for part in split_sessions(self._watchers):
+            await self._check(part)
 
     async def _check(self, part: Mapping[str, Mapping[Watcher, tuple[str, ...]]]) -> None:
         asked = {

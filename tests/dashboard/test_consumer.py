@@ -1,5 +1,6 @@
 """The browsers' socket: who may listen to what, and for how long."""
 
+import asyncio
 import json
 from uuid import uuid4
 
@@ -12,12 +13,14 @@ from django.conf import settings as django_settings
 from django.db import OperationalError, connection, connections
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
+from redis import RedisError
 
 from apps.accounts.models import Role
 from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.dashboard import consumers, guards
 from apps.dashboard.consumers import LiveConsumer
+from apps.dashboard.echo import Echo
 from apps.dashboard.guards import Guard, judge_sessions
 from apps.dashboard.topics import name_group
 from tests.dashboard.scene import build_scene
@@ -262,3 +265,48 @@ async def test_a_check_that_cannot_be_made_closes_the_sockets(dial, viewer, monk
 
     monkeypatch.setattr(guards, "judge_sessions", fail)
     assert await socket.read_close_code() == 1011
+
+
+async def test_a_socket_that_no_message_reaches_closes_so_that_its_page_polls(
+    dial, viewer, monkeypatch
+):
+    async def swallow(_layer, _channel, _message):
+        return
+
+    monkeypatch.setattr(Echo, "silent_seconds", 0.2)
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.send", swallow)
+    socket = await dial(viewer, "overview")
+    assert await socket.read_close_code() == 1011
+
+
+async def test_a_socket_stays_open_while_messages_come_back(dial, viewer, monkeypatch):
+    monkeypatch.setattr(Echo, "silent_seconds", 1.0)
+    socket = await dial(viewer, "overview")
+    begin = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() - begin < 2:
+        assert "seq" in await socket.read()
+
+
+@pytest.mark.parametrize("fault", [RedisError("away"), ConnectionRefusedError()])
+async def test_without_redis_a_socket_closes_and_leaves_no_trace(dial, viewer, monkeypatch, fault):
+    async def refuse(*_arguments):
+        raise fault
+
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.group_add", refuse)
+    socket = await dial(viewer, "overview")
+    assert await socket.read_close_code() == 1011
+    await socket.leave()
+    assert consumers.CONNECTIONS == {}
+
+
+async def test_a_socket_that_cannot_leave_its_groups_is_no_longer_counted(
+    dial, viewer, monkeypatch
+):
+    async def refuse(*_arguments):
+        raise RedisError("away")
+
+    socket = await dial(viewer, "overview")
+    await socket.read()
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.group_discard", refuse)
+    await socket.leave()
+    assert consumers.CONNECTIONS == {}

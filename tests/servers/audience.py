@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from django.conf import settings
-
 from tests.servers.stack import Stack
 from tests.servers.waiting import wait_until
 
@@ -35,6 +33,7 @@ SEATED, WAKING, LEAVING = "seated", "waking", "leaving"
 MAKE_SESSIONS = """
 import django; django.setup()
 from uuid import uuid4
+from django.conf import settings
 from apps.accounts.models import User
 from tests.factories.accounts import grant, make_session
 for _number in range({users}):
@@ -42,7 +41,7 @@ for _number in range({users}):
     user.set_unusable_password()
     user.save()
     grant(user, "viewer")
-    print(make_session(user).session_key)
+    print(f"{{settings.SESSION_COOKIE_NAME}}={{make_session(user).session_key}}")
 """
 
 
@@ -287,5 +286,4 @@ def seat_audience(seats: Sequence[Seat]) -> Iterator[Audience]:
 
 def make_cookies(stack: Stack, users: int) -> list[str]:
     """The Cookie header of a new session for each of so many new viewers of everything."""
-    keys = stack.run_python("-c", MAKE_SESSIONS.format(users=users)).split()[-users:]
-    return [f"{settings.SESSION_COOKIE_NAME}={key}" for key in keys]
+    return stack.run_python("-c", MAKE_SESSIONS.format(users=users)).split()[-users:]

@@ -196,6 +196,7 @@ def run_stack(
     *,
     postgresql=None,
     settings: Mapping[str, str] | None = None,
+    with_web: bool = True,
     with_worker: bool = True,
     with_beat: bool = True,
     with_agent: bool = False,
@@ -211,7 +212,8 @@ def run_stack(
         stack.start(describe_redis(stack.site))
         stack.manage("migrate", "--verbosity=0")
         stack.manage("sync_schedules")
-        stack.start(describe_web(stack.site))
+        if with_web:
+            stack.start(describe_web(stack.site))
         if with_worker:
             stack.start(describe_worker(stack.site))
         if with_beat:
