@@ -12,6 +12,7 @@ from redis import RedisError
 
 from apps.accounts.profile import require_second_factor
 from apps.core.errors import Invalid, NotAuthenticated, StreamSwarmError
+from apps.dashboard.broadcast import BROADCAST
 from apps.dashboard.guards import (
     CLOSE_FAULT,
     CLOSE_NOT_AUTHENTICATED,
@@ -19,7 +20,6 @@ from apps.dashboard.guards import (
     GUARD,
     load_user,
 )
-from apps.dashboard.live import MESSAGE_TYPE
 from apps.dashboard.outbox import Outbox
 from apps.dashboard.topics import authorise
 
@@ -28,7 +28,6 @@ CLOSE_TOO_MANY = 4429
 # In each web process; a load balancer spreads the pages of a user over all of them.
 CONNECTIONS_PER_USER = 20
 TOPICS_PER_CONNECTION = 50
-LAYER_SECONDS = 6.0
 
 logger = structlog.get_logger(__name__)
 
@@ -93,19 +92,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
             if not CONNECTIONS[self.user_id]:
                 del CONNECTIONS[self.user_id]
             self.user_id = None
-        # Redis may be the reason why this socket ends.
-        with suppress(OSError, RedisError):
-            async with asyncio.timeout(LAYER_SECONDS):
-                for group in self.groups_joined:
-                    await self.channel_layer.group_discard(group, self.channel_name)
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        # Channels looks at the database sessions of a thread before each message: for the many
-        # that change nothing but the outbox that would be most of what they cost.
-        if message["type"] == MESSAGE_TYPE:
-            self.live_message(message)
-        else:
-            await super().dispatch(message)
+        for group in self.groups_joined:
+            BROADCAST.leave(group, self)
 
     async def receive_json(self, content: Any, **_options: Any) -> None:
         wanted = content.get("subscribe") if isinstance(content, dict) else None
@@ -142,10 +130,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc]  # channel
         """Join the groups of topics that must all be allowed; else the code to close with."""
         try:
             groups = await database_sync_to_async(authorise_session)(self.session_key, topics)
-            async with asyncio.timeout(LAYER_SECONDS):
-                for group in set(groups) - self.groups_joined:
-                    self.groups_joined.add(group)
-                    await self.channel_layer.group_add(group, self.channel_name)
+            for group in set(groups) - self.groups_joined:
+                await BROADCAST.join(group, self)
+                self.groups_joined.add(group)
         except NotAuthenticated:
             return CLOSE_NOT_AUTHENTICATED
         except Invalid:

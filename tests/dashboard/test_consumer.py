@@ -19,6 +19,7 @@ from apps.accounts.models import Role
 from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.dashboard import consumers, guards
+from apps.dashboard.broadcast import Broadcast
 from apps.dashboard.consumers import LiveConsumer
 from apps.dashboard.echo import Echo
 from apps.dashboard.guards import Guard, judge_sessions
@@ -35,6 +36,7 @@ WAIT_SECONDS = 5
 def quick(settings, monkeypatch):
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     monkeypatch.setattr(consumers, "GUARD", Guard())
+    monkeypatch.setattr(consumers, "BROADCAST", Broadcast())
     monkeypatch.setattr(Guard, "check_seconds", 0.05)
     monkeypatch.setattr(LiveConsumer, "batch_seconds", 0.01)
     consumers.CONNECTIONS.clear()
