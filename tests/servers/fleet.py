@@ -5,6 +5,7 @@ The hosts share PostgreSQL, Redis and the signing key, and nothing else.
 
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -102,7 +103,7 @@ def run_fleet(postgresql, settings: Mapping[str, str]) -> Iterator[Fleet]:
             "REDIS_URL": f"unix://{folder}/redis/redis.sock",
         }
         stack = Stack(build_site(database_url, folder, shared), database_url)
-        cleanup.callback(stack.stop)
+        cleanup.callback(lambda: [child.stop(signal.SIGKILL) for child in stack.children.values()])
         stack.start(describe_redis(stack.site))
         prepare_twice(stack, "migrate", "--verbosity=0")
         prepare_twice(stack, "sync_schedules")
