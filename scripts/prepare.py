@@ -121,6 +121,11 @@ def is_postgresql_there() -> bool:
     return any(installed) or is_any_command_there(["initdb"])
 
 
+def is_nginx_there() -> bool:
+    # Debian puts it where only root's path leads.
+    return Path("/usr/sbin/nginx").exists() or is_any_command_there(["nginx"])
+
+
 def find_missing_packages() -> list[str]:
     """Debian packages without which the server cannot be set up here."""
     missing = []
@@ -138,6 +143,8 @@ def find_missing_test_packages() -> list[str]:
         missing.append("postgresql")
     if not is_any_command_there(CHROMIUM_NAMES):
         missing.append("chromium")
+    if not is_nginx_there():
+        missing.append("nginx-light")
     return missing
 
 

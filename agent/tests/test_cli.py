@@ -201,7 +201,7 @@ def test_simulated_agents_account_for_every_frame(server, capsys, tmp_path):
     assert len(server.bodies("enrol")) == 5
     lines = ledger.read_text().splitlines()
     assert len(lines) == len(set(lines)) == 200
-    assert lines[0].split()[1:3] == ["cpu", "-"]
+    assert lines[0].split()[1:3] == ["host", "-"]
 
 
 def test_a_simulation_retries_and_explains_the_duplicates_of_lost_answers(server, capsys):

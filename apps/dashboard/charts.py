@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from django.utils.functional import Promise
@@ -17,14 +16,6 @@ from apps.tests.kinds import Kind
 
 Label = str | Promise
 
-RANGES: dict[str, tuple[Label, timedelta]] = {
-    "15m": (_("15 min"), timedelta(minutes=15)),
-    "1h": (_("1 h"), timedelta(hours=1)),
-    "6h": (_("6 h"), timedelta(hours=6)),
-    "24h": (_("24 h"), timedelta(hours=24)),
-    "7d": (_("7 days"), timedelta(days=7)),
-}
-DEFAULT_RANGE = "15m"
 MAXIMUM_PANELS_OF_A_KIND = 4
 MAXIMUM_LINES = 6
 
@@ -256,7 +247,3 @@ def name_attributes(key: str) -> str:
     """The values of a key's attributes, which tell its series apart."""
     parsed = parse_key(key)
     return ", ".join(value for _name, value in parsed.attributes) if parsed else key
-
-
-def read_range_name(wanted: str | None) -> str:
-    return wanted if wanted in RANGES else DEFAULT_RANGE

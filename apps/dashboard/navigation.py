@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.accounts.models import User
 from apps.accounts.policy import Permission, may
 from apps.accounts.selectors import administers_everything
+from apps.core.storage_state import read_storage_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Users"), "users", "dashboard:users", "users", Permission.ADMINISTER),
     Entry(_("Audit"), "list-details", "dashboard:audit", "audit", Permission.ADMINISTER),
     Entry(_("Quotas"), "chart-dots", "dashboard:quotas", "quotas", Permission.ADMINISTER),
+    Entry(_("Storage"), "database", "dashboard:storage", "storage", Permission.ADMINISTER),
     Entry(_("API"), "api", "swagger", "api"),
     Entry(_("Settings"), "adjustments", "dashboard:settings", "settings", Permission.ADMINISTER),
     Entry(_("Administration"), "settings", "admin:index", "admin", Permission.ADMINISTER),
@@ -59,6 +61,7 @@ def describe_navigation(request: HttpRequest) -> dict[str, Any]:
         "now_seconds": f"{time.time():.3f}",
         "time_zone_name": timezone.get_current_timezone_name(),
         "is_private_line": SimpleLazyObject(lambda: is_private_line(request)),
+        "storage_fault": SimpleLazyObject(read_storage_fault),
         "may_operate": SimpleLazyObject(lambda: _may(request, Permission.OPERATE)),
     }
 

@@ -8,8 +8,9 @@ MAXIMUM_FRAMES = 400
 class Outbox:
     """Hints and frames between two sendings. Not thread-safe.
 
-    Every batch has the next number; when frames had to be dropped a number is left out, and the
-    page, seeing the gap, fetches anew.
+    Every batch has the next number. When frames had to be dropped, because they came faster than
+    they were taken, a number is left out, and the page, seeing the gap, fetches anew: so the older
+    ones go, and what is kept are the latest.
     """
 
     def __init__(self, maximum_frames: int = MAXIMUM_FRAMES) -> None:
@@ -23,11 +24,11 @@ class Outbox:
         """Take in a message of the layer: `hint` names a changed topic, `frames` hold values."""
         if "hint" in message:
             self._hints[message["hint"]] = None
-        frames = message.get("frames", ())
+        frames = message.get("frames", [])
         if len(self._frames) + len(frames) > self._maximum_frames:
             self._is_overfull = True
-            return
-        self._frames.extend(frames)
+            self._frames = []
+        self._frames.extend(frames[-self._maximum_frames :])
 
     def take(self) -> dict[str, Any]:
         """The next batch, which may be empty: then it only says that the line is alive."""

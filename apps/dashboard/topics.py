@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from apps.accounts.policy import AnyUser, Permission, require
-from apps.clients.selectors import get_client
+from apps.clients.selectors import list_clients
 from apps.core.errors import FieldError, Invalid, NotFound
-from apps.tests.selectors import get_run, get_test, list_assignments
+from apps.tests.selectors import list_assignments, list_runs, list_tests
 
 OVERVIEW = "overview"
 
@@ -21,17 +23,12 @@ def name_group(topic: str) -> str:
     return f"live.{topic.replace(':', '.')}"
 
 
-def check_assignment(user: AnyUser, assignment_id: UUID) -> None:
-    if not list_assignments(user).filter(id=assignment_id).exists():
-        raise NotFound("assignment_unknown", "There is no such assignment.")
-
-
-# Each raises NotFound or Refused for somebody who may not see the object.
-CHECKS: dict[str, Callable[[AnyUser, UUID], Any]] = {
-    "client": get_client,
-    "test": get_test,
-    "run": get_run,
-    "assignment": check_assignment,
+# Each gives the rows that a user may see.
+VISIBLE: dict[str, Callable[[AnyUser], QuerySet[Any]]] = {
+    "client": list_clients,
+    "test": list_tests,
+    "run": list_runs,
+    "assignment": list_assignments,
 }
 
 
@@ -48,12 +45,13 @@ def authorise(user: AnyUser, topics: Iterable[str]) -> list[str]:
 def authorise_one(user: AnyUser, topic: str) -> str:
     kind, _separator, text = topic.partition(":")
     if topic != OVERVIEW:
-        if kind not in CHECKS:
+        if kind not in VISIBLE:
             raise Invalid([FieldError("subscribe", "unknown_topic", "names no topic")])
         try:
             id = UUID(text)
         except ValueError:
             raise Invalid([FieldError("subscribe", "malformed", "holds no UUID")]) from None
-        CHECKS[kind](user, id)
+        if not VISIBLE[kind](user).filter(id=id).exists():
+            raise NotFound(f"{kind}_unknown", "There is no such thing to watch.")
         topic = name_topic(kind, id)
     return name_group(topic)

@@ -9,6 +9,7 @@ from apps.dashboard.views import (
     clients,
     edit_tests,
     enrolment,
+    history,
     invitations,
     maintenance,
     overview,
@@ -20,6 +21,7 @@ from apps.dashboard.views import (
     second_factor,
     server_settings,
     setup,
+    storage,
     tests,
     user_actions,
     users,
@@ -65,6 +67,9 @@ urlpatterns = [
     path("clients/enrol/<int:token_id>/", enrolment.show_enrolled, name="enrolled"),
     path("clients/enrol/<int:token_id>/revoke/", enrolment.revoke_token, name="revoke-token"),
     path("clients/<uuid:client_id>/", clients.show_client, name="client"),
+    path(
+        "clients/<uuid:client_id>/history.json", history.read_client_history, name="client-history"
+    ),
     path("clients/<uuid:client_id>/tests/", clients.show_client_tests, name="client-tests"),
     path("clients/<uuid:client_id>/host/", clients.show_client_host, name="client-host"),
     path(
@@ -145,6 +150,11 @@ urlpatterns = [
     path("tests/bulk/", act_on_tests.act_on_chosen, name="bulk-tests"),
     path("tests/parameters/", edit_tests.show_parameters, name="parameters"),
     path("tests/<uuid:test_id>/", tests.show_test, name="test"),
+    path(
+        "tests/<uuid:test_id>/clients/<uuid:client_id>/history.json",
+        history.read_test_history,
+        name="test-history",
+    ),
     path("tests/<uuid:test_id>/edit/", edit_tests.edit_test, name="edit-test"),
     path("tests/<uuid:test_id>/run/", act_on_tests.run_now, name="run-test"),
     path("tests/<uuid:test_id>/pause/", act_on_tests.pause_test, name="pause-test"),
@@ -155,6 +165,7 @@ urlpatterns = [
     path("settings/mail-test/", server_settings.test_mail, name="mail-test"),
     path("settings/reset/", server_settings.reset_setting, name="reset-setting"),
     path("settings/save/", server_settings.save_group, name="save-settings"),
+    path("storage/", storage.show_storage, name="storage"),
     path("quotas/", quotas.list_quotas_page, name="quotas"),
     path("quotas/<int:quota_id>/remove/", quotas.remove_quota, name="remove-quota"),
     path("runs/", runs.list_runs_page, name="runs"),

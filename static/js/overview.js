@@ -20,12 +20,17 @@ function build(parent) {
   parent.append(latency, loss, note);
   const latencyChart = createChart(
     latency,
-    { style: "duration", labels: [words.wordMedian ?? "", words.wordP95 ?? ""], hasBand: true, height: 190 },
+    {
+      style: "duration",
+      lines: [words.wordMedian, words.wordP95].map((label = "") => ({ label })),
+      bands: [{ name: "percentiles", label: "" }],
+      height: 190,
+    },
     () => span,
   );
   const lossChart = createChart(
     loss,
-    { style: "ratio", labels: [words.wordLoss ?? ""], isBars: true, height: 90 },
+    { style: "ratio", lines: [{ label: words.wordLoss ?? "" }], bands: [], isBars: true, height: 90 },
     () => span,
   );
   return (/** @type {Trend} */ trend) => {

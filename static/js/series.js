@@ -1,40 +1,44 @@
 // @ts-check
-// Series of the API as columns of a chart.
+// The series of a page's panels, fetched in one request, as columns of charts.
 import { describeJsonRequest } from "./requests.js";
 
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
 /** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, threshold: number | null, threshold_text: string}} Panel */
-/** @typedef {{step_seconds: number, at: number[], minimum: number[], mean: number[], maximum: number[]}} Series */
-/** @typedef {{url: string, client: string, test: string, points: number}} Place */
+/** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
+/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, changes?: Change[]}} Series */
+/** @typedef {{url: string, compare: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */
+/** @typedef {{at: number[], values: Column}} Part */
+/** @typedef {{name: "extremes" | "percentiles", edges: Part[]}} Edges */
 
-/** @type {Series} */
-const EMPTY = { step_seconds: 0, at: [], minimum: [], mean: [], maximum: [] };
 const GAPS_PER_SPAN = 30;
 
-/** @param {Place} place @param {Line} line @param {[number, number]} span @returns {Promise<Series>} */
-async function fetchSeries(place, line, span) {
+/** The series of every panel's lines and then of its band, in their order.
+ * @param {View} view @param {Panel[]} panels @param {[number, number]} span @returns {Promise<Series[][]>} */
+export async function fetchSeries(view, panels, span) {
   const query = new URLSearchParams({
-    client: place.client,
-    metric: line.key,
     start: span[0].toFixed(3),
     end: span[1].toFixed(3),
-    points: String(place.points),
+    points: String(view.points),
   });
-  if (place.test) query.set("test", place.test);
-  else {
-    query.set("source_kind", line.source);
-    query.set("subject", line.subject);
+  if (view.compare) query.set("compare", view.compare);
+  for (const panel of panels) {
+    for (const line of [...panel.lines, ...panel.band]) {
+      query.append("source", line.source);
+      query.append("subject", line.subject);
+      query.append("key", line.key);
+      query.append("columns", mayBand(panel) ? "all" : "mean");
+    }
   }
-  const response = await fetch(`${place.url}?${query}`, { headers: describeJsonRequest() });
-  // What was never measured there is an empty chart, not a fault.
-  if (response.status === 404) return EMPTY;
+  const response = await fetch(`${view.url}?${query}`, { headers: describeJsonRequest() });
   if (!response.ok) throw new Error(`series ${response.status}`);
-  return response.json();
+  /** @type {{lines: Series[]}} */
+  const { lines } = await response.json();
+  return panels.map((panel) => lines.splice(0, panel.lines.length + panel.band.length));
 }
 
 /** Parts with their own times as columns over the union of the times.
- * @param {{at: number[], values: number[]}[]} parts @returns {Column[]} */
+ * @param {Part[]} parts @returns {Column[]} */
 export function mergeColumns(parts) {
   /** @type {Map<number, Column>} */
   const rows = new Map();
@@ -49,55 +53,80 @@ export function mergeColumns(parts) {
   return [moments, ...parts.map((_part, column) => moments.map((at) => rows.get(at)?.[column]))];
 }
 
-/** A pause that is long for what is shown becomes a break in the lines.
- * @param {Column[]} columns @param {number} longestSeconds @returns {Column[]} */
-export function breakGaps(columns, longestSeconds) {
-  const [moments, ...values] = /** @type {number[][]} */ (columns);
-  /** @type {Column[]} */
-  const broken = columns.map(() => []);
-  moments.forEach((at, index) => {
-    const before = moments[index - 1];
-    if (index && at - before > longestSeconds) {
-      broken[0].push((before + at) / 2);
-      values.forEach((_column, place) => broken[place + 1].push(null));
-    }
-    broken[0].push(at);
-    values.forEach((column, place) => broken[place + 1].push(column[index]));
-  });
-  return broken;
-}
-
 /** The longest pause that is still drawn through: some steps of the data, and little of the chart.
  * @param {number[]} moments @param {number} stepSeconds @param {[number, number]} span */
-export function chooseGap(moments, stepSeconds, span) {
+function chooseGap(moments, stepSeconds, span) {
   const pauses = moments.slice(1).map((at, index) => at - moments[index]);
   const usual = pauses.sort((one, other) => one - other)[pauses.length >> 1] ?? 0;
   return Math.max((span[1] - span[0]) / GAPS_PER_SPAN, 2.5 * stepSeconds, 3 * usual);
 }
 
-/** Whether a panel's single line is drawn inside its own lowest and highest.
- * @param {Panel} panel */
-export function hasOwnBand(panel) {
-  return !panel.is_bars && !panel.band.length && panel.lines.length === 1;
+/** A pause of a line that is long for what is shown becomes a break in it.
+ * @param {Column[]} columns @param {number} stepSeconds @param {[number, number]} span @returns {Column[]} */
+export function breakGaps(columns, stepSeconds, span) {
+  const [moments, ...values] = /** @type {[number[], ...Column[]]} */ (columns);
+  const parts = values.map((column) => {
+    const known = moments.filter((_at, index) => column[index] !== undefined);
+    const own = column.filter((value) => value !== undefined);
+    const longest = chooseGap(known, stepSeconds, span);
+    /** @type {Part} */
+    const part = { at: [], values: [] };
+    known.forEach((at, index) => {
+      if (index && at - known[index - 1] > longest) {
+        part.at.push((known[index - 1] + at) / 2);
+        part.values.push(null);
+      }
+      part.at.push(at);
+      part.values.push(own[index]);
+    });
+    return part;
+  });
+  return mergeColumns(parts);
 }
 
-/** What chart.js draws of a panel, and the step of its buckets (0: single values).
- * @param {Place} place @param {Panel} panel @param {[number, number]} span */
-export async function loadPanel(place, panel, span) {
-  const fetched = await Promise.all(
-    [...panel.lines, ...panel.band].map((line) => fetchSeries(place, line, span)),
-  );
-  const parts = panel.lines.map((_line, index) => {
-    const { at, mean } = fetched[index];
-    return { at, values: panel.is_complement ? mean.map((value) => 1 - value) : mean };
-  });
-  if (panel.band.length) {
-    const [low, high] = fetched.slice(panel.lines.length);
-    parts.push({ at: low.at, values: low.minimum }, { at: high.at, values: high.maximum });
-  } else if (hasOwnBand(panel)) {
-    const [own] = fetched;
-    parts.push({ at: own.at, values: own.minimum }, { at: own.at, values: own.maximum });
+/** Whether a panel's one line may be drawn inside a band.
+ * @param {Panel} panel */
+export function mayBand(panel) {
+  return !panel.is_bars && panel.lines.length === 1;
+}
+
+/** The bands around a panel's one line: of its neighbours (lowest, highest), or inside buckets.
+ * @param {Panel} panel @param {Series[]} fetched @param {string} band @returns {Edges[]} */
+function findBands(panel, fetched, band) {
+  if (!mayBand(panel) || band === "none") return [];
+  const [own, low = own, high = own] = fetched;
+  /** @type {Edges[]} */
+  const bands = [];
+  if (band !== "percentiles" && (panel.band.length || own.step_seconds)) {
+    const edges = [{ at: low.at, values: low.minimum ?? [] }, { at: high.at, values: high.maximum ?? [] }];
+    bands.push({ name: "extremes", edges });
   }
-  const stepSeconds = Math.max(0, ...fetched.map((series) => series.step_seconds));
-  return { columns: mergeColumns(parts), stepSeconds };
+  if (band !== "extremes" && own.step_seconds && own.p50) {
+    const edges = [own.p50, own.p95 ?? []].map((values) => ({ at: own.at, values }));
+    bands.push({ name: "percentiles", edges });
+  }
+  return bands;
+}
+
+/** What chart.js draws of a panel. @param {Panel} panel @param {Series[]} fetched @param {string} band */
+export function arrangePanel(panel, fetched, band) {
+  const turn = (/** @type {number[]} */ values) =>
+    panel.is_complement ? values.map((value) => 1 - value) : values;
+  const own = fetched.slice(0, panel.lines.length);
+  const ghosts = own.flatMap(({ earlier }) => (earlier ? [{ at: earlier.at, values: turn(earlier.mean) }] : []));
+  const bands = findBands(panel, fetched, band);
+  const parts = [
+    ...own.map(({ at, mean }) => ({ at, values: turn(mean) })),
+    ...ghosts,
+    ...bands.flatMap(({ edges }) => edges),
+  ];
+  const coarsest = own.reduce((one, other) => (other.step_seconds > one.step_seconds ? other : one));
+  return {
+    columns: mergeColumns(parts),
+    bands: bands.map(({ name }) => name),
+    hasGhosts: ghosts.length > 0,
+    stepSeconds: coarsest.step_seconds,
+    resolution: coarsest.resolution || own.map(({ resolution }) => resolution).find(Boolean) || "",
+    changes: own.map(({ changes }) => changes ?? []),
+  };
 }

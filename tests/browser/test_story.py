@@ -117,13 +117,13 @@ def watch_points_arrive(visitor):
     expect(page.locator("#panels .panel").first).to_be_visible()
     page.wait_for_load_state("networkidle")
     page.evaluate(COUNT_FRAMES)
-    asked = visitor.count_requests("/api/v1/series/")
+    asked = visitor.count_requests("history.json")
     newest = page.locator(NEWEST_IN_LEGEND).first
     for _ in range(POINTS_SEEN):
         # The legend names the newest point that is drawn.
         expect(newest).not_to_have_text(newest.inner_text())
     assert int(page.locator("body").get_attribute("data-frames")) >= POINTS_SEEN
-    assert visitor.count_requests("/api/v1/series/") == asked
+    assert visitor.count_requests("history.json") == asked
     assert page.locator("#panels canvas").count() >= 1
 
 

@@ -68,6 +68,7 @@ FOR_ADMINISTRATORS = frozenset(
         "invite",
         "audit",
         "quotas",
+        "storage",
         "change-user",
         "add-role",
         "remove-role",

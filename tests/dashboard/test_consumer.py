@@ -1,5 +1,6 @@
 """The browsers' socket: who may listen to what, and for how long."""
 
+import asyncio
 import json
 from uuid import uuid4
 
@@ -9,14 +10,19 @@ from asgiref.testing import ApplicationCommunicator
 from channels.auth import AuthMiddlewareStack
 from channels.layers import get_channel_layer
 from django.conf import settings as django_settings
-from django.db import connections
+from django.db import OperationalError, connection, connections
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from redis import RedisError
 
 from apps.accounts.models import Role
 from apps.clients.models import Client
 from apps.core.clock import read_now
-from apps.dashboard import consumers
+from apps.dashboard import consumers, guards
+from apps.dashboard.broadcast import Broadcast
 from apps.dashboard.consumers import LiveConsumer
+from apps.dashboard.echo import Echo
+from apps.dashboard.guards import Guard, judge_sessions
 from apps.dashboard.topics import name_group
 from tests.dashboard.scene import build_scene
 from tests.factories.accounts import make_user
@@ -29,7 +35,9 @@ WAIT_SECONDS = 5
 @pytest.fixture(autouse=True)
 def quick(settings, monkeypatch):
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    monkeypatch.setattr(LiveConsumer, "check_seconds", 0.05)
+    monkeypatch.setattr(consumers, "GUARD", Guard())
+    monkeypatch.setattr(consumers, "BROADCAST", Broadcast())
+    monkeypatch.setattr(Guard, "check_seconds", 0.05)
     monkeypatch.setattr(LiveConsumer, "batch_seconds", 0.01)
     consumers.CONNECTIONS.clear()
 
@@ -226,3 +234,81 @@ async def test_a_user_has_a_bounded_number_of_sockets(dial, viewer, monkeypatch)
 async def test_a_quiet_line_says_that_it_is_alive(dial, viewer):
     socket = await dial(viewer, "overview")
     assert [(await socket.read())["seq"] for _count in range(3)] == [1, 2, 3]
+
+
+async def test_all_pages_of_a_round_are_checked_by_one_look_at_their_sessions(
+    dial, viewer, corners, monkeypatch
+):
+    monkeypatch.setattr(Guard, "check_seconds", 3600)
+    topic = f"client:{corners.vienna.client.id}"
+    for _page in range(3):
+        await (await dial(viewer, "overview", topic)).read()
+    asked = []
+
+    def judge(topics):
+        with CaptureQueriesContext(connection) as queries:
+            verdicts = judge_sessions(topics)
+        asked.append((len(topics), len(queries)))
+        return verdicts
+
+    monkeypatch.setattr(guards, "judge_sessions", judge)
+    for part in guards.split_sessions(consumers.GUARD._watchers):
+        await consumers.GUARD._check(part)
+    # Three queries for whoever they are, and one for the client of each session.
+    assert asked == [(3, 6)]
+
+
+async def test_a_check_that_cannot_be_made_closes_the_sockets(dial, viewer, monkeypatch):
+    socket = await dial(viewer, "overview")
+    await socket.read()
+
+    def fail(_topics):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(guards, "judge_sessions", fail)
+    assert await socket.read_close_code() == 1011
+
+
+async def test_a_socket_that_no_message_reaches_closes_so_that_its_page_polls(
+    dial, viewer, monkeypatch
+):
+    async def swallow(_layer, _channel, _message):
+        return
+
+    monkeypatch.setattr(Echo, "silent_seconds", 0.2)
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.send", swallow)
+    socket = await dial(viewer, "overview")
+    assert await socket.read_close_code() == 1011
+
+
+async def test_a_socket_stays_open_while_messages_come_back(dial, viewer, monkeypatch):
+    monkeypatch.setattr(Echo, "silent_seconds", 1.0)
+    socket = await dial(viewer, "overview")
+    begin = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() - begin < 2:
+        assert "seq" in await socket.read()
+
+
+@pytest.mark.parametrize("fault", [RedisError("away"), ConnectionRefusedError()])
+async def test_without_redis_a_socket_closes_and_leaves_no_trace(dial, viewer, monkeypatch, fault):
+    async def refuse(*_arguments):
+        raise fault
+
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.group_add", refuse)
+    socket = await dial(viewer, "overview")
+    assert await socket.read_close_code() == 1011
+    await socket.leave()
+    assert consumers.CONNECTIONS == {}
+
+
+async def test_a_socket_that_cannot_leave_its_groups_is_no_longer_counted(
+    dial, viewer, monkeypatch
+):
+    async def refuse(*_arguments):
+        raise RedisError("away")
+
+    socket = await dial(viewer, "overview")
+    await socket.read()
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.group_discard", refuse)
+    await socket.leave()
+    assert consumers.CONNECTIONS == {}

@@ -1,6 +1,7 @@
 """Many simulated clients against a real server, and what their ledger says beside its database."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,14 @@ def simulate(
     clients: int,
     rate_per_second: float,
     duration_seconds: float,
+    further: Sequence[object] = (),
 ) -> Simulation:
-    """Enrols the clients, lets them send, and compares; the ledger's file must be a new one."""
+    """Enrols the clients, lets them send, and compares; the ledger's file must be a new one.
+
+    `further` are options of the command beside these. Clients that had frames before are left out.
+    """
+    database = Database.of(server.environment)
+    others = {owner for owner, _line in database.list_frames()}
     token = admin.issue_enrolment_token(max_uses=clients)
     options = ("--server", server.base_url, "--token", "-", "--ledger", ledger_file, "--json")
     load = ("--clients", clients, "--rate", rate_per_second, "--duration", duration_seconds)
@@ -39,10 +46,11 @@ def simulate(
         "simulate",
         *options,
         *load,
+        *further,
         standard_input=f"{token}\n",
         timeout_seconds=duration_seconds + CLI_SLACK_SECONDS,
     )
-    stored = Database.of(server.environment).list_frames()
+    stored = [one for one in database.list_frames() if one[0] not in others]
     return Simulation(
         exit_code=result.returncode,
         summary=json.loads(result.stdout or "{}"),

@@ -67,6 +67,10 @@ class RunningChild:
             )
         self.process.stdin.write(self.child.standard_input.encode())
         self.process.stdin.close()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Returns when the child's gate is open, at once when it has none."""
         if self.child.is_ready is not None:
             wait_until(self._is_ready, seconds=READY_SECONDS, what=f"{self.child.name}'s readiness")
 
@@ -192,6 +196,7 @@ def run_stack(
     *,
     postgresql=None,
     settings: Mapping[str, str] | None = None,
+    with_web: bool = True,
     with_worker: bool = True,
     with_beat: bool = True,
     with_agent: bool = False,
@@ -207,7 +212,8 @@ def run_stack(
         stack.start(describe_redis(stack.site))
         stack.manage("migrate", "--verbosity=0")
         stack.manage("sync_schedules")
-        stack.start(describe_web(stack.site))
+        if with_web:
+            stack.start(describe_web(stack.site))
         if with_worker:
             stack.start(describe_worker(stack.site))
         if with_beat:

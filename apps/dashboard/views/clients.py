@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.request import QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission, find_scope
@@ -24,14 +25,10 @@ from apps.clients.selectors import (
     search_clients,
 )
 from apps.core.clock import read_now
-from apps.dashboard.charts import (
-    LIVE_SOURCE_KINDS,
-    RANGES,
-    describe_client_panels,
-    read_range_name,
-)
+from apps.dashboard.charts import LIVE_SOURCE_KINDS, describe_client_panels
 from apps.dashboard.forms.clients import ClientForm, RotationForm, describe_client_form
 from apps.dashboard.listing import order_rows
+from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.clients import (
     annotate_failing,
     describe_clients,
@@ -43,6 +40,7 @@ from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
+from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.metrics.selectors import LatestValues, read_latest
 from apps.tests.services.standings import describe_client_standing
 
@@ -141,6 +139,9 @@ def load_clients(found: QuerySet[Client], ids: list[UUID]) -> list[Client]:
 def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
     """The client's state and charts, or to htmx the parts of it that change."""
     client = get_client(request.user, client_id)
+    elsewhere = lead_to_canonical(request)
+    if elsewhere is not None:
+        return elsewhere
     latest = read_latest([client.id], kinds=LIVE_SOURCE_KINDS).get(client.id, [])
     context = {
         **describe_head(request, client, "health"),
@@ -148,9 +149,11 @@ def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
         "agent": find_source(latest, "agent"),
         "fullest": find_fullest(latest),
         "panels": [panel.as_document() for panel in describe_client_panels(latest)],
-        "range": read_range_name(request.GET.get("range")),
-        "ranges": [(name, label) for name, (label, _span) in RANGES.items()],
+        "history": read_history(request.GET),
+        "panels_url": reverse("dashboard:client-history", args=[client.id]),
     }
+    if request.htmx.target == HISTORY_TARGET:
+        return render(request, "dashboard/partials/_panels.html", context)
     return render_part(request, context, "client")
 
 

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
-from apps.dashboard.charts import RANGES
+from apps.dashboard.ranges import RANGES
 from apps.dashboard.selectors.overview import build_combs, list_concerns, list_happenings
 from apps.dashboard.selectors.search import search_everything
 from apps.dashboard.selectors.trends import find_trend, read_trend

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
 from apps.dashboard.charts import describe_test_panels
+from apps.dashboard.ranges import fix_history
 from apps.dashboard.selectors.runs import (
     describe_findings,
     describe_run,
@@ -18,6 +19,7 @@ from apps.dashboard.selectors.runs import (
 )
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
+from apps.dashboard.views.tests import find_panels_url
 from apps.tests.kinds import KINDS
 from apps.tests.models import Result, Run
 from apps.tests.selectors import get_run
@@ -76,8 +78,8 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "facts": sorted(result.facts.items()) if result else [],
         "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),
         "panels": [panel.as_document() for panel in describe_test_panels(kind)],
-        "chart_start": begin,
-        "chart_end": (run.finished_at or run.end_at) + CHART_MARGIN,
+        "panels_url": find_panels_url(run.assignment),
+        "history": fix_history(begin, (run.finished_at or run.end_at) + CHART_MARGIN),
         "topics": [name_topic("run", run.id), name_topic("assignment", run.assignment_id)],
     }
     template = "dashboard/partials/_run.html" if request.htmx else "dashboard/run.html"

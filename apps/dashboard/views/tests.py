@@ -4,13 +4,15 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission, find_scope
 from apps.clients.selectors import Maintenance, describe_maintenance, list_sites, list_tags
 from apps.core.clock import read_now
-from apps.dashboard.charts import RANGES, describe_test_panels, read_range_name
+from apps.dashboard.charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
+from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_selection, list_moves
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
@@ -22,6 +24,7 @@ from apps.dashboard.selectors.tests import (
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.clients import PAGE_SIZES, read_page_size
+from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.selectors import get_test, keep_tests_at, list_runs
@@ -72,6 +75,9 @@ def list_tests_page(request: PageRequest) -> HttpResponse:
 def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     """The test's state and chart of one client, or to htmx the parts of it that change."""
     test = get_test(request.user, test_id)
+    elsewhere = lead_to_canonical(request)
+    if elsewhere is not None:
+        return elsewhere
     assignments = list_test_assignments(request.user, test)
     listed, shown = take_page(assignments, request.GET.get("page"), size=CLIENTS_SHOWN)
     chosen = choose_assignment(assignments, shown, request.GET.get("client", ""))
@@ -95,13 +101,25 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "running_count": count_running(request, test),
         "runs": describe_runs(runs),
         "panels": [panel.as_document() for panel in describe_test_panels(kind)],
-        "range": read_range_name(request.GET.get("range")),
-        "ranges": [(name, label) for name, (label, _span) in RANGES.items()],
+        "history": read_history(request.GET),
+        "panels_url": find_panels_url(chosen),
         "may_change": not find_scope(request.user, Permission.OPERATE).is_empty,
         "topics": topics,
     }
-    template = "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
-    return render(request, template, context)
+    return render(request, choose_template(request), context)
+
+
+def choose_template(request: PageRequest) -> str:
+    if request.htmx.target == HISTORY_TARGET:
+        return "dashboard/partials/_panels.html"
+    return "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
+
+
+def find_panels_url(chosen: Assignment | None) -> str:
+    """Where the charts get their series; empty when there is nothing to draw."""
+    if chosen is None:
+        return ""
+    return reverse("dashboard:test-history", args=[chosen.test_id, chosen.client_id])
 
 
 def find_maintenance(chosen: Assignment | None) -> Maintenance | None:

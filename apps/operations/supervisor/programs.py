@@ -16,6 +16,8 @@ REDIS_NAME = "redis-server"
 LONGEST_SOCKET_PATH_BYTES = 100
 GRACEFUL_SECONDS = 3
 KEEP_ALIVE_SECONDS = 75
+# What a socket may send us at once: subscriptions, which are short.
+MESSAGE_BYTES = 65_536
 MOST_WORKER_PROCESSES = 4
 WILDCARD_HOSTS: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of what bind-all means to a caller
 
@@ -112,17 +114,37 @@ def describe_redis(site: Site) -> Child:
     )
 
 
-def describe_web(site: Site) -> Child:
+def build_server_argv(application: str, site: Site) -> tuple[str, ...]:
+    """The command of a server process; the units in deploy/systemd give the same one."""
     arguments = ["--host", site.host, "--port", str(site.port)]
     arguments += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
     # Whose X-Forwarded-For is believed, SWARM_TRUSTED_PROXIES says.
     arguments += ["--no-proxy-headers"]
+    # Live messages are small, and every socket would keep two windows of memory to squeeze them.
+    arguments += ["--ws", "streamswarm.sockets:BoundedSocket"]
+    arguments += ["--ws-per-message-deflate", "false", "--ws-max-size", str(MESSAGE_BYTES)]
     arguments += ["--timeout-graceful-shutdown", str(GRACEFUL_SECONDS)]
     # Longer than an agent's silence between two heartbeats: each keeps its one connection.
     arguments += ["--timeout-keep-alive", str(KEEP_ALIVE_SECONDS)]
+    return (sys.executable, "-m", "uvicorn", application, *arguments)
+
+
+def describe_web(site: Site) -> Child:
     return Child(
         name="web",
-        argv=(sys.executable, "-m", "uvicorn", "streamswarm.asgi:application", *arguments),
+        argv=build_server_argv("streamswarm.asgi:application", site),
+        environment=site.environment,
+        folder=site.root,
+        is_ready=answers_http(site.local_host, site.port, "/readyz"),
+        ready_timeout_seconds=90,
+    )
+
+
+def describe_door(site: Site) -> Child:
+    """The agents' door alone, on the site's port; `manage.py up` has it inside the web server."""
+    return Child(
+        name="door",
+        argv=build_server_argv("streamswarm.door_asgi:application", site),
         environment=site.environment,
         folder=site.root,
         is_ready=answers_http(site.local_host, site.port, "/readyz"),

@@ -4,28 +4,31 @@ import argparse
 import asyncio
 import json
 import random
-import statistics
+import signal
+import sys
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from streamswarm_agent import __version__
-from streamswarm_agent.cli import options
+from streamswarm_agent.cli import options, simulation_options
+from streamswarm_agent.cli.simulation_figures import LiveLine, summarise
 from streamswarm_agent.errors import AgentError
 from streamswarm_agent.runtime.clock import SystemClock
-from streamswarm_agent.runtime.simulation import FrameMaker, Load, SimulatedClient, Tally
-from streamswarm_agent.transport.backoff import Backoff
+from streamswarm_agent.runtime.simulated_anomalies import PastAnomaly
+from streamswarm_agent.runtime.simulated_delivery import Tally
+from streamswarm_agent.runtime.simulated_enrolment import enrol_all, find_assignment
+from streamswarm_agent.runtime.simulated_signals import Signal, SimulatedHost, SimulatedPing
+from streamswarm_agent.runtime.simulation import Load, Notes, SimulatedClient
 from streamswarm_agent.transport.client import ServerClient
 from streamswarm_agent.transport.connection import check_server_url, make_tls_context, open_http
-from streamswarm_agent.wire.layouts import MAXIMUM_KEYS
 from streamswarm_agent.wire.messages import Enrolment
-from streamswarm_agent.wire.records import SpooledRecord
+from streamswarm_agent.wire.records import SpooledRecord, make_sequence
+from streamswarm_agent.wire.times import format_time
 
-_ENROLMENTS_AT_ONCE = 8
-_ENROLMENT_ATTEMPTS = 8
-_REFUSED_FOR_GOOD = {400, 401, 403, 404}
+LIVE_SECONDS = 5.0
 
 
 def add_command(commands: Any) -> None:
@@ -35,12 +38,11 @@ def add_command(commands: Any) -> None:
     parser.add_argument(
         "--rate", type=options.parse_positive, required=True, help="frames a second, each client"
     )
-    parser.add_argument(
-        "--duration", type=options.parse_positive, required=True, metavar="S", help="seconds"
-    )
-    parser.add_argument(
-        "--metrics", type=options.parse_count, default=60, help="values a frame (default: 60)"
-    )
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--duration", type=options.parse_positive, metavar="S", help="seconds")
+    length.add_argument("--continuous", action="store_true", help="go on until Ctrl-C")
+    simulation_options.add_content_options(parser)
+    simulation_options.add_fault_options(parser)
     parser.add_argument(
         "--ledger", type=Path, metavar="FILE", help="list every frame the server took"
     )
@@ -48,13 +50,54 @@ def add_command(commands: Any) -> None:
     parser.set_defaults(execute=execute)
 
 
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """The files that the options ask for."""
+
+    ledger: TextIO | None
+    anomalies: TextIO | None
+
+    def make_notes(self, enrolment: Enrolment, source: Signal) -> Notes:
+        """What writes down one client's frames and anomalies."""
+        place = f"{enrolment.client_id} {source.source_kind} {source.subject or '-'}"
+
+        def note_frame(record: SpooledRecord) -> None:
+            if self.ledger is not None:
+                self.ledger.write(f"{place} {make_sequence(1, record.id)} {record.at}\n")
+
+        def note_anomaly(past: PastAnomaly) -> None:
+            if self.anomalies is not None:
+                note = describe_anomaly(past, enrolment, source)
+                self.anomalies.write(f"{json.dumps(note)}\n")
+
+        return Notes(on_taken=note_frame, on_anomaly=note_anomaly)
+
+
+def describe_anomaly(past: PastAnomaly, enrolment: Enrolment, source: Signal) -> dict[str, Any]:
+    return {
+        "client_id": enrolment.client_id,
+        "client": enrolment.name,
+        "source": {"kind": source.source_kind, "subject": source.subject},
+        "kind": past.anomaly.kind,
+        "strength": past.anomaly.strength,
+        "started_at": format_time(past.started_at),
+        "finished_at": format_time(past.finished_at),
+        "frames": past.frames,
+        "keys": list(source.list_affected_keys(past.anomaly.kind)),
+    }
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Enrol, send, account; 0 only when every frame was taken exactly once."""
-    if arguments.metrics > MAXIMUM_KEYS:
-        raise AgentError(f"metrics: {arguments.metrics} is over the {MAXIMUM_KEYS} of a layout")
-    load = Load(arguments.rate, arguments.metrics, arguments.duration)
-    tally, elapsed_seconds = asyncio.run(_simulate(arguments, load))
-    summary = summarise(tally, load, clients=arguments.clients, elapsed_seconds=elapsed_seconds)
+    load = simulation_options.build_load(arguments)
+    tally = Tally()
+    elapsed_seconds, values_a_frame = asyncio.run(_simulate(arguments, load, tally))
+    summary = summarise(
+        tally,
+        clients=arguments.clients,
+        values_a_frame=values_a_frame,
+        elapsed_seconds=elapsed_seconds,
+    )
     if arguments.json:
         print(json.dumps(summary))
     else:
@@ -63,103 +106,97 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if tally.is_exactly_once else 1
 
 
-def summarise(tally: Tally, load: Load, *, clients: int, elapsed_seconds: float) -> dict[str, Any]:
-    """The figures of a simulation; latencies in milliseconds, None before any answer."""
-    taken = tally.stored + tally.duplicate
-    latencies = sorted(tally.latencies_seconds)
-    centiles = statistics.quantiles(latencies, n=100) if len(latencies) > 1 else []
-    return {
-        "clients": clients,
-        "duration_seconds": round(elapsed_seconds, 3),
-        "frames": tally.frames,
-        "accepted": tally.stored,
-        "duplicate": tally.duplicate,
-        "refused": tally.rejections.total(),
-        "unanswered": tally.unanswered,
-        "requests": tally.requests,
-        "errors": tally.errors.total(),
-        "requests_per_second": round(tally.requests / elapsed_seconds, 1),
-        "values_per_second": round(taken * load.metrics / elapsed_seconds, 1),
-        "latency_p50_ms": round(centiles[49] * 1000, 2) if centiles else None,
-        "latency_p99_ms": round(centiles[98] * 1000, 2) if centiles else None,
-        "refusals": dict(tally.rejections),
-        "error_texts": dict(tally.errors.most_common(5)),
-        "is_exactly_once": tally.is_exactly_once,
-    }
-
-
-async def _simulate(arguments: argparse.Namespace, load: Load) -> tuple[Tally, float]:
+async def _simulate(arguments: argparse.Namespace, load: Load, tally: Tally) -> tuple[float, int]:
+    """The seconds that sending took, and how many values a frame had."""
     server_url = check_server_url(arguments.server)
     tls = make_tls_context(server_url, arguments.ca_file)
     token = options.read_token(arguments)
-    rng = random.Random()  # noqa: S311 - test values, no secrets
-    frame_maker, tally, clock = FrameMaker(load.metrics, rng), Tally(), SystemClock()
     async with AsyncExitStack() as stack:
-        ledger = None
-        if arguments.ledger is not None:
-            ledger = stack.enter_context(arguments.ledger.open("a", encoding="utf-8"))
-        gate = asyncio.Semaphore(_ENROLMENTS_AT_ONCE)
-        names = [f"simulated-{number:04}" for number in range(arguments.clients)]
-        enrolling = ServerClient(open_http(server_url, tls))
-        stack.push_async_callback(enrolling.close)
-        enrolments = await asyncio.gather(*(_enrol(enrolling, gate, token, name) for name in names))
-        clients = []
-        for enrolment in enrolments:
-            server = ServerClient(open_http(server_url, tls), enrolment.key)
+        papers = Papers(_open(stack, arguments.ledger), _open(stack, arguments.anomalies))
+
+        def connect(key: str = "") -> ServerClient:
+            server = ServerClient(open_http(server_url, tls), key)
             stack.push_async_callback(server.close)
-            on_taken = _make_note(ledger, enrolment.client_id)
-            clients.append(
-                SimulatedClient(server, frame_maker, tally, clock=clock, on_taken=on_taken)
+            return server
+
+        names = [f"simulated-{number:04}" for number in range(arguments.clients)]
+        enrolments = await enrol_all(connect(), token, names)
+        clients, sources = [], []
+        for enrolment in enrolments:
+            server, rng = connect(enrolment.key), random.Random()  # noqa: S311 - test values, no secrets
+            source = await _make_source(arguments, server, enrolment, rng)
+            sources.append(source)
+            client = SimulatedClient(
+                server,
+                source,
+                load=load,
+                tally=tally,
+                clock=SystemClock(),
+                rng=rng,
+                notes=papers.make_notes(enrolment, source),
             )
-        begin = time.monotonic()
+            clients.append(client)
+        reports = (sys.stderr if arguments.json else sys.stdout) if arguments.continuous else None
+        elapsed_seconds = await _send_all(clients, load, tally, reports=reports)
+        return elapsed_seconds, len(sources[0].layout.keys)
+
+
+def _open(stack: AsyncExitStack, path: Path | None) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return stack.enter_context(path.open("a", encoding="utf-8"))
+    except OSError as error:
+        raise AgentError(f"{path} cannot be written: {error.strerror}") from error
+
+
+async def _make_source(
+    arguments: argparse.Namespace, server: ServerClient, enrolment: Enrolment, rng: random.Random
+) -> Signal:
+    if arguments.kind == "host":
+        return SimulatedHost(arguments.metrics or simulation_options.USUAL_METRICS, rng)
+    return SimulatedPing(await find_assignment(server, enrolment.name), rng)
+
+
+async def _send_all(
+    clients: list[SimulatedClient], load: Load, tally: Tally, *, reports: TextIO | None
+) -> float:
+    stop = asyncio.Event()
+    begin = time.monotonic()
+    with _set_by_interrupt(stop):
+        reporter = asyncio.create_task(_report(tally, reports)) if reports is not None else None
+        spread_seconds = min(load.period_seconds, 1.0)
         await asyncio.gather(
             *(
-                client.run(load, start_delay_seconds=place / len(clients))
+                client.run(stop, start_delay_seconds=spread_seconds * place / len(clients))
                 for place, client in enumerate(clients)
             )
         )
-        return tally, time.monotonic() - begin
+        if reporter is not None:
+            reporter.cancel()
+    return time.monotonic() - begin
 
 
-async def _enrol(client: ServerClient, gate: asyncio.Semaphore, token: str, name: str) -> Enrolment:
-    backoff = Backoff()
-    attempts_left = _ENROLMENT_ATTEMPTS
-    inventory = _describe_simulated_host(name)
-    async with gate:
-        while True:
-            attempts_left -= 1
-            try:
-                return await client.enrol(
-                    token=token, name=name, agent_version=__version__, inventory=inventory
-                )
-            except AgentError as error:
-                is_final = getattr(error, "status", 0) in _REFUSED_FOR_GOOD
-                if is_final or attempts_left == 0:
-                    raise AgentError(f"enrolment of {name}: {error}") from error
-                await asyncio.sleep(backoff.next_delay_seconds(error))
+@contextmanager
+def _set_by_interrupt(stop: asyncio.Event) -> Iterator[None]:
+    """The first Ctrl-C inside ends the sending, a second one the command."""
+    loop = asyncio.get_running_loop()
+
+    def end_sending() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    with suppress(NotImplementedError, ValueError, RuntimeError):
+        loop.add_signal_handler(signal.SIGINT, end_sending)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.remove_signal_handler(signal.SIGINT)
 
 
-def _make_note(ledger: TextIO | None, client_id: str) -> Callable[[SpooledRecord, int], None]:
-    def note(record: SpooledRecord, sequence: int) -> None:
-        if ledger is not None:
-            ledger.write(f"{client_id} cpu - {sequence} {record.at}\n")
-
-    return note
-
-
-def _describe_simulated_host(name: str) -> dict[str, Any]:
-    return {
-        "hostname": name,
-        "operating_system": "Simulated",
-        "operating_system_version": "",
-        "kernel": "",
-        "architecture": "",
-        "python_version": "",
-        "cpu_model": "",
-        "cpu_count": 1,
-        "memory_bytes": 0,
-        "disks": [],
-        "interfaces": [],
-        "capabilities": {},
-        "probes": [],
-    }
+async def _report(tally: Tally, reports: TextIO) -> None:
+    line = LiveLine(tally)
+    while True:
+        await asyncio.sleep(LIVE_SECONDS)
+        print(line.write(), file=reports, flush=True)

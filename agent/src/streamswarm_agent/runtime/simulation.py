@@ -1,83 +1,60 @@
 """Simulated agents: the load of many, over the real API, with every record accounted for."""
 
+import asyncio
 import random
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamswarm_agent.errors import AgentError, CallRefused
 from streamswarm_agent.probes.base import Clock
+from streamswarm_agent.runtime.simulated_anomalies import Anomaly, AnomalyPlan, PastAnomaly
+from streamswarm_agent.runtime.simulated_delivery import Faults, Outbox, Tally
+from streamswarm_agent.runtime.simulated_signals import Signal
 from streamswarm_agent.transport.backoff import Backoff
 from streamswarm_agent.transport.client import ServerClient
 from streamswarm_agent.wire.batches import MAXIMUM_RECORDS, encode_batch
-from streamswarm_agent.wire.layouts import Layout, build_layout
-from streamswarm_agent.wire.messages import RecordsAnswer
 from streamswarm_agent.wire.records import SpooledRecord, encode_json, make_sequence
 from streamswarm_agent.wire.times import format_time
 
 _FLUSH_SECONDS = 1.0
-_PREPARED_FRAMES = 256
 _DRAIN_SECONDS = 60.0
 _SERVER_FAULT = 500
 
 
-@dataclass(slots=True)
-class Tally:
-    """What became of everything that was sent, summed over all clients."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What each simulated client does: frames a second, for so long, with what wrong in them.
 
-    frames: int = 0
-    requests: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    stored: int = 0
-    duplicate: int = 0
-    unexplained_duplicate: int = 0
-    rejections: Counter[str] = field(default_factory=Counter)
-    latencies_seconds: list[float] = field(default_factory=list)
+    Without a duration it goes on until it is stopped, without `frames_per_request` a request
+    leaves every second with what waits.
+    """
 
-    @property
-    def unanswered(self) -> int:
-        return self.frames - self.stored - self.duplicate - self.rejections.total()
+    rate_per_second: float
+    duration_seconds: float | None = None
+    frames_per_request: int | None = None
+    anomaly_share: float = 0.0
+    faults: Faults = field(default_factory=Faults)
 
     @property
-    def is_exactly_once(self) -> bool:
-        """Whether each frame was taken exactly once: doubled answers only after lost ones."""
-        return (
-            self.frames > 0
-            and self.unanswered == 0
-            and self.rejections.total() == 0
-            and self.unexplained_duplicate == 0
-        )
+    def period_seconds(self) -> float:
+        if self.frames_per_request is not None:
+            return self.frames_per_request / self.rate_per_second
+        return max(_FLUSH_SECONDS, 1 / self.rate_per_second)
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames each client comes to measure; None for no end."""
+        if self.duration_seconds is None:
+            return None
+        return max(1, round(self.rate_per_second * self.duration_seconds))
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What each simulated client does: frames a second, metrics a frame, seconds."""
+class Notes:
+    """Who is told of each frame that the server has, and of each anomaly that is over."""
 
-    rate_per_second: float
-    metrics: int
-    duration_seconds: float
-
-
-class FrameMaker:
-    """Frames of one layout with prepared random values: cheap, yet not alike for gzip."""
-
-    def __init__(self, metrics: int, rng: random.Random) -> None:
-        """Raises: ValueError for more metrics than a layout holds."""
-        keys = [f"system.cpu.utilization{{cpu={number}}}" for number in range(metrics)]
-        self.layout: Layout = build_layout(keys)
-        self._rng = rng
-        self._values = [
-            encode_json([round(rng.random(), 4) for _ in range(metrics)])
-            for _ in range(_PREPARED_FRAMES)
-        ]
-
-    def make(self, number: int, sequence: int, at: float) -> SpooledRecord:
-        payload = (
-            f'{{"source":{{"kind":"cpu","subject":""}},"seq":{sequence},'
-            f'"layout":"{self.layout.hash}","values":{self._rng.choice(self._values)},"absent":{{}}}}'
-        )
-        layout_hash = self.layout.hash
-        return SpooledRecord(number, "frame", format_time(at), layout_hash, payload, len(payload))
+    on_taken: Callable[[SpooledRecord], None]
+    on_anomaly: Callable[[PastAnomaly], None]
 
 
 class SimulatedClient:
@@ -85,65 +62,123 @@ class SimulatedClient:
 
     def __init__(
         self,
-        client: ServerClient,
-        frame_maker: FrameMaker,
-        tally: Tally,
+        server: ServerClient,
+        signal: Signal,
         *,
+        load: Load,
+        tally: Tally,
         clock: Clock,
-        on_taken: Callable[[SpooledRecord, int], None],
+        rng: random.Random,
+        notes: Notes,
     ) -> None:
-        """`on_taken` is told each record that the server took, with its sequence number."""
-        self._client = client
-        self._frame_maker = frame_maker
+        self._server = server
+        self._signal = signal
+        self._load = load
         self._tally = tally
         self._clock = clock
-        self._on_taken = on_taken
-        self._waiting: dict[str, SpooledRecord] = {}
-        self._maybe_taken: set[str] = set()
-        self._made = 0
+        self._rng = rng
+        self._plan = AnomalyPlan(
+            load.anomaly_share, signal.anomaly_kinds, rng, on_past=notes.on_anomaly
+        )
+        self._outbox = Outbox(
+            load.faults,
+            tally,
+            rng,
+            frames_per_request=load.frames_per_request,
+            on_taken=notes.on_taken,
+        )
+        self._measured = 0
         self._backoff = Backoff()
 
-    async def run(self, load: Load, *, start_delay_seconds: float) -> None:
-        """Send the load, then what still waits for at most a minute more."""
-        await self._clock.sleep(start_delay_seconds)
-        begin = self._clock.monotonic()
-        period_seconds = max(_FLUSH_SECONDS, 1 / load.rate_per_second)
-        total = max(1, round(load.rate_per_second * load.duration_seconds))
-        while self._made < total:
+    async def run(self, stop: asyncio.Event, *, start_delay_seconds: float) -> None:
+        """Send the load until it is done or stopped, then what waits for at most a minute more."""
+        await self._pause(stop, start_delay_seconds)
+        begin, period_seconds = self._clock.monotonic(), self._load.period_seconds
+        while not stop.is_set() and not self._is_done():
             elapsed_seconds = self._clock.monotonic() - begin
-            due = min(total, int(elapsed_seconds * load.rate_per_second) + 1)
-            self._make_frames(due, load, begin_wall=self._clock.wall() - elapsed_seconds)
-            await self._send_waiting()
+            self._measure_due(elapsed_seconds)
+            await self._send_due()
             passed_seconds = (self._clock.monotonic() - begin) % period_seconds
-            await self._clock.sleep(period_seconds - passed_seconds)
+            await self._pause(stop, period_seconds - passed_seconds)
+        self._plan.close()
         limit = self._clock.monotonic() + _DRAIN_SECONDS
-        while self._waiting and self._clock.monotonic() < limit:
-            await self._send_waiting()
+        while not self._outbox.is_empty and self._clock.monotonic() < limit:
+            await self._send(self._outbox.pick(is_last=True))
 
-    def _make_frames(self, due: int, load: Load, *, begin_wall: float) -> None:
-        while self._made < due:
-            at = begin_wall + self._made / load.rate_per_second
-            self._made += 1
-            sequence = make_sequence(1, self._made)
-            self._waiting[str(self._made)] = self._frame_maker.make(self._made, sequence, at)
-            self._tally.frames += 1
+    def _is_done(self) -> bool:
+        return self._load.frames is not None and self._measured >= self._load.frames
 
-    async def _send_waiting(self) -> None:
-        """One request with the oldest waiting records; on failure the wait before the next."""
-        records = list(self._waiting.values())[:MAXIMUM_RECORDS]
-        layout = self._frame_maker.layout
+    async def _pause(self, stop: asyncio.Event, seconds: float) -> None:
+        stopped = asyncio.ensure_future(stop.wait())
+        slept = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({stopped, slept}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            slept.cancel()
+
+    def _measure_due(self, elapsed_seconds: float) -> None:
+        due = int(elapsed_seconds * self._load.rate_per_second) + 1
+        if self._load.frames is not None:
+            due = min(due, self._load.frames)
+        begin_wall = self._clock.wall() - elapsed_seconds
+        while self._measured < due:
+            at = begin_wall + self._measured / self._load.rate_per_second
+            self._measured += 1
+            self._measure(at)
+
+    def _measure(self, at: float) -> None:
+        """Put one frame into the outbox; a late one belongs to no anomaly of today."""
+        anomaly = self._plan.step(at)
+        if anomaly is not None and anomaly.kind == "drop_out":
+            self._tally.dropped_out += 1
+            return
+        delay_seconds = self._load.faults.draw_delay_seconds(self._rng)
+        if delay_seconds > 0:
+            self._tally.late += 1
+            self._outbox.add(self._build_frame(at - delay_seconds, None))
+        else:
+            self._outbox.add(self._build_frame(at, anomaly))
+
+    def _build_frame(self, at: float, anomaly: Anomaly | None) -> SpooledRecord:
+        signal, layout_hash = self._signal, self._signal.layout.hash
+        values, absent = signal.measure(at, anomaly)
+        run_id = signal.find_run_id(at)
+        run = "" if run_id is None else f',"run":"{run_id}"'
+        payload = (
+            f'{{"source":{{"kind":"{signal.source_kind}","subject":"{signal.subject}"}},'
+            f'"seq":{make_sequence(1, self._measured)},"layout":"{layout_hash}",'
+            f'"values":{encode_json(values)},"absent":{encode_json(absent)}{run}}}'
+        )
+        return SpooledRecord(
+            self._measured, "frame", format_time(at), layout_hash, payload, len(payload)
+        )
+
+    async def _send_due(self) -> None:
+        full = self._load.frames_per_request or MAXIMUM_RECORDS
+        while records := self._outbox.pick():
+            is_answered = await self._send(records)
+            if not is_answered or len(records) < full:
+                return
+
+    async def _send(self, records: list[SpooledRecord]) -> bool:
+        """Whether one request with these records was answered; on failure it has waited."""
+        if not records:
+            return False
+        layout = self._signal.layout
         body = encode_batch(records, {layout.hash: layout.keys})
         begin = self._clock.monotonic()
         self._tally.requests += 1
         try:
-            answer = await self._client.send_records(body)
+            answer = await self._server.send_records(body)
         except AgentError as error:
             self._note_failure(error, records)
             await self._clock.sleep(self._backoff.next_delay_seconds(error))
-            return
+            return False
         self._backoff.reset()
         self._tally.latencies_seconds.append(self._clock.monotonic() - begin)
-        self._account(answer)
+        self._outbox.account(answer)
+        return True
 
     def _note_failure(self, error: AgentError, records: list[SpooledRecord]) -> None:
         if isinstance(error, CallRefused):
@@ -152,23 +187,4 @@ class SimulatedClient:
                 return
         else:
             self._tally.errors[str(error)] += 1
-        self._maybe_taken.update(str(record.id) for record in records)
-
-    def _account(self, answer: RecordsAnswer) -> None:
-        for rejection in answer.rejected:
-            if self._waiting.pop(rejection.id, None) is not None:
-                self._tally.rejections[f"{rejection.code} {rejection.field}".strip()] += 1
-        for record_id in answer.stored:
-            self._tally.stored += self._take(record_id)
-        for record_id in answer.duplicate:
-            taken = self._take(record_id)
-            self._tally.duplicate += taken
-            if record_id not in self._maybe_taken:
-                self._tally.unexplained_duplicate += taken
-
-    def _take(self, record_id: str) -> int:
-        record = self._waiting.pop(record_id, None)
-        if record is None:
-            return 0
-        self._on_taken(record, make_sequence(1, record.id))
-        return 1
+        self._outbox.note_failure(records)

@@ -3,8 +3,10 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import transaction
+from django.db import connection, transaction
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from apps.operations.starters import take_turns
 
 # Tells our rows from those an administrator made.
 MARK = "Kept by manage.py sync_schedules; changes here are overwritten."
@@ -25,7 +27,8 @@ class Command(BaseCommand):
     help = "Copy the periodic work of the settings into the tables that Celery beat reads."
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        changed, removed = synchronise(settings.PERIODIC_WORK)
+        with take_turns(connection):
+            changed, removed = synchronise(settings.PERIODIC_WORK)
         if options["verbosity"]:
             self.stdout.write(f"{changed} schedules made or changed, {removed} removed")
 

@@ -1,0 +1,48 @@
+"""Whether messages still get through the channel layer, asked by sending one to ourselves."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from redis import RedisError
+
+SILENT_SECONDS = 6.0
+SENDING_SECONDS = 2.0
+
+
+class Echo:
+    """An open socket that no message reaches any more would look live to its page.
+
+    One for all sockets of an event loop, which share their connection to Redis.
+    """
+
+    silent_seconds = SILENT_SECONDS
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+        self._channel = ""
+        self._listening: asyncio.Task[None] | None = None
+        self._heard_at = asyncio.get_running_loop().time()
+
+    async def is_silent(self) -> bool:
+        """Sends the next message; whether none of the earlier ones came back for too long."""
+        silence_seconds = asyncio.get_running_loop().time() - self._heard_at
+        with suppress(OSError, RedisError):
+            async with asyncio.timeout(SENDING_SECONDS):
+                await self._send()
+        return silence_seconds > self.silent_seconds
+
+    def stop(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+
+    async def _send(self) -> None:
+        if self._listening is None:
+            self._channel = await self._layer.new_channel()
+            self._listening = asyncio.create_task(self._listen())
+        await self._layer.send(self._channel, {"type": "live.echo"})
+
+    async def _listen(self) -> None:
+        while True:
+            await self._layer.receive(self._channel)
+            self._heard_at = asyncio.get_running_loop().time()

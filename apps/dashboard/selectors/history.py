@@ -1,0 +1,127 @@
+"""Everything that a page's charts draw, read in one go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from apps.dashboard.comparisons import describe_changes
+from apps.dashboard.formats import SPACE
+from apps.metrics.selectors import Series, read_ranges
+
+SourceName = tuple[str, str]
+Column = tuple[int, str]
+EMPTY = Series(0, [], [], [], [], [], [], [])
+
+
+@dataclass(frozen=True, slots=True)
+class WantedLine:
+    """A metric key of a source of the page; with `is_banded` also its extremes and percentiles."""
+
+    source: SourceName
+    key: str
+    is_banded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the charts of a page want to draw, in at most `points` points each.
+
+    `shift` is how much earlier the compared time lies; None when nothing is compared.
+    """
+
+    start: datetime
+    end: datetime
+    points: int
+    shift: timedelta | None
+    lines: Sequence[WantedLine]
+
+
+def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dict[str, Any]]:
+    """A document for each wanted line; an empty one where there is no such source."""
+    columns = [
+        (source_ids[line.source], line.key) for line in wanted.lines if line.source in source_ids
+    ]
+    current = read_columns(columns, wanted, timedelta(0))
+    earlier = {} if wanted.shift is None else read_columns(columns, wanted, wanted.shift)
+    documents = []
+    for line in wanted.lines:
+        column = (source_ids.get(line.source, 0), line.key)
+        own = current.get(column, EMPTY)
+        document = describe_series(own, is_banded=line.is_banded)
+        if wanted.shift is not None:
+            before = earlier.get(column, EMPTY)
+            document |= describe_earlier(line.key, own, before, wanted.shift)
+        documents.append(document)
+    return documents
+
+
+def read_columns(
+    columns: Sequence[Column], wanted: Wanted, shift: timedelta
+) -> dict[Column, Series]:
+    """The series of each source and key; those of one key together."""
+    by_key: dict[str, list[int]] = {}
+    for source_id, key in dict.fromkeys(columns):
+        by_key.setdefault(key, []).append(source_id)
+    found: dict[Column, Series] = {}
+    for key, ids in by_key.items():
+        read = read_ranges(
+            source_ids=ids,
+            key=key,
+            start=wanted.start - shift,
+            end=wanted.end - shift,
+            points=wanted.points,
+        )
+        found |= {(source_id, key): series for source_id, series in read.items()}
+    return found
+
+
+def describe_series(series: Series, *, is_banded: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "step_seconds": series.step_seconds,
+        "tier": series.tier,
+        "resolution": describe_resolution(series, is_banded=is_banded),
+        "at": series.at,
+        "mean": series.mean,
+    }
+    if is_banded:
+        document |= {
+            "minimum": series.minimum,
+            "maximum": series.maximum,
+            "p50": series.p50,
+            "p95": series.p95,
+        }
+    return document
+
+
+def describe_earlier(
+    key: str, current: Series, earlier: Series, shift: timedelta
+) -> dict[str, Any]:
+    """The earlier series, moved so that both draw over each other, and what has changed since."""
+    seconds = shift.total_seconds()
+    return {
+        "earlier": {"at": [at + seconds for at in earlier.at], "mean": earlier.mean},
+        "changes": [change.as_document() for change in describe_changes(key, current, earlier)],
+    }
+
+
+def describe_resolution(series: Series, *, is_banded: bool) -> str:
+    """What one point stands for; empty for a series without any."""
+    if not series.at:
+        return ""
+    if not series.step_seconds:
+        return _("single values")
+    step = {"step": write_step(series.step_seconds)}
+    if is_banded and series.is_estimated:
+        return _("%(step)s means, percentiles estimated") % step
+    return _("%(step)s means") % step
+
+
+def write_step(seconds: int) -> str:
+    """A whole step in its largest unit."""
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds % length == 0:
+            return f"{seconds // length}{SPACE}{unit}"
+    return f"{seconds}{SPACE}s"
