@@ -84,6 +84,8 @@ def test_a_batch_delivered_so_many_times_at_once_is_stored_once(stack, times):
 class Deliveries(RuleBasedStateMachine):
     """An agent's line that repeats, splits, merges and reorders what was measured."""
 
+    batches = 0
+
     def __init__(self):
         super().__init__()
         self.probe = make_client(f"probe-{id(self)}-{read_now()}")
@@ -97,6 +99,7 @@ class Deliveries(RuleBasedStateMachine):
         answer = store_batch(
             client_id=self.probe.id, batch=decode_batch(json.dumps(batch).encode())
         )
+        Deliveries.batches += 1
         assert answer.rejected == []
         told = answer.stored + answer.duplicate
         assert sorted(map(int, told)) == list(range(len(records)))
@@ -176,3 +179,4 @@ def test_whatever_a_line_does_to_batches_each_record_is_stored_and_answered_as_s
             max_examples=max(10, profile.max_examples // 3), stateful_step_count=STEPS
         ),
     )
+    assert Deliveries.batches >= STEPS

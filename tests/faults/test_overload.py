@@ -1,6 +1,7 @@
 """Ten times the clients, and all of them again after an outage: refused in time, nothing lost."""
 
 import asyncio
+import json
 import random
 import threading
 from collections import Counter
@@ -17,10 +18,12 @@ from apps.tests.algorithms.slots import Schedule, compute_start_ms
 from apps.tests.models import Run
 from apps.tests.services import plan_runs
 from streamswarm_agent.runtime.clock import SystemClock
-from streamswarm_agent.runtime.simulation import FrameMaker, Load, SimulatedClient, Tally
+from streamswarm_agent.runtime.simulated_delivery import Tally
+from streamswarm_agent.runtime.simulated_signals import SimulatedHost
+from streamswarm_agent.runtime.simulation import Load, Notes, SimulatedClient
+from streamswarm_agent.spool.ledger import describe_frame
 from streamswarm_agent.transport.client import ServerClient
 from streamswarm_agent.transport.connection import make_tls_context, open_http
-from streamswarm_agent.wire.records import make_sequence
 from tests.factories import wire
 from tests.factories.clients import make_client
 from tests.factories.tests import make_test
@@ -60,25 +63,25 @@ class Crowd:
         asyncio.run(self._run(load))
 
     async def _run(self, load):
-        numbers = random.Random(7)  # noqa: S311 - test values, no secrets
-        frame_maker, clock = FrameMaker(load.metrics, numbers), SystemClock()
-        tls = make_tls_context(self.base_url, None)
-        servers = []
-        clients = []
-        for client_id, key in self.keys:
+        tls, stop = make_tls_context(self.base_url, None), asyncio.Event()
+        servers, clients = [], []
+        for number, (client_id, key) in enumerate(self.keys):
             http = open_http(self.base_url, tls)
             http.event_hooks = {"response": [self._note_answer]}
             servers.append(ServerClient(http, key))
+            numbers = random.Random(number)  # noqa: S311 - test values, no secrets
             clients.append(
                 SimulatedClient(
                     servers[-1],
-                    frame_maker,
-                    self.tally,
-                    clock=clock,
-                    on_taken=self._make_note(client_id),
+                    SimulatedHost(METRICS, numbers),
+                    load=load,
+                    tally=self.tally,
+                    clock=SystemClock(),
+                    rng=numbers,
+                    notes=Notes(self._make_note(client_id), lambda _anomaly: None),
                 )
             )
-        await asyncio.gather(*(client.run(load, start_delay_seconds=0) for client in clients))
+        await asyncio.gather(*(client.run(stop, start_delay_seconds=0) for client in clients))
         await asyncio.gather(*(server.close() for server in servers))
 
     async def _note_answer(self, answer):
@@ -87,9 +90,10 @@ class Crowd:
             self.waits.append(answer.headers.get("retry-after", ""))
 
     def _make_note(self, client_id):
-        def note(record, _sequence):
-            sequence = make_sequence(1, record.id)
-            self.ledger.append(f"{client_id} cpu - {sequence} {record.at}")
+        def note(record):
+            self.ledger.append(
+                f"{client_id} {describe_frame(json.loads(record.payload))} {record.at}"
+            )
 
         return note
 
@@ -134,7 +138,7 @@ def stack(request):
 def test_ten_times_the_clients_are_refused_in_time_and_lose_nothing(stack, rounds):
     crowd = Crowd(stack.base_url, issue_keys(stack, CLIENTS, "many"))
     with watch_memory(stack) as sizes:
-        crowd.run(Load(2, METRICS, BUSY_SECONDS * max(1, rounds // 2)))
+        crowd.run(Load(2, BUSY_SECONDS * max(1, rounds // 2)))
     assert set(crowd.statuses) - REFUSED == {200}, crowd.statuses
     assert len(crowd.waits) > ORDINARY_CLIENTS, crowd.statuses
     assert all(int(seconds) >= 1 for seconds in crowd.waits)
@@ -152,7 +156,7 @@ def test_ten_times_the_clients_are_refused_in_time_and_lose_nothing(stack, round
 @pytest.mark.slow
 def test_all_clients_that_come_back_after_an_outage_bring_everything_once(stack, rounds):
     crowd = Crowd(stack.base_url, issue_keys(stack, RETURNING_CLIENTS, "back"))
-    load = Load(1, METRICS, AWAY_SECONDS * max(3, rounds))
+    load = Load(1, AWAY_SECONDS * max(3, rounds))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(crowd.run, load)
         wait_until(lambda: crowd.statuses[200], seconds=START_SECONDS, what="a first answer")
