@@ -18,13 +18,13 @@ warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 class SteadyConnection(Connection):
-    """A connection that looks for its broker every few seconds, however long it was away.
+    """A connection that looks for its broker every second, however long it was away.
 
     Kombu's own pause grows to half a minute, in which nothing would be done after Redis is back.
     """
 
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
-        pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 3}
+        pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 1}
         return super().ensure_connection(*args, **{**pauses, **options})  # type: ignore[no-untyped-call]  # kombu has no types here
 
 

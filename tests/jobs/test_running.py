@@ -210,9 +210,7 @@ def test_the_claim_is_renewed_and_progress_shown_while_the_work_goes_on():
     def handle(run):
         begun_with = Job.objects.get(id=job.id).claimed_until
         run.report(0.4, "page 2 of 5")
-        wait_until(
-            lambda: Job.objects.get(id=job.id).progress == 0.4, seconds=PATIENCE_SECONDS
-        )
+        wait_until(lambda: Job.objects.get(id=job.id).progress == 0.4, seconds=PATIENCE_SECONDS)
         wait_until(
             lambda: Job.objects.get(id=job.id).claimed_until > begun_with + timedelta(seconds=1),
             seconds=PATIENCE_SECONDS,
