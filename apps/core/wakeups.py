@@ -19,13 +19,19 @@ LEAST_SECONDS_BETWEEN = 1.0
 RETRY_SECONDS = 2.0
 
 
+# Each process keeps a connection, which Redis has forgotten when it comes back from a restart: the
+# first call would be lost with it.
+ONCE_MORE = {"max_retries": 1, "interval_start": 0, "interval_step": 0}
+
 # A task's name and its arguments.
 Call = tuple[str, ...]
 
 
 def send_call(task: str, *arguments: str) -> None:
     """Queue the task once; a call that no worker takes within its period is dropped."""
-    current_app.send_task(task, arguments, retry=False, expires=LEAST_SECONDS_BETWEEN * 5)
+    current_app.send_task(
+        task, arguments, retry_policy=ONCE_MORE, expires=LEAST_SECONDS_BETWEEN * 5
+    )
 
 
 class Waker:

@@ -19,6 +19,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from apps.core.bus import subscribe
+from apps.core.wakeups import ONCE_MORE
 from apps.jobs.published import ClaimRenewed
 from apps.operations.liveness import leave_mark
 
@@ -38,7 +39,7 @@ def send_no_op(worker_name: str) -> None:
         NO_OP,
         [worker_name],
         queue=worker_direct(worker_name),
-        retry=False,
+        retry_policy=ONCE_MORE,
         expires=EXPIRES_SECONDS,
     )
 

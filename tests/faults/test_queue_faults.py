@@ -138,7 +138,7 @@ def test_work_goes_on_after_its_worker_was_killed(server, journal, rounds, victi
 
 def test_a_job_that_kills_its_worker_is_given_up_after_three_times(server, journal):
     if not has_pool(server):
-        pytest.skip("on SQLite the worker is one process; tests/jobs has it with the supervisor")
+        pytest.skip("on SQLite the worker is one process, which only the supervisor starts again")
     journal.enqueue(POISON, "poison")
     wait_until(
         lambda: journal.read_job("poison")[0] == "dead",

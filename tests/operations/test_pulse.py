@@ -48,7 +48,7 @@ def test_the_no_op_goes_into_the_queue_of_its_worker_and_expires(monkeypatch):
     ((name, arguments), options) = sent[0]
     assert (name, arguments) == (note_pulse.name, ["worker@host-1"])
     assert options["queue"] == worker_direct("worker@host-1")
-    assert (options["expires"], options["retry"]) == (pulse.EXPIRES_SECONDS, False)
+    assert options["expires"] == pulse.EXPIRES_SECONDS
 
 
 def test_while_a_task_runs_its_process_leaves_the_mark_but_not_for_ever():
