@@ -98,6 +98,15 @@ def test_a_lost_broker_is_looked_for_every_second_however_long_it_was_away(monke
     }  # fmt: skip
 
 
+def test_a_channel_whose_connection_is_gone_ends_no_worker():
+    class GoneChannel:
+        def close(self):
+            raise AttributeError("'NoneType' object has no attribute 'hostname'")
+
+    connection = current_app.connection_for_read()
+    assert connection.maybe_close_channel(GoneChannel()) is None
+
+
 def test_every_periodic_task_exists():
     current_app.loader.import_default_modules()
     assert {work.task for work in settings.PERIODIC_WORK} <= set(current_app.tasks)
