@@ -144,6 +144,12 @@ def build_server_argv(application: str, site: Site) -> tuple[str, ...]:
     return (sys.executable, "-m", "uvicorn", application, *arguments)
 
 
+def watch_web(site: Site) -> Probe:
+    # An answer may take half of the interval.
+    healthy = answers_http(site.local_host, site.port, "/healthz")
+    return Probe(healthy, WEB_PATIENCE_SECONDS, interval_seconds=10)
+
+
 def describe_web(site: Site) -> Child:
     return Child(
         name="web",
@@ -152,6 +158,7 @@ def describe_web(site: Site) -> Child:
         folder=site.root,
         is_ready=answers_http(site.local_host, site.port, "/readyz"),
         ready_timeout_seconds=90,
+        probe=watch_web(site),
     )
 
 
@@ -164,12 +171,7 @@ def describe_door(site: Site) -> Child:
         folder=site.root,
         is_ready=answers_http(site.local_host, site.port, "/readyz"),
         ready_timeout_seconds=90,
-        probe=Probe(
-            answers_http(site.local_host, site.port, "/healthz"),
-            WEB_PATIENCE_SECONDS,
-            # An answer may take as long again.
-            interval_seconds=10,
-        ),
+        probe=watch_web(site),
     )
 
 

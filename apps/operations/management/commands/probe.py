@@ -44,7 +44,12 @@ class Command(BaseCommand):
 
 def probe_web() -> tuple[bool, str]:
     site = describe_site()
-    is_well = asyncio.run(answers_http(site.local_host, site.port, "/healthz")())
+    gate = answers_http(site.local_host, site.port, "/healthz")
+
+    async def ask() -> bool:
+        return await gate()
+
+    is_well = asyncio.run(ask())
     return is_well, f"{site.address} {'answers' if is_well else 'does not answer'}"
 
 
