@@ -63,9 +63,7 @@ def run_supervised_rounds(count: int) -> list[FaultRun]:
         verdict = strike_under_load(kind, count).verdict
         name = f"{' and '.join(STRUCK_UNDER_LOAD[kind])} killed under load"
         lost, unlisted = len(verdict.lost), len(verdict.unlisted)
-        runs.append(
-            FaultRun(name, 2, kind, verdict.measured, lost, verdict.doubled, unlisted, 0.0)
-        )
+        runs.append(FaultRun(name, 2, kind, verdict.measured, lost, verdict.doubled, unlisted, 0.0))
     return runs
 
 
@@ -100,7 +98,9 @@ def make_claim(runs: Sequence[FaultRun]) -> Claim:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Random faults, judged by the ledger.")
-    parser.add_argument("--runs", type=int, default=100, help="faults in all, earlier ones included")
+    parser.add_argument(
+        "--runs", type=int, default=100, help="faults in all, earlier ones included"
+    )
     parser.add_argument("--journal", type=Path, help="file of the runs so far; goes on from there")
     parser.add_argument("--rounds", type=int, default=0, help="kills of each supervised process")
     parser.add_argument("--verbose", action="store_true", help="a line for each run")

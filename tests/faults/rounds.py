@@ -246,7 +246,5 @@ def wait_for_verdict(
         return is_good(verdicts[0])
 
     with suppress(TimeoutError):
-        wait_until(
-            is_last_good, seconds=seconds, what="a good verdict", poll_seconds=poll_seconds
-        )
+        wait_until(is_last_good, seconds=seconds, what="a good verdict", poll_seconds=poll_seconds)
     return verdicts[0]

@@ -180,6 +180,20 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 
+# Of each kind one, for a quick look.
+QUICK_FAULTS = frozenset(
+    {
+        *(f"web dies {point}" for point in get_args(ServerCrashPoint)),
+        "answers lost, agent killed",
+        "line is a black hole",
+        "line cut",
+        "line at 8 kbit/s",
+        "sessions cut",
+        "SQLite's writer locked out",
+    }
+)
+
+
 def list_faults(site: ExposedSite) -> list[Fault]:
     """The faults that can befall this site."""
     return [fault for fault in FAULTS if site.kind in fault.databases]
