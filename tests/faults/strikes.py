@@ -186,10 +186,7 @@ QUICK_FAULTS = frozenset(
         *(f"web dies {point}" for point in get_args(ServerCrashPoint)),
         "answers lost, agent killed",
         "line is a black hole",
-        "line cut",
         "line at 8 kbit/s",
-        "sessions cut",
-        "SQLite's writer locked out",
     }
 )
 
