@@ -148,10 +148,11 @@ def run_installation(kind: DatabaseKind) -> Iterator[Installation]:
 
 
 def create_tests(admin: ApiUser, *hosts: AgentHost, server: Embedded | Stack) -> None:
+    """The same tests for all of these hosts, named after the first."""
     port = int(server.environment["SWARM_PORT"])
     for name, kind, target, parameters in TESTS:
         admin.create_test(
-            name,
+            f"{name} of {hosts[0].client_id[:8]}",
             *(host.client_id for host in hosts),
             kind=kind,
             target=target.format(url=server.base_url),

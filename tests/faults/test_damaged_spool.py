@@ -144,7 +144,7 @@ def test_an_agent_that_may_write_nothing_says_so_and_loses_nothing(server, admin
             with disk.be_read_only():
                 host.start()
                 assert host.process.wait(WAIT_SECONDS) != 0
-                assert "Read-only file system" in host.read_log()
+                assert "choose another with --state-dir" in host.read_log()
                 assert "Traceback" not in host.read_log()
             line.restore()
             host.start()
