@@ -149,6 +149,11 @@ def test_what_a_host_measures_by_a_wrong_clock_before_it_meets_the_server_is_not
             seconds=WAIT_SECONDS,
             what="the arrival of everything",
         )
+        wait_until(
+            lambda: "heartbeat_works_again" in host.read_log(),
+            seconds=WAIT_SECONDS,
+            what="an exchange of clocks",
+        )
         met_at = time.time()
         wait_for_lines(host, LEAST_LINES, "frame ")
         assert host.stop() == 0
