@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -75,7 +76,7 @@ def run(name: str, *arguments: str) -> None:
 def describe_connection() -> dict[str, str]:
     """The environment in which PostgreSQL's programs find the database; arguments can be read."""
     database = settings.DATABASES["default"]
-    options = database.get("OPTIONS", {})
+    options: Any = database.get("OPTIONS", {})
     named = {variable: str(database.get(name) or "") for variable, name in VARIABLES.items()}
     named |= {f"PG{name.upper()}": str(options[name]) for name in SSL_OPTIONS if name in options}
     return {**os.environ, **{variable: text for variable, text in named.items() if text}}
