@@ -153,8 +153,11 @@ def test_a_full_disk_is_said_and_all_goes_on_when_there_is_room(full_server, fol
     # The agent may wait a minute or two, as it was told; a new one asks at once.
     host.stop(signal.SIGKILL)
     host.start()
+    measured = host.read_ledger()
     wait_until(
-        lambda: not find_lost(host, database), seconds=WAIT_SECONDS, what="all that was spooled"
+        lambda: not find_lost(measured, host, database),
+        seconds=WAIT_SECONDS,
+        what="all that was spooled",
     )
     assert host.stop() == 0
     assert {name: child.process_id for name, child in stack.children.items()} == process_ids
@@ -164,8 +167,8 @@ def test_a_full_disk_is_said_and_all_goes_on_when_there_is_room(full_server, fol
     assert verdict.doubled == 0
 
 
-def find_lost(host, database):
-    return compare(host.read_ledger(), database.list_measurements(host.client_id)).lost
+def find_lost(ledger, host, database):
+    return compare(ledger, database.list_measurements(host.client_id)).lost
 
 
 def enrol_on_disk(disk, folder, server_url, admin, name):
@@ -202,9 +205,10 @@ def test_an_agent_without_room_keeps_measuring_and_keeps_what_it_measured(server
             what="measuring without room",
         )
         disk.free()
+        ledger = host.read_ledger()
         database = Database.of(server.environment)
         wait_until(
-            lambda: len(host.read_ledger()) > measured and not find_lost(host, database),
+            lambda: not find_lost(ledger, host, database),
             seconds=WAIT_SECONDS,
             what="the arrival of all that waited in memory",
         )
@@ -245,9 +249,10 @@ def test_what_a_full_spool_drops_is_the_oldest_and_counted(server, folder):
                 seconds=WAIT_SECONDS,
                 what="a full spool",
             )
+            measured = host.read_ledger()
             line.restore()
             wait_until(
-                lambda: len(find_lost(host, database)) <= count_dropped(host),
+                lambda: len(find_lost(measured, host, database)) <= count_dropped(host),
                 seconds=WAIT_SECONDS,
                 what="the arrival of all that was kept",
             )
