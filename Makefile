@@ -52,7 +52,7 @@ bench: setup-test ## Run the benchmarks (BENCH=name runs one)
 lab: setup-test ## The whole network laboratory (needs root)
 	$(BIN)/python -m pytest tests/lab $(ARGS)
 
-faults: setup-test ## The long rounds of killed processes
+faults: setup-test ## The whole fault matrix, in long rounds
 	$(BIN)/python -m pytest tests/faults --rounds 20 $(ARGS)
 
 fuzz: setup-test ## Hostile input, the long form

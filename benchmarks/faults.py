@@ -1,97 +1,125 @@
-"""kill -9 of every process at random moments: how much is lost, doubled, and how long until well.
+"""Faults at random moments: how much is lost, doubled, and how long until all is well again.
 
-Two installations in full swing, on SQLite and on PostgreSQL. After each kill a round waits until
-all processes run again, the server is ready, scheduled work flows and everything measured up to
-then is stored; that is the time to recover. Then the same kills under the load of many clients,
-judged by what was acknowledged. tests/faults/rounds.py and load.py do the killing.
+Installations on SQLite and on PostgreSQL, in full swing, with a measuring host beside the server
+and one behind a line. Each run lets one fault of tests/faults/strikes.py happen at a random moment;
+it is over when the server is ready, the hosts measure and everything measured up to then is stored:
+that is the time to recover, the fault's own duration included. In the end each installation is
+judged as a whole. Runs are noted in a journal, from which an interrupted campaign goes on.
 
-    python -m benchmarks.faults [--rounds 20]
+With --rounds, kill -9 of everything under `manage.py up` and under the load of many clients follows
+(tests/faults/rounds.py and load.py).
+
+    python -m benchmarks.faults [--runs 100] [--journal FILE] [--rounds 20]
 """
 
 import argparse
+import logging
 import statistics
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from benchmarks.measuring.report import Claim, finish, print_table
 from tests.faults.load import STRUCK_UNDER_LOAD, strike_under_load
-from tests.faults.oracle import Verdict
+from tests.faults.random_runs import Campaign, FaultRun, Journal
 from tests.faults.rounds import VICTIMS, DatabaseKind, Round, run_installation, run_rounds, settle
 
-HEADER = ("database", "killed", "rounds", "measured", "lost", "doubled", "median s", "longest s")
+HEADER = (
+    "row", "fault", "database", "runs", "measured", "lost", "doubled", "median s", "longest s",
+)  # fmt: skip
+SITES: tuple[DatabaseKind, ...] = ("sqlite", "postgresql")
 
 
-@dataclass(slots=True)
-class Account:
-    """What all rounds together came to."""
-
-    table: list[tuple[object, ...]] = field(default_factory=list)
-    kills: int = 0
-    longest_recovery_seconds: float = 0.0
-    verdicts: list[Verdict] = field(default_factory=list)
-
-    def add_rounds(self, kind: DatabaseKind, rounds: list[Round]) -> None:
-        for victim in VICTIMS[kind]:
-            of_victim = [item for item in rounds if item.victim == victim]
-            self.table.append(summarise(kind, victim, of_victim))
-        self.kills += len(rounds)
-        recoveries = (item.recovery_seconds for item in rounds)
-        self.longest_recovery_seconds = max(self.longest_recovery_seconds, *recoveries)
-
-    def add_load(self, kind: DatabaseKind, rounds: int, verdict: Verdict) -> None:
-        victims = STRUCK_UNDER_LOAD[kind]
-        name = f"{' and '.join(victims)} under load"
-        lost, doubled = len(verdict.lost), verdict.doubled
-        row = (kind, name, rounds * len(victims), verdict.measured, lost, doubled, "", "")
-        self.table.append(row)
-        self.kills += rounds * len(victims)
-
-    def make_claim(self) -> Claim:
-        lost = sum(len(item.lost) for item in self.verdicts)
-        doubled = sum(item.doubled for item in self.verdicts)
-        return Claim(
-            claim="measurements lost, doubled or invented by kill -9",
-            value=lost + doubled + sum(len(item.unlisted) for item in self.verdicts),
-            unit="count",
-            goal=0,
-            better="lower",
-            beside={
-                "lost": lost,
-                "doubled": doubled,
-                "kills": self.kills,
-                "measured": sum(item.measured for item in self.verdicts),
-                "longest_recovery_seconds": round(self.longest_recovery_seconds, 1),
-            },
-        )
-
-
-def summarise(kind: DatabaseKind, victim: str, rounds: list[Round]) -> tuple[object, ...]:
-    recoveries = [item.recovery_seconds for item in rounds]
+def summarise(runs: Sequence[FaultRun]) -> tuple[object, ...]:
+    recoveries = [run.recovery_seconds for run in runs]
     return (
-        kind,
-        victim,
-        len(rounds),
-        sum(item.measured for item in rounds),
-        sum(item.lost for item in rounds),
-        sum(item.doubled for item in rounds),
+        runs[0].row or "",
+        runs[0].fault,
+        runs[0].database,
+        len(runs),
+        sum(run.measured for run in runs),
+        sum(run.lost for run in runs),
+        sum(run.doubled for run in runs),
         f"{statistics.median(recoveries):.1f}",
         f"{max(recoveries):.1f}",
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Rounds of kill -9, judged by the ledger.")
-    parser.add_argument("--rounds", type=int, default=20)
-    count = parser.parse_args().rounds
-    account = Account()
+def build_table(runs: Iterable[FaultRun]) -> list[tuple[object, ...]]:
+    groups: dict[tuple[bool, int, str, str], list[FaultRun]] = {}
+    for run in runs:
+        key = (run.is_summary, run.row, run.fault, run.database)
+        groups.setdefault(key, []).append(run)
+    return [summarise(groups[key]) for key in sorted(groups)]
+
+
+def run_supervised_rounds(count: int) -> list[FaultRun]:
+    """So many kills of each process that a supervisor keeps, and the same under load."""
+    runs: list[FaultRun] = []
     for kind, victims in VICTIMS.items():
         with run_installation(kind) as installation:
-            account.add_rounds(kind, run_rounds(installation, victims, count))
-            account.verdicts.append(settle(installation))
-        simulation = strike_under_load(kind, count)
-        account.add_load(kind, count, simulation.verdict)
-        account.verdicts.append(simulation.verdict)
-    print_table(HEADER, account.table)
-    finish(account.make_claim())
+            rounds = run_rounds(installation, victims, count)
+            runs += [describe_round(kind, item) for item in rounds]
+            settle(installation)
+        verdict = strike_under_load(kind, count).verdict
+        name = f"{' and '.join(STRUCK_UNDER_LOAD[kind])} killed under load"
+        lost, unlisted = len(verdict.lost), len(verdict.unlisted)
+        runs.append(FaultRun(name, 2, kind, verdict.measured, lost, verdict.doubled, unlisted, 0.0))
+    return runs
+
+
+def describe_round(kind: DatabaseKind, item: Round) -> FaultRun:
+    name = f"{item.victim} killed, supervised"
+    lost, doubled = item.lost, item.doubled
+    return FaultRun(name, 1, kind, item.measured, lost, doubled, 0, item.recovery_seconds)
+
+
+def make_claim(runs: Sequence[FaultRun]) -> Claim:
+    faults = [run for run in runs if not run.is_summary]
+    lost, doubled = sum(run.lost for run in runs), sum(run.doubled for run in runs)
+    unlisted = sum(run.unlisted for run in runs)
+    not_well = sum(not run.measured for run in runs)
+    return Claim(
+        claim="measurements lost, doubled or invented by random faults",
+        value=lost + doubled + unlisted + not_well,
+        unit="count",
+        goal=0,
+        better="lower",
+        beside={
+            "lost": lost,
+            "doubled": doubled,
+            "unlisted": unlisted,
+            "not_well": not_well,
+            "faults": len(faults),
+            "measured": sum(run.measured for run in faults),
+            "longest_recovery_seconds": max((run.recovery_seconds for run in faults), default=0.0),
+        },
+    )
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Random faults, judged by the ledger.")
+    parser.add_argument(
+        "--runs", type=int, default=100, help="faults in all, earlier ones included"
+    )
+    parser.add_argument("--journal", type=Path, help="file of the runs so far; goes on from there")
+    parser.add_argument("--rounds", type=int, default=0, help="kills of each supervised process")
+    parser.add_argument("--verbose", action="store_true", help="a line for each run")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    level = logging.INFO if arguments.verbose else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    journal = Journal(arguments.journal)
+    Campaign(SITES, runs=arguments.runs, journal=journal).run()
+    runs = [*journal.runs, *(run_supervised_rounds(arguments.rounds) if arguments.rounds else ())]
+    print_table(HEADER, build_table(runs))
+    for run in runs:
+        if not run.is_clean:
+            print(f"not clean: {run}")
+    finish(make_claim(runs))
 
 
 if __name__ == "__main__":

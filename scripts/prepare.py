@@ -22,6 +22,7 @@ MINIMUM_NODE_VERSION = 18
 PANGO_PACKAGES = ("libpango-1.0-0", "libpangoft2-1.0-0")
 # The server starts an agent on its own machine; what tests need contains both lists.
 WHEEL_LISTS = {"run": ("base", "agent"), "test": ("dev",)}
+FAKETIME_PATTERN = "*/faketime/libfaketimeMT.so.1"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -145,6 +146,8 @@ def find_missing_test_packages() -> list[str]:
         missing.append("chromium")
     if not is_nginx_there():
         missing.append("nginx-light")
+    if sys.platform == "linux" and not any(Path("/usr/lib").glob(FAKETIME_PATTERN)):
+        missing.append("faketime")
     return missing
 
 

@@ -2,18 +2,51 @@
 
 import os
 import warnings
+from typing import Any
 
+import structlog
 from celery import Celery
+from celery.app.amqp import AMQP
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu.connection import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamswarm.settings")
+
+logger = structlog.get_logger(__name__)
 
 # It warns root because of pickle, which this configuration does not accept.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
-application = Celery("streamswarm")
+
+class SteadyConnection(Connection):
+    """A connection that looks for its broker every second, however long it was away.
+
+    Kombu's own pause grows to half a minute, in which nothing would be done after Redis is back.
+    """
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 1}
+        return super().ensure_connection(*args, **{**pauses, **options})  # type: ignore[no-untyped-call]  # kombu has no types here
+
+    def maybe_close_channel(self, channel: Any) -> None:
+        """As kombu 5.7 does, without the end of the worker that it causes.
+
+        Closing a lost connection, it puts unacknowledged messages back by asking the connection
+        that is no more. They come back after the visibility timeout anyway.
+        """
+        try:
+            super().maybe_close_channel(channel)  # type: ignore[no-untyped-call]  # as above
+        except AttributeError as error:
+            logger.warning("messages_not_put_back", reason=str(error))
+
+
+class Broker(AMQP):  # type: ignore[misc]  # celery ships no types
+    Connection = SteadyConnection
+
+
+application = Celery("streamswarm", amqp=Broker)
 application.config_from_object("django.conf:settings", namespace="CELERY")
 application.autodiscover_tasks()
 # A task's lines carry the id of the request that started it.

@@ -13,15 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from a2wsgi.wsgi import build_environ
 
 from streamswarm.shares import Shares
+
+logger = structlog.get_logger(__name__)
 
 CALLS_PER_THREAD = 4
 SITE_CALLS_PER_THREAD = 16
 # One key has room for far more than an agent ever sends, and leaves most of it to the others.
 SHARE_OF_ONE_KEY = 8
 BODY_SECONDS = 30
+# Shorter than the patience of an agent, which is 30 s.
+ANSWER_SECONDS = 20
 # Spread, so that those who are sent away together do not come back together.
 LEAST_RETRY_SECONDS = 2
 MOST_RETRY_SECONDS = 8
@@ -34,6 +39,7 @@ OVERLOADED_PAGE = (
     b"<p>Too many calls at once. Try again in a few seconds.</p></html>"
 )
 TOO_MANY = b'{"code": "too_many_calls", "detail": "This key calls too often.", "data": {}}'
+STUCK = b'{"code": "stuck", "detail": "The server could not answer within 20 s.", "data": {}}'
 TOO_SLOW = b'{"code": "too_slow", "detail": "The body did not arrive within 30 s.", "data": {}}'
 
 Message = MutableMapping[str, Any]
@@ -82,7 +88,9 @@ class BufferedDoor:
 
     A longer body is cut one byte past the limit, which the application refuses by its length.
     Calls beyond a few for each thread are told to come back before their bodies are read, so that
-    memory stays flat however many agents call at once. So are those of a key beyond its share.
+    memory stays flat however many agents call at once. So are those of a key beyond its share, and
+    a call whose thread waits too long, for a database that hangs: its place stays taken until its
+    thread is free.
     """
 
     def __init__(self, application: WsgiApplication, *, threads: int, limit_bytes: int) -> None:
@@ -127,11 +135,23 @@ class BufferedDoor:
             return
         environ: dict[str, Any] = dict(build_environ(scope, io.BytesIO(body)))  # type: ignore[arg-type]  # a2wsgi types its own stream
         loop = asyncio.get_running_loop()
-        answer = await loop.run_in_executor(self._pool, self._answer, environ)
+        answering = loop.run_in_executor(self._pool, self._answer, environ)
+        done, _ = await asyncio.wait({answering}, timeout=ANSWER_SECONDS)
+        if not done:
+            self._calls += 1
+            answering.add_done_callback(self._free_place)
+            await send_refusal(send, 503, STUCK)
+            return
+        answer = answering.result()
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _free_place(self, answering: asyncio.Future[Answer]) -> None:
+        self._calls -= 1
+        if not answering.cancelled() and (error := answering.exception()) is not None:
+            logger.error("late_answer_failed", exc_info=error)
 
     async def _read_body(self, receive: Receive) -> bytes:
         pieces: list[bytes] = []

@@ -284,6 +284,16 @@ def load_secret_key(environment: Environment) -> str:
     return path.read_text().strip()
 
 
+# For a PostgreSQL host that hangs or a line that swallows everything; the URL may say otherwise.
+PATIENCE: Mapping[str, object] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
+
 def describe_database(environment: Environment) -> dict[str, object]:
     """Django's settings of the default database for DATABASE_URL."""
     url = environment.text("DATABASE_URL")
@@ -312,7 +322,7 @@ def describe_database(environment: Environment) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(query.pop("host", "") or parts.hostname or ""),
         "PORT": str(parts.port or ""),
-        "OPTIONS": {key: unquote(value) for key, value in query.items()},
+        "OPTIONS": {**PATIENCE, **{key: unquote(value) for key, value in query.items()}},
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
     }

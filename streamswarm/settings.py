@@ -11,6 +11,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from apps.configuration.definitions import DEFINITIONS
+from apps.jobs.queues import Queue, route_task
 from streamswarm import env, logs, schedules
 
 ENVIRONMENT = env.read_sources(os.environ)
@@ -74,6 +75,7 @@ INSTALLED_APPS = [
     "apps.core",
     "apps.configuration",
     "apps.accounts",
+    "apps.jobs",
     "apps.clients",
     "apps.metrics",
     "apps.tests",
@@ -309,6 +311,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "runs", "description": "What was executed, and what it found."},
         {"name": "metrics", "description": "The catalogue of numbers, and the numbers over time."},
         {"name": "accounts", "description": "Users, API tokens and the audit."},
+        {"name": "jobs", "description": "Work in the background, and what was given up of it."},
         {"name": "operation", "description": "The server's own figures."},
         {"name": "agent", "description": "The calls of agents (docs/wire.md)."},
     ],
@@ -317,6 +320,8 @@ UNFOLD = {"SITE_TITLE": "StreamSwarm", "SITE_HEADER": "StreamSwarm", "SITE_URL":
 
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# For ever: a worker outlives any absence of Redis.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 60,
     "unacked_restore_throttle": 1,
@@ -329,9 +334,19 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False
-CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_DEFAULT_QUEUE = Queue.DEFAULT.value
+# A worker without --queues consumes all of them; a misspelt one is refused instead of made.
+CELERY_TASK_QUEUES = {
+    queue.value: {"exchange": queue.value, "routing_key": queue.value} for queue in Queue
+}
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TASK_ROUTES = [route_task]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# A lost connection to Redis is no reason to stop work whose truth is in the database.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# A queue of its own for each worker, through which it proves to itself that it consumes.
+CELERY_WORKER_DIRECT = True
+CELERY_BEAT_SCHEDULER = "apps.operations.beat:MarkingScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 CELERY_TIMEZONE = "UTC"
 

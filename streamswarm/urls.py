@@ -6,6 +6,7 @@ from apps.accounts.api.urls import own_patterns as account_patterns
 from apps.accounts.api.urls import router as accounts_router
 from apps.clients.api.urls import router as clients_router
 from apps.dashboard.views.documentation import redoc, swagger
+from apps.jobs.api.urls import router as jobs_router
 from apps.metrics.api.urls import urlpatterns as metrics_patterns
 from apps.operations.api import ServerMetricsView
 from apps.operations.views import show_health, show_readiness
@@ -24,6 +25,7 @@ urlpatterns = [
             [
                 *account_patterns,
                 *accounts_router.urls,
+                *jobs_router.urls,
                 *clients_router.urls,
                 *tests_router.urls,
                 *metrics_patterns,

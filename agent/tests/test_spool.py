@@ -1,6 +1,7 @@
-import os
+import json
 import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,16 +215,33 @@ def fill(path, records=400):
     spool.close()
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
-def test_a_truncated_spool_is_set_aside_and_a_new_one_begun(path, share, caplog):
-    fill(path)
-    os.truncate(path, int(path.stat().st_size * share))
-    spool = Spool(path)
-    spool.add([make_frame()])
-    assert spool.depth == 1
-    assert len(list(path.parent.glob("spool.corrupt-*"))) == 1
+def count_pages(path):
+    with closing(sqlite3.connect(path)) as connection:
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return path.stat().st_size // page_bytes, page_bytes
+
+
+def test_a_spool_truncated_at_any_page_is_set_aside_and_what_can_be_read_goes_on(tmp_path, caplog):
+    whole = tmp_path / "whole.sqlite3"
+    fill(whole)
+    pages, page_bytes = count_pages(whole)
+    saved_counts = []
+    for kept_pages in range(1, pages):
+        path = tmp_path / f"cut-{kept_pages}" / "spool.sqlite3"
+        path.parent.mkdir()
+        path.write_bytes(whole.read_bytes()[: kept_pages * page_bytes])
+        spool = Spool(path)
+        saved_counts.append(spool.depth)
+        numbers = [json.loads(record.payload)["number"] for record in spool.list_all()]
+        assert len(set(numbers)) == len(numbers)
+        spool.add([make_frame(999)])
+        assert spool.depth == saved_counts[-1] + 1
+        assert len(list(path.parent.glob("spool.corrupt-*"))) == 1
+        spool.close()
     assert "spool_corrupt" in caplog.text
-    spool.close()
+    assert "spool_salvaged" in caplog.text
+    assert saved_counts[0] == 0
+    assert saved_counts[-1] > 300
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database at all" * 100])

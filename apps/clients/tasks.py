@@ -10,4 +10,4 @@ def update_presence() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def remove_deleted_clients() -> None:
-    services.remove_deleted_clients()
+    services.enqueue_missing_removals()

@@ -22,15 +22,19 @@ class Echo:
         self._layer = layer
         self._channel = ""
         self._listening: asyncio.Task[None] | None = None
-        self._heard_at = asyncio.get_running_loop().time()
+        # When the oldest message was sent that has not come back.
+        self._waiting_since: float | None = None
 
     async def is_silent(self) -> bool:
-        """Sends the next message; whether none of the earlier ones came back for too long."""
-        silence_seconds = asyncio.get_running_loop().time() - self._heard_at
+        """Sends the next message; whether one has not come back for too long."""
+        now = asyncio.get_running_loop().time()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        waiting_seconds = now - self._waiting_since
         with suppress(OSError, RedisError):
             async with asyncio.timeout(SENDING_SECONDS):
                 await self._send()
-        return silence_seconds > self.silent_seconds
+        return self._waiting_since is not None and waiting_seconds > self.silent_seconds
 
     def stop(self) -> None:
         if self._listening is not None:
@@ -45,4 +49,4 @@ class Echo:
     async def _listen(self) -> None:
         while True:
             await self._layer.receive(self._channel)
-            self._heard_at = asyncio.get_running_loop().time()
+            self._waiting_since = None

@@ -44,6 +44,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Audit"), "list-details", "dashboard:audit", "audit", Permission.ADMINISTER),
     Entry(_("Quotas"), "chart-dots", "dashboard:quotas", "quotas", Permission.ADMINISTER),
     Entry(_("Storage"), "database", "dashboard:storage", "storage", Permission.ADMINISTER),
+    Entry(_("Background work"), "loader", "dashboard:jobs", "jobs", Permission.ADMINISTER),
     Entry(_("API"), "api", "swagger", "api"),
     Entry(_("Settings"), "adjustments", "dashboard:settings", "settings", Permission.ADMINISTER),
     Entry(_("Administration"), "settings", "admin:index", "admin", Permission.ADMINISTER),

@@ -87,12 +87,19 @@ ENVELOPE_DECODER = msgspec.json.Decoder(Envelope)
 
 def read_request(stream: Any, headers: Mapping[str, str]) -> bytes:
     """The plain body of a request whose headers are named as in WSGI; raises as `read_body`."""
-    length = headers.get("CONTENT_LENGTH") or ""
     return read_body(
         stream,
-        length=int(length) if length.isdigit() else None,
+        length=read_length(headers.get("CONTENT_LENGTH", "")),
         is_gzip=headers.get("HTTP_CONTENT_ENCODING", "").lower() == "gzip",
     )
+
+
+def read_length(text: str) -> int | None:
+    """The length that a header claims; None for what is no number."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def read_body(stream: Any, *, length: int | None, is_gzip: bool) -> bytes:

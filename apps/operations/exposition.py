@@ -21,6 +21,8 @@ from apps.core.clock import read_now
 from apps.core.measuring import REQUEST_SECONDS
 from apps.core.storage_state import read_storage_fault
 from apps.ingest.selectors import sum_refusals
+from apps.jobs.queues import Queue
+from apps.jobs.selectors import count_jobs
 from apps.metrics.models import IngestBatch
 from apps.operations.liveness import read_worker_age_seconds
 from apps.operations.queue_server import open_redis
@@ -159,9 +161,12 @@ def describe_work() -> Iterator[Metric]:
     if age is not None:
         help_text = "Time since a worker on this machine last did scheduled work."
         yield build_gauge("scheduled_work_age_seconds", help_text, value=age)
-    waiting = count_queued_tasks()
-    if waiting is not None:
-        yield build_gauge("queued_tasks", "Wake-up calls that no worker took yet.", value=waiting)
+    help_text = "Wake-up calls that no worker took yet."
+    waiting = build_gauge("queued_tasks", help_text, labels=["queue"])
+    for queue, count in count_queued_tasks().items():
+        waiting.add_metric([queue], count)
+    yield waiting
+    yield from describe_jobs()
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute(
@@ -173,13 +178,25 @@ def describe_work() -> Iterator[Metric]:
     yield build_gauge("database_size_bytes", "Size of the database.", value=size)
 
 
-def count_queued_tasks() -> int | None:
-    """The length of the default queue; None without Redis."""
+def describe_jobs() -> Iterator[Metric]:
+    counts = count_jobs()
+    jobs = build_gauge(
+        "jobs", "Background jobs by state; dead ones were given up.", labels=["state"]
+    )
+    for state, count in counts.by_state.items():
+        jobs.add_metric([state], count)
+    yield jobs
+    help_text = "Background jobs that should have been running for a minute."
+    yield build_gauge("overdue_jobs", help_text, value=counts.overdue)
+
+
+def count_queued_tasks() -> dict[str, int]:
+    """The length of each queue; none of them without Redis."""
     client = open_redis()
     try:
-        return int(client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
+        return {queue.value: int(client.llen(queue.value)) for queue in Queue}
     except RedisError:
-        return None
+        return {}
     finally:
         client.close()
 

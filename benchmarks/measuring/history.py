@@ -42,10 +42,10 @@ FILL_ROLLUPS = """
 INSERT INTO metrics_rollup
   (source_id, step, at, layout_id, count, minimum, mean, maximum, p50, p95)
 SELECT source_id, %s, moment, %s, count, minimum, mean, maximum, p50, p95
-FROM unnest(%s::bigint[]) AS source_id,
-     generate_series(%s::timestamptz, %s::timestamptz, make_interval(secs => %s)) AS moment
-JOIN LATERAL (SELECT (extract(epoch FROM moment) / 300)::bigint AS slot) AS slots ON TRUE
-JOIN benchmark_pool ON number = (slot + source_id * 37) %% %s
+FROM unnest(%s::bigint[]) AS sources(source_id)
+CROSS JOIN generate_series(%s::timestamptz, %s::timestamptz, make_interval(secs => %s)) AS moment
+JOIN benchmark_pool
+  ON number = ((extract(epoch FROM moment) / 300)::bigint + source_id * 37) %% %s
 """
 
 
@@ -81,12 +81,12 @@ def make_sources() -> list[int]:
 
 
 def fill_frames(source_ids: Sequence[int], layout_id: int, now: datetime) -> float:
-    """Seconds that writing took, upload by upload: ten minutes of one client each."""
+    """Seconds that writing took, upload by upload: an hour of one client each."""
     ensure_partitions(now)
     values = np.random.default_rng(1).lognormal(size=(FRAMES, METRICS)).round(6).tolist()
     began = time.perf_counter()
     for source_id in source_ids:
-        for start in range(0, FRAMES, 10):
+        for start in range(0, FRAMES, 60):
             rows = [
                 FrameRow(
                     source_id=source_id,
@@ -96,7 +96,7 @@ def fill_frames(source_ids: Sequence[int], layout_id: int, now: datetime) -> flo
                     values=tuple(values[(number + source_id) % FRAMES]),
                     absent=None,
                 )
-                for number in range(start, start + 10)
+                for number in range(start, start + 60)
             ]
             insert_frames(rows, now)
             upsert_latest(rows[-1:])

@@ -12,12 +12,12 @@ from apps.clients.services import (
     Heartbeat,
     delete_client,
     record_heartbeat,
-    remove_deleted_clients,
     update_presence,
 )
 from apps.core import bus
 from apps.core.clock import read_now
 from apps.core.errors import NotAuthenticated
+from apps.jobs.services import run_due_jobs
 from tests.factories.clients import make_client
 
 HEARTBEAT = Heartbeat(
@@ -72,7 +72,7 @@ def test_a_client_that_was_deleted_is_never_online_again(
     with django_capture_on_commit_callbacks(execute=True):
         for is_removed in (False, True):
             if is_removed:
-                remove_deleted_clients()
+                run_due_jobs("maintenance")
             with pytest.raises(NotAuthenticated) as caught:
                 record_heartbeat(client=stale.pop(), heartbeat=HEARTBEAT)
             assert caught.value.code == "key_revoked"

@@ -263,3 +263,27 @@ async def test_who_keeps_the_site_waiting_for_a_body_counts_as_gone(monkeypatch)
 
     await Call().start(BoundedSite(read, threads=1))
     assert received == [{"type": "http.disconnect"}]
+
+
+async def test_a_call_that_hangs_is_told_to_come_back_and_keeps_its_place(application, monkeypatch):
+    monkeypatch.setattr(door_module, "ANSWER_SECONDS", 0.01)
+    door = make_door(application)
+    calls = [Call(piece(b"hello"), key=f"Agent {n}") for n in range(CALLS_PER_THREAD)]
+    await asyncio.gather(*(call.start(door) for call in calls))
+    assert [call.status for call in calls] == [503] * CALLS_PER_THREAD
+    assert {json.loads(call.body)["code"] for call in calls} == {"stuck"}
+    assert int(calls[0].headers[b"retry-after"]) > 0
+    late = Call(piece(b"hello"))
+    await late.start(door)
+    assert json.loads(late.body)["code"] == "overloaded"
+
+    application.may_answer.set()
+    monkeypatch.setattr(door_module, "ANSWER_SECONDS", WAIT_SECONDS)
+    for _ in range(CALLS_PER_THREAD):
+        await wait_until_entered(application)
+    again = Call(piece(b"hello"))
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not again.sent or again.status != 200:
+            again = Call(piece(b"hello"))
+            await again.start(door)
+    assert again.body == b"hello"

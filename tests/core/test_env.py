@@ -108,10 +108,17 @@ def test_a_signing_key_that_was_given_is_written_nowhere(tmp_path):
                 "PASSWORD": "s@fe",
                 "HOST": "db.example",
                 "PORT": "5433",
-                "OPTIONS": {"sslmode": "require"},
+                "OPTIONS": {**env.PATIENCE, "sslmode": "require"},
             },
         ),
-        ("postgres:///swarm?host=/run/pg", {"NAME": "swarm", "HOST": "/run/pg", "OPTIONS": {}}),
+        (
+            "postgres:///swarm?host=/run/pg&connect_timeout=3",
+            {
+                "NAME": "swarm",
+                "HOST": "/run/pg",
+                "OPTIONS": {**env.PATIENCE, "connect_timeout": "3"},
+            },
+        ),
         ("sqlite:////srv/swarm.sqlite3", {"NAME": "/srv/swarm.sqlite3"}),
     ],
 )

@@ -9,6 +9,7 @@ from apps.accounts.services.invitations import note_mail
 from apps.clients.models import Client, EnrolmentToken, MaintenanceWindow
 from apps.clients.services import apply_inventory, issue_enrolment_token
 from apps.core.clock import read_now
+from apps.jobs.models import Job
 from apps.metrics.services import (
     DOCUMENT_KINDS,
     NewDocument,
@@ -21,6 +22,7 @@ from apps.metrics.services import (
 )
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.jobs import make_job
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
 
@@ -40,6 +42,7 @@ class Corner:
     person: User
     invitation: Invitation
     window: MaintenanceWindow
+    job: Job
 
     @property
     def test(self) -> Test:
@@ -68,6 +71,7 @@ class Corner:
             "role_id": self.person.roles.get().id,
             "invitation_id": self.invitation.id,
             "window_id": self.window.id,
+            "job_id": self.job.id,
             "deed": "end-sessions",
         }
 
@@ -113,7 +117,8 @@ def build_corner(site, now):
     token, _secret = issue_enrolment_token(name=f"{HOSTILE}{site}-token", site=make_site(site))
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
-    return Corner(client, assignment, run, result, token, person, invitation, window)
+    job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
+    return Corner(client, assignment, run, result, token, person, invitation, window, job)
 
 
 def build_person(site):

@@ -6,11 +6,13 @@ from apps.accounts.models import User
 from apps.accounts.services import Grant, invite
 from apps.clients.models import Client
 from apps.core.clock import read_now
+from apps.jobs.models import Job
 from apps.metrics.services import NewDocument, know_source, record_document
 from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
+from tests.factories.jobs import make_job
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result, make_test
 
@@ -46,6 +48,8 @@ def add_people(centre: Centre, number: int) -> None:
     invite(email=f"crowd-{number}@example.org", grants=grants, invited_by=centre.owner)
     make_token(centre.owner, "read")
     make_session(centre.owner)
+    for state in Job.State.values:
+        make_job(key=f"{state}-{number}", state=state, requested_by=centre.person)
 
 
 def add_client(centre: Centre, number: int) -> Client:

@@ -11,3 +11,9 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def rounds(request):
     return request.config.getoption("--rounds", default=QUICK_ROUNDS)
+
+
+@pytest.fixture(scope="session")
+def is_long_form(rounds):
+    """Whether somebody asked for more than what `make test` has time for."""
+    return rounds > QUICK_ROUNDS

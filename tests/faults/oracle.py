@@ -118,9 +118,11 @@ def format_moment(stored: datetime | str) -> str:
 def name_measurement(line: str) -> str:
     """What makes a ledger's line the same measurement again: a frame's sequence, a result's run.
 
-    A frame's time is left out, so that a frame stored at two times counts as doubled.
+    A frame's time is left out, so that a frame stored at two times counts as doubled. The line may
+    begin with whose it is.
     """
-    return line if line.startswith("result ") else line.rpartition(" ")[0]
+    front, _, last = line.rpartition(" ")
+    return line if front.endswith("result") and not last.endswith("Z") else front
 
 
 def compare(ledger: Iterable[str], stored: Iterable[str]) -> Verdict:

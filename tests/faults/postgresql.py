@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 
 import psutil
+import psycopg2
 
 from tests.servers.postgresql import (
     START_SECONDS,
@@ -18,6 +19,11 @@ from tests.servers.postgresql import (
     start_cluster,
 )
 from tests.servers.waiting import wait_until
+
+CUT_SESSIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
 
 
 @dataclass(slots=True)
@@ -32,6 +38,24 @@ class KillableCluster:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Stops every process, as a host that hangs: connections stay, answers do not come."""
+        root = psutil.Process(self.process.pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        root = psutil.Process(self.process.pid)
+        for process in (*root.children(recursive=True), root):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGCONT)
+
+    def cut_sessions(self) -> None:
+        """Ends every session from the server's side, as an administrator or a fail-over does."""
+        with closing(psycopg2.connect(self.cluster.build_url("postgres"))) as connection:
+            connection.cursor().execute(CUT_SESSIONS)
 
     def start(self) -> None:
         """Starts the server on what the dead one left; returns when it has recovered."""
@@ -52,6 +76,8 @@ class KillableCluster:
         return subprocess.run(check, check=False).returncode == 0
 
     def stop(self) -> None:
+        with suppress(psutil.NoSuchProcess):
+            self.thaw()
         self.process.terminate()
         self.process.wait(STOP_SECONDS)
         self.cluster.stop()

@@ -26,7 +26,8 @@ from tests.faults.postgresql import KillableCluster, run_killable_cluster
 from tests.flows.agents import AgentHost, enrol_host
 from tests.flows.api_user import PASSWORD, ApiUser, become_admin
 from tests.servers.embedded import Embedded, run_embedded
-from tests.servers.waiting import wait_until
+from tests.servers.stack import Stack
+from tests.servers.waiting import POLL_SECONDS, wait_until
 
 DatabaseKind = Literal["sqlite", "postgresql"]
 Victim = Literal["agent", "web", "worker", "redis", "postgresql"]
@@ -135,7 +136,7 @@ def run_installation(kind: DatabaseKind) -> Iterator[Installation]:
             folder / "host", server.base_url, admin.issue_enrolment_token(), "killed-host"
         )
         cleanup.callback(host.end)
-        create_tests(admin, host, server)
+        create_tests(admin, host, server=server)
         database = Database.of(server.environment)
         host.start()
         wait_until(
@@ -146,12 +147,13 @@ def run_installation(kind: DatabaseKind) -> Iterator[Installation]:
         yield Installation(server, admin, host, database, cluster)
 
 
-def create_tests(admin: ApiUser, host: AgentHost, server: Embedded) -> None:
+def create_tests(admin: ApiUser, *hosts: AgentHost, server: Embedded | Stack) -> None:
+    """The same tests for all of these hosts, named after the first."""
     port = int(server.environment["SWARM_PORT"])
     for name, kind, target, parameters in TESTS:
         admin.create_test(
-            name,
-            host.client_id,
+            f"{name} of {hosts[0].client_id[:8]}",
+            *(host.client_id for host in hosts),
             kind=kind,
             target=target.format(url=server.base_url),
             parameters={**parameters, **({"port": port} if kind == "tcp" else {})},
@@ -231,7 +233,11 @@ def settle(installation: Installation) -> Verdict:
 
 
 def wait_for_verdict(
-    judge: Callable[[], Verdict], is_good: Callable[[Verdict], bool], seconds: float
+    judge: Callable[[], Verdict],
+    is_good: Callable[[Verdict], bool],
+    seconds: float,
+    *,
+    poll_seconds: float = POLL_SECONDS,
 ) -> Verdict:
     """The first good verdict; without one in time the last, which is then the finding."""
     verdicts = [judge()]
@@ -241,5 +247,5 @@ def wait_for_verdict(
         return is_good(verdicts[0])
 
     with suppress(TimeoutError):
-        wait_until(is_last_good, seconds=seconds, what="a good verdict")
+        wait_until(is_last_good, seconds=seconds, what="a good verdict", poll_seconds=poll_seconds)
     return verdicts[0]

@@ -50,7 +50,9 @@ def test_every_tier_says_what_it_holds():
     now = fill(3)
     tiers = by_name(read_storage(now))
     assert list(tiers) == ["raw", "5m", "1h", "1d", "results", "other"]
-    assert (tiers["raw"].rows, tiers["1h"].rows, tiers["1d"].rows) == (432, 72, 3)
+    assert tiers["raw"].rows == 432
+    # Estimated from the rows of the last day.
+    assert (tiers["1h"].rows, tiers["1d"].rows) == pytest.approx((72, 3), abs=1)
     assert tiers["raw"].oldest_at == floor_day(now) - timedelta(days=3)
     assert tiers["raw"].newest_at == floor_day(now) - timedelta(minutes=10)
     assert tiers["1d"].newest_at == floor_day(now) - timedelta(days=1)
@@ -122,7 +124,7 @@ def test_administrators_read_the_storage_by_the_api(client):
     fill(1)
     client.force_login(make_user("eve", "viewer"))
     assert client.get("/api/v1/storage/").status_code == 403
-    client.force_login(make_user("root", "administrator"))
+    client.force_login(make_user("root", "admin"))
     document = client.get("/api/v1/storage/").json()
     assert document["tiers"][0]["name"] == "raw"
     assert document["tiers"][0]["title"] == "Measured values"

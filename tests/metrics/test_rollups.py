@@ -10,8 +10,9 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.clients.services import delete_client, remove_deleted_clients
+from apps.clients.services import delete_client
 from apps.core.clock import read_now
+from apps.jobs.services import run_due_jobs
 from apps.metrics.algorithms.series import bucket_series
 from apps.metrics.algorithms.tiers import STEPS_SECONDS, TIER_NAMES, floor_moment
 from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
@@ -282,7 +283,7 @@ def test_a_deleted_client_takes_its_rollups_along(source):
     catch_up()
     store_minutes(source, 3, first_seq=700)
     delete_client(client=source.client)
-    remove_deleted_clients()
+    run_due_jobs("maintenance")
     assert not Rollup.objects.exists()
     catch_up()
     assert not Rollup.objects.exists()

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from datetime import timedelta
 from io import StringIO
 from types import SimpleNamespace
 
@@ -16,11 +17,13 @@ from apps.operations.doctor import CHECKS, Verdict, examine
 from apps.operations.doctor.additions import check_plugins
 from apps.operations.doctor.machine import check_clock, check_disk, check_files, judge_secret
 from apps.operations.doctor.stores import check_database, check_migrations, check_redis
+from apps.operations.doctor.work import check_jobs
 from apps.operations.doctor.workers import check_supervisor, check_workers
 from apps.operations.liveness import MARK_NAME
 from apps.operations.supervisor.lock import hold_lock
 from apps.operations.supervisor.status import LOCK_NAME, ChildState, ChildStatus, write_status
 from tests.factories.clients import make_client
+from tests.factories.jobs import make_job
 
 
 @pytest.fixture
@@ -200,3 +203,14 @@ def test_the_command_exits_with_1_and_its_json_names_every_check(settings, var_d
     subjects = {finding["subject"] for finding in document["findings"]}
     assert {"database", "migrations", "redis", "worker", "beat", "clock", "disk"} <= subjects
     assert len(CHECKS) >= 9
+
+
+@pytest.mark.django_db
+def test_work_that_was_given_up_or_that_nobody_does_is_named():
+    assert verdicts(check_jobs()) == {"jobs": Verdict.OK}
+    make_job(kind="reports.monthly", state="dead")
+    make_job(queue="ml", run_after=read_now() - timedelta(minutes=2))
+    overdue, dead = check_jobs()
+    assert (overdue.verdict, dead.verdict) == (Verdict.FAILED, Verdict.WARNING)
+    assert overdue.detail == "1 due for more than 60 s, in ml"
+    assert dead.detail == "1 given up: reports.monthly"

@@ -1,11 +1,15 @@
 """/metrics: the server's own figures, for whoever sees every client."""
 
+from datetime import timedelta
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from apps.accounts.services import record_audit
+from apps.core.clock import read_now
 from tests.factories.accounts import bearer, make_token, make_user
 from tests.factories.clients import make_client
+from tests.factories.jobs import make_job
 from tests.factories.tests import make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
@@ -67,8 +71,18 @@ def test_what_cannot_be_read_is_absent_and_not_zero(client, reader, settings, tm
     settings.REDIS_URL = f"unix://{tmp_path}/none.sock"
     settings.VAR_DIR = tmp_path
     figures = scrape(client, **reader)
-    assert ("streamswarm_queued_tasks",) not in figures
+    assert not [key for key in figures if key[0] == "streamswarm_queued_tasks"]
     assert ("streamswarm_scheduled_work_age_seconds",) not in figures
+
+
+def test_jobs_are_counted_by_state_and_late_ones_besides(client, reader):
+    make_job(state="dead")
+    make_job(run_after=read_now() - timedelta(minutes=2))
+    make_job(state="running", claimed_until=read_now() + timedelta(seconds=9))
+    figures = scrape(client, **reader)
+    states = {key[1][1]: value for key, value in figures.items() if key[0] == "streamswarm_jobs"}
+    assert states == {"queued": 1, "running": 1, "done": 0, "dead": 1, "discarded": 0}
+    assert figures["streamswarm_overdue_jobs",] == 1
 
 
 def test_the_audit_chain_is_counted(client, reader):

@@ -13,10 +13,15 @@ from apps.operations.supervisor.child import Child, build_launch_argv, describe_
 from apps.operations.supervisor.errors import NotReadyError
 from apps.operations.supervisor.status import ChildState
 from apps.operations.supervisor.supervisor import Supervisor
+from tests.operations.children import (
+    DEADLINE_SECONDS,
+    SLEEPER,
+    build_supervisor,
+    make_child,
+    until,
+)
 from tests.servers.waiting import is_process_alive, wait_until
 
-DEADLINE_SECONDS = 20
-SLEEPER = "import time; time.sleep(600)"
 # Ignores SIGTERM and has a child of its own that does so too.
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -26,49 +31,6 @@ if len(sys.argv) == 2:
     open(sys.argv[1], "w").write(f"{os.getpid()} {child.pid}")
 time.sleep(600)
 """
-
-
-class Journal:
-    """What the supervisor reported and how its children stood, in order."""
-
-    def __init__(self):
-        self.lines = []
-        self.states = []
-
-    def report(self, name, line):
-        self.lines.append((name, line))
-
-    def note(self, children):
-        self.states.append({child.name: child for child in children})
-
-    def has_line(self, text):
-        return any(text in line for _, line in self.lines)
-
-
-@pytest.fixture
-def journal():
-    return Journal()
-
-
-def build_supervisor(journal, **options):
-    policy = BackoffPolicy(first_seconds=0.01, longest_seconds=0.05)
-    return Supervisor(report=journal.report, on_change=journal.note, policy=policy, **options)
-
-
-def make_child(tmp_path, code, *, name="child", arguments=(), **options):
-    return Child(
-        name=name,
-        argv=(sys.executable, "-c", code, *arguments),
-        environment=dict(os.environ),
-        folder=tmp_path,
-        **options,
-    )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - other processes set no event
-            await asyncio.sleep(0.01)
 
 
 def file_gate(path: Path) -> Callable[[], Awaitable[bool]]:
@@ -244,11 +206,12 @@ def test_exits_are_described_in_words(return_code, words):
 
 def test_back_off_doubles_up_to_the_longest_delay_and_forgets_after_a_healthy_stretch():
     policy = BackoffPolicy()
-    delays = [policy.next_delay_seconds(None, ran_seconds=0.1)]
+    delays = [policy.next_delay_seconds(None, well_seconds=0.1)]
     for _ in range(8):
-        delays.append(policy.next_delay_seconds(delays[-1], ran_seconds=0.1))
+        delays.append(policy.next_delay_seconds(delays[-1], well_seconds=0.1))
     assert delays == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
-    assert policy.next_delay_seconds(delays[-1], ran_seconds=60) == 0.5
+    assert policy.next_delay_seconds(delays[-1], well_seconds=19.9) == 30
+    assert policy.next_delay_seconds(delays[-1], well_seconds=20) == 0.5
 
 
 def test_the_supervisor_imports_no_django():

@@ -1,12 +1,14 @@
 """`manage.py up` as people use it: real programs, real signals."""
 
 import json
+import os
 import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 
@@ -18,6 +20,8 @@ from tests.servers.waiting import is_process_alive, wait_until
 
 CHILDREN = ["redis", "web", "worker", "beat", "agent"]
 RECOVERY_SECONDS = 60
+HANG_SECONDS = 240
+SOUND_SECONDS = 70
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +135,30 @@ def test_nothing_survives_a_killed_supervisor():
         assert not server.read_status().is_running
         with socket.create_server(("127.0.0.1", int(server.environment["SWARM_PORT"]))):
             pass
+
+
+@pytest.mark.slow
+def test_children_that_hang_are_killed_and_replaced(embedded):
+    """Frozen, each lives and does nothing; nobody but the supervisor can tell."""
+    names = ["web", "worker", "beat"]
+    before = {name: embedded.find_process_id(name) for name in names}
+    for process_id in before.values():
+        os.kill(process_id, signal.SIGSTOP)
+    for name in names:
+        wait_until(
+            lambda name=name: embedded.find_process_id(name) != before[name],
+            seconds=HANG_SECONDS,
+            what=f"another {name}",
+        )
+        assert f"{name} lives but does not work, and is killed" in embedded.read_screen()
+    wait_until(lambda: answers(f"{embedded.base_url}/readyz"), seconds=RECOVERY_SECONDS)
+
+
+@pytest.mark.slow
+def test_a_sound_server_is_let_be(embedded):
+    """For longer than any child may hang."""
+    before = [child.restart_count for child in embedded.read_status().children]
+    words = embedded.read_screen().count("lives but does not work")
+    threading.Event().wait(SOUND_SECONDS)
+    assert [child.restart_count for child in embedded.read_status().children] == before
+    assert embedded.read_screen().count("lives but does not work") == words

@@ -3,6 +3,7 @@
 The tests build on each other: the fleet takes a while to start, and the last one kills half of it.
 """
 
+import shutil
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ def hosts(fleet, admin):
     """Two real agents, each with a test that runs back to back."""
     folder = Path(tempfile.mkdtemp(prefix="swarm-hosts-"))
     with ExitStack() as cleanup:
+        cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         made = []
         for number in (1, 2):
             host = enrol_host(

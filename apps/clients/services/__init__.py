@@ -34,12 +34,18 @@ from apps.clients.services.maintenance import (
 )
 from apps.clients.services.places import change_site, create_site, delete_site
 from apps.clients.services.presence import Heartbeat, record_heartbeat, update_presence
-from apps.clients.services.removal import delete_client, remove_deleted_clients
+from apps.clients.services.removal import (
+    REMOVE_HISTORY,
+    delete_client,
+    enqueue_missing_removals,
+    remove_history,
+)
 from apps.clients.services.tags import change_tag, create_tag, delete_tag
 
 __all__ = [
     "ACTIONS",
     "MAXIMUM_CLIENTS",
+    "REMOVE_HISTORY",
     "BulkAction",
     "BulkReport",
     "Heartbeat",
@@ -64,12 +70,13 @@ __all__ = [
     "delete_tag",
     "delete_window",
     "end_window",
+    "enqueue_missing_removals",
     "enrol_client",
     "identify_key",
     "issue_enrolment_token",
     "record_heartbeat",
     "refuse_named",
-    "remove_deleted_clients",
+    "remove_history",
     "revoke_enrolment_token",
     "revoke_key",
     "revoke_keys",

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.apps import apps
 from django.db import models, transaction
+from django.utils.translation import gettext
 
 from apps.accounts.services import audited, record_audit
 from apps.clients.models import Client, Key
@@ -13,9 +14,15 @@ from apps.clients.published import ClientChanged
 from apps.clients.services.editing import describe_client, lock_client
 from apps.core.bus import publish
 from apps.core.clock import read_now
+from apps.jobs.registry import Outcome
+from apps.jobs.runs import JobRun
+from apps.jobs.selectors import list_keys
+from apps.jobs.services import enqueue_job
 
 ROWS_PER_STEP = 2000
-BUDGET_SECONDS = 20.0
+# A worker has other things to do as well.
+TURN_SECONDS = 5.0
+REMOVE_HISTORY = "clients.remove_history"
 
 # The path from a model to its client, and the model.
 History = tuple[str, type[models.Model]]
@@ -23,7 +30,7 @@ History = tuple[str, type[models.Model]]
 
 @audited()
 def delete_client(*, client: Client) -> None:
-    """Take the client away at once; `remove_deleted_clients` removes its history afterwards.
+    """Take the client away at once; a job removes its history afterwards.
 
     Its keys stop working, its name is free for another, and nobody sees it any more.
     Raises: NotFound when it was deleted meanwhile.
@@ -37,23 +44,40 @@ def delete_client(*, client: Client) -> None:
     locked.name, locked.site, locked.deleted_at = f"deleted-{locked.id}", None, now
     locked.presence = Client.Presence.NEVER
     locked.save(update_fields=["name", "site", "deleted_at", "presence"])
+    enqueue_removal(locked.id)
     publish(ClientChanged(locked.id))
 
 
-def remove_deleted_clients(*, budget_seconds: float = BUDGET_SECONDS) -> int:
-    """How many rows of deleted clients were removed, for about `budget_seconds` of work.
+def enqueue_removal(client_id: UUID) -> None:
+    enqueue_job(kind=REMOVE_HISTORY, key=str(client_id), arguments={"client_id": str(client_id)})
+
+
+def enqueue_missing_removals() -> int:
+    """How many deleted clients got the job that removes them, because nobody remembers one."""
+    known = set(list_keys(REMOVE_HISTORY))
+    deleted = Client.objects.exclude(deleted_at=None).values_list("id", flat=True)
+    missing = [client_id for client_id in deleted if str(client_id) not in known]
+    for client_id in missing:
+        enqueue_removal(client_id)
+    return len(missing)
+
+
+def remove_history(run: JobRun) -> Outcome:
+    """Remove a deleted client and what refers to it, for about five seconds of work.
 
     Each step is a transaction of at most 2,000 rows, so that nobody waits for it long; whatever a
-    stop or a kill leaves is found by the next call.
+    stop or a kill leaves is found by the next attempt.
     """
-    end = time.monotonic() + budget_seconds
-    removed = 0
-    for client_id in Client.objects.exclude(deleted_at=None).values_list("id", flat=True):
-        for count in remove_in_steps(client_id):
-            removed += count
-            if time.monotonic() >= end:
-                return removed
-    return removed
+    end = time.monotonic() + TURN_SECONDS
+    client_id, removed = UUID(run.arguments["client_id"]), 0
+    for count in remove_in_steps(client_id):
+        removed += count
+        run.report(None, gettext("%(rows)s rows removed in this turn") % {"rows": removed})
+        if time.monotonic() >= end:
+            break
+    # A row that somebody else holds was passed over.
+    is_complete = not Client.objects.filter(id=client_id).exists()
+    return Outcome(gettext("Nothing is left of it.") if is_complete else run.note, is_complete)
 
 
 def remove_in_steps(client_id: UUID) -> Iterator[int]:

@@ -101,7 +101,10 @@ def read_ranges(
     end: datetime,
     points: int = MAXIMUM_POINTS,
 ) -> dict[int, Series]:
-    """As `read_range`, for many sources in as many queries as for one."""
+    """As `read_range`, for many sources in as many queries as for one.
+
+    Where frames might serve, one more asks how many each source has.
+    """
     question = check_range(key, start, end, points)
     found: dict[int, Series] = {}
     for plan, ids in group_by_plan(source_ids, question).items():

@@ -8,6 +8,7 @@ from apps.operations.doctor.additions import check_plugins
 from apps.operations.doctor.base import Check, Finding, Verdict
 from apps.operations.doctor.machine import check_clock, check_disk, check_files
 from apps.operations.doctor.stores import check_database, check_migrations, check_redis
+from apps.operations.doctor.work import check_jobs
 from apps.operations.doctor.workers import check_supervisor, check_workers
 
 logger = structlog.get_logger(__name__)
@@ -17,6 +18,7 @@ CHECKS: Mapping[str, Check] = {
     "migrations": check_migrations,
     "redis": check_redis,
     "workers": check_workers,
+    "jobs": check_jobs,
     "supervisor": check_supervisor,
     "clock": check_clock,
     "disk": check_disk,

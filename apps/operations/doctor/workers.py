@@ -44,7 +44,7 @@ def judge_worker(names: list[str]) -> Finding:
 
 
 def judge_beat(names: list[str], age_seconds: float | None) -> Finding:
-    hint = "Start exactly one: celery --app streamswarm beat --scheduler django."
+    hint = "Start exactly one: celery --app streamswarm beat."
     if age_seconds is None:
         detail = "no scheduled work was ever done on this machine"
         return Finding("beat", Verdict.WARNING if not names else Verdict.FAILED, detail, hint)

@@ -1,3 +1,4 @@
+import math
 import os
 import signal
 import sys
@@ -11,6 +12,23 @@ Gate = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A question to a running child, and how long it may leave it unanswered.
+
+    Unanswered questions are counted, not seconds: a supervisor that was itself stopped or starved
+    for a while has asked nothing in that time, and holds it against nobody.
+    """
+
+    is_alive: Gate
+    patience_seconds: float
+    interval_seconds: float = 5.0
+
+    @property
+    def most_misses(self) -> int:
+        return math.ceil(self.patience_seconds / self.interval_seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Child:
     """A program to keep running, and how to tell that it does its work."""
 
@@ -20,6 +38,8 @@ class Child:
     folder: Path
     is_ready: Gate | None = None
     ready_timeout_seconds: float = 60.0
+    # Asked while it runs; a child that leaves it unanswered is killed and started again.
+    probe: Probe | None = None
     # For a secret: arguments and environments of a process can be read by others.
     standard_input: str = field(default="", repr=False)
 

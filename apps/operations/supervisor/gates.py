@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from apps.operations.supervisor.child import Gate
 
@@ -46,3 +47,45 @@ def answers_http(host: str, port: int, path: str) -> Gate:
         return status_line.split()[1:2] == [HTTP_OK]
 
     return is_ready
+
+
+def answers_redis(url: str) -> Gate:
+    """A gate that is open while the Redis at `url` answers, be it that it wants a password."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return answers_redis_ping(Path(parts.path))
+
+    async def is_ready() -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                reader, writer = await asyncio.open_connection(
+                    parts.hostname or "127.0.0.1", parts.port or 6379, ssl=parts.scheme == "rediss"
+                )
+                return bool(await ask(reader, writer, b"PING\r\n"))
+        except (OSError, TimeoutError):
+            return False
+
+    return is_ready
+
+
+def leaves_marks(path: Path, *, needs: Gate) -> Gate:
+    """A gate that is open when the mark was left anew since it was last asked.
+
+    While what the program `needs` does not answer, it is open as well: then nothing can be told.
+    Marks are told apart, not aged, so that a clock that jumps makes nobody look dead.
+    """
+    seen = read_mark(path)
+
+    async def is_alive() -> bool:
+        nonlocal seen
+        previous, seen = seen, read_mark(path)
+        return seen != previous or not await needs()
+
+    return is_alive
+
+
+def read_mark(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -18,6 +18,7 @@ from apps.operations.supervisor.child import (
 from apps.operations.supervisor.errors import NotReadyError
 from apps.operations.supervisor.log import Report, report_lines
 from apps.operations.supervisor.status import ChildState, ChildStatus
+from apps.operations.supervisor.watch import Watch
 
 GATE_INTERVAL_SECONDS = 0.1
 LAST_OUTPUT_SECONDS = 1.0
@@ -58,7 +59,7 @@ class Keeper:
 
     async def run_once(self) -> str:
         """Runs the child to its end, without a restart, and says how it ended."""
-        task = asyncio.create_task(self._run_once(), name=self.child.name)
+        task = asyncio.create_task(self._run_once(Watch(self.child)), name=self.child.name)
         self._task = task
         # Who waits may be cancelled; the child is then stopped with all the others.
         return await asyncio.shield(task)
@@ -89,18 +90,19 @@ class Keeper:
         try:
             while not self._stopping.is_set():
                 started = time.monotonic()
-                outcome = await self._run_once()
+                watch = Watch(self.child)
+                outcome = await self._run_once(watch)
                 ran_seconds = time.monotonic() - started
                 if self._stopping.is_set():
                     break
                 delay_seconds = self._policy.next_delay_seconds(
-                    delay_seconds, ran_seconds=ran_seconds
+                    delay_seconds, well_seconds=watch.read_well_seconds()
                 )
                 await self._wait_before_restart(outcome, ran_seconds, delay_seconds)
         finally:
             self._show(replace(self.status, state=ChildState.STOPPED, process_id=None))
 
-    async def _run_once(self) -> str:
+    async def _run_once(self, watch: Watch) -> str:
         """How the child ended, in words."""
         read_end, write_end = os.pipe()
         reading = asyncio.create_task(report_lines(read_end, self.child.name, self._report))
@@ -127,7 +129,11 @@ class Keeper:
                 started_at=time.time(),
             )
         )
-        outcome = describe_exit(await process.wait())
+        watching = asyncio.create_task(self._kill_when_hung(process, watch))
+        try:
+            outcome = describe_exit(await process.wait())
+        finally:
+            watching.cancel()
         # What it started must not outlive it: the next one would meet its sockets and locks.
         signal_group(process.pid, signal.SIGKILL)
         await asyncio.wait([reading], timeout=LAST_OUTPUT_SECONDS)
@@ -136,6 +142,11 @@ class Keeper:
             replace(self.status, process_id=None, last_exit=outcome, last_exit_at=time.time())
         )
         return outcome
+
+    async def _kill_when_hung(self, process: asyncio.subprocess.Process, watch: Watch) -> None:
+        await watch.wait_until_hung()
+        self._report("swarm", f"{self.child.name} lives but does not work, and is killed")
+        signal_group(process.pid, signal.SIGKILL)
 
     async def _wait_before_restart(
         self, outcome: str, ran_seconds: float, delay_seconds: float

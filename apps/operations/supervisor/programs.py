@@ -8,9 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.operations.supervisor.child import Child
+from apps.operations.liveness import BEAT_NAME, WORKER_NAME, locate_mark
+from apps.operations.supervisor.child import Child, Gate, Probe
 from apps.operations.supervisor.errors import CannotStartError
-from apps.operations.supervisor.gates import answers_http, answers_redis_ping
+from apps.operations.supervisor.gates import (
+    answers_http,
+    answers_redis,
+    answers_redis_ping,
+    leaves_marks,
+)
 
 REDIS_NAME = "redis-server"
 LONGEST_SOCKET_PATH_BYTES = 100
@@ -19,6 +25,12 @@ KEEP_ALIVE_SECONDS = 75
 # What a socket may send us at once: subscriptions, which are short.
 MESSAGE_BYTES = 65_536
 MOST_WORKER_PROCESSES = 4
+# How long each may hang, on a machine that is busy with other things as well: a worker sends itself
+# a no-op every 10 s, beat marks every other second, web and Redis answer at once.
+WORKER_PATIENCE_SECONDS = 45.0
+BEAT_PATIENCE_SECONDS = 45.0
+WEB_PATIENCE_SECONDS = 60.0
+REDIS_PATIENCE_SECONDS = 45.0
 WILDCARD_HOSTS: Mapping[str, str] = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of what bind-all means to a caller
 
 
@@ -32,6 +44,8 @@ class Site:
     port: int
     is_sqlite: bool
     environment: Mapping[str, str]
+    # Empty for the one that is started here.
+    redis_url: str = ""
 
     @property
     def local_host(self) -> str:
@@ -111,6 +125,7 @@ def describe_redis(site: Site) -> Child:
         folder=folder,
         is_ready=answers_redis_ping(socket_path),
         ready_timeout_seconds=20,
+        probe=Probe(answers_redis_ping(socket_path), REDIS_PATIENCE_SECONDS),
     )
 
 
@@ -129,6 +144,12 @@ def build_server_argv(application: str, site: Site) -> tuple[str, ...]:
     return (sys.executable, "-m", "uvicorn", application, *arguments)
 
 
+def watch_web(site: Site) -> Probe:
+    # An answer may take half of the interval.
+    healthy = answers_http(site.local_host, site.port, "/healthz")
+    return Probe(healthy, WEB_PATIENCE_SECONDS, interval_seconds=10)
+
+
 def describe_web(site: Site) -> Child:
     return Child(
         name="web",
@@ -137,6 +158,7 @@ def describe_web(site: Site) -> Child:
         folder=site.root,
         is_ready=answers_http(site.local_host, site.port, "/readyz"),
         ready_timeout_seconds=90,
+        probe=watch_web(site),
     )
 
 
@@ -149,6 +171,7 @@ def describe_door(site: Site) -> Child:
         folder=site.root,
         is_ready=answers_http(site.local_host, site.port, "/readyz"),
         ready_timeout_seconds=90,
+        probe=watch_web(site),
     )
 
 
@@ -158,19 +181,31 @@ def describe_worker(site: Site) -> Child:
     pool = ["--pool", "solo"] if site.is_sqlite else ["--concurrency", str(processes)]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     celery = (sys.executable, "-m", "celery", "--app", "streamswarm", "--quiet")
+    mark = locate_mark(site.var_dir, WORKER_NAME)
     return Child(
         name="worker",
-        argv=(*celery, "worker", *pool, *quiet),
+        argv=(*celery, "worker", "--hostname", f"{WORKER_NAME}@%h", *pool, *quiet),
         environment=site.environment,
         folder=site.root,
+        ready_timeout_seconds=90,
+        probe=Probe(leaves_marks(mark, needs=ask_redis(site)), WORKER_PATIENCE_SECONDS),
     )
 
 
 def describe_beat(site: Site) -> Child:
     celery = (sys.executable, "-m", "celery", "--app", "streamswarm", "--quiet")
+    mark = locate_mark(site.var_dir, BEAT_NAME)
     return Child(
         name="beat",
-        argv=(*celery, "beat", "--scheduler", "django", "--max-interval", "1"),
+        argv=(*celery, "beat", "--max-interval", "1"),
         environment=site.environment,
         folder=site.root,
+        ready_timeout_seconds=90,
+        probe=Probe(leaves_marks(mark, needs=ask_redis(site)), BEAT_PATIENCE_SECONDS),
     )
+
+
+def ask_redis(site: Site) -> Gate:
+    """Whether the Redis that the programs use answers: the site's own, or the one named."""
+    own = f"unix://{site.var_dir}/redis/redis.sock"
+    return answers_redis(site.redis_url or own)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamswarm_agent.errors import StateUnusable
+from streamswarm_agent.spool.salvage import salvage
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def read_totals(path: Path) -> SpoolTotals:
 def open_database(path: Path) -> sqlite3.Connection:
     """A connection to a sound spool file; a damaged one is renamed `spool.corrupt-<time>`.
 
+    What can be read of the damaged one stands in the new one.
     Raises: StateUnusable when the file can be neither opened nor replaced.
     """
     try:
@@ -106,8 +108,10 @@ def open_database(path: Path) -> sqlite3.Connection:
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            _set_aside(path, error)
-            return _open_sound(path)
+            aside = _set_aside(path, error)
+            connection = _open_sound(path)
+            _salvage_what_can_be(aside, connection)
+            return connection
     except (sqlite3.Error, OSError) as error:
         raise StateUnusable(f"spool {path}: {error}") from error
 
@@ -147,7 +151,16 @@ def _check_soundness(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"without the tables {', '.join(sorted(missing))}")
 
 
-def _set_aside(path: Path, error: Exception) -> None:
+def _salvage_what_can_be(aside: Path, connection: sqlite3.Connection) -> None:
+    try:
+        count = salvage(aside, connection)
+    except sqlite3.Error as error:
+        logger.warning("spool_not_salvaged file=%s reason=%s", aside, error)
+    else:
+        logger.warning("spool_salvaged file=%s records=%d", aside, count)
+
+
+def _set_aside(path: Path, error: Exception) -> Path:
     aside = path.with_name(f"spool.corrupt-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
     path.rename(aside)
     for suffix in ("-wal", "-shm"):
@@ -155,3 +168,4 @@ def _set_aside(path: Path, error: Exception) -> None:
         if companion.exists():
             companion.rename(aside.with_name(aside.name + suffix))
     logger.error("spool_corrupt set_aside=%s reason=%s", aside, error)
+    return aside

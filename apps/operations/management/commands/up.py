@@ -27,6 +27,7 @@ def describe_site() -> Site:
         port=port,
         is_sqlite=settings.IS_SQLITE,
         environment=build_environment(os.environ, var_dir=settings.VAR_DIR, host=host, port=port),
+        redis_url=environment.text("REDIS_URL"),
     )
 
 

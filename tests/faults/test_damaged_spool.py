@@ -1,0 +1,156 @@
+"""A spool that the disk has damaged, or may not be written: row 17 of the matrix."""
+
+import os
+import random
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults.disks import mount_disk
+from tests.faults.line import run_line
+from tests.faults.oracle import Database, compare
+from tests.faults.rounds import SETTINGS, create_tests
+from tests.flows.agents import AgentHost, enrol_host
+from tests.flows.api_user import become_admin
+from tests.servers.stack import run_stack
+from tests.servers.waiting import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+WAIT_SECONDS = 120
+LEAST_LINES = 40
+LATER_LINES = 8
+FLIPPED_BITS = 40
+FIRST_BIT = 100 * 8  # behind the file's header
+DISK_MEGABYTES = 8
+
+
+@pytest.fixture(scope="module")
+def server():
+    with run_stack("sqlite", settings=SETTINGS) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def admin(server):
+    return become_admin(server)
+
+
+@pytest.fixture
+def folder():
+    with tempfile.TemporaryDirectory(prefix="swarm-hosts-") as name:
+        yield Path(name) / "host"
+
+
+@pytest.fixture
+def far_host(server, admin, folder):
+    """A host behind a line that is cut, whose measurements all wait in its spool."""
+    with run_line(server.site.port) as line:
+        host = enrol_host(folder, line.url, admin.issue_enrolment_token(), folder.parent.name)
+        create_tests(admin, host, server=server)
+        line.is_refusing = True
+        host.start()
+        try:
+            wait_for_lines(host, LEAST_LINES)
+            host.stop(9)
+            yield host, line
+        finally:
+            host.end()
+
+
+def wait_for_lines(host, count):
+    before = len(host.read_ledger())
+    wait_until(
+        lambda: len(host.read_ledger()) >= before + count, seconds=WAIT_SECONDS, what="measuring"
+    )
+
+
+def collect_into_one_file(path):
+    """Moves what the write-ahead log holds into the database itself; its size and a page's."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    return path.stat().st_size, page_bytes
+
+
+def truncate(path):
+    """The last fifth of the pages is gone."""
+    size_bytes, page_bytes = collect_into_one_file(path)
+    kept_pages = size_bytes * 4 // 5 // page_bytes
+    path.write_bytes(path.read_bytes()[: kept_pages * page_bytes])
+
+
+def flip_bits(path):
+    collect_into_one_file(path)
+    content = bytearray(path.read_bytes())
+    for position in random.sample(range(FIRST_BIT, len(content) * 8), FLIPPED_BITS):
+        place, bit = divmod(position, 8)
+        content[place] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def overwrite(path):
+    collect_into_one_file(path)
+    path.write_bytes(b"SQLite format 3\x00" + os.urandom(8_000))
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_partly_readable", "may_change_text"),
+    [(truncate, True, False), (flip_bits, False, True), (overwrite, False, False)],
+)
+def test_an_agent_with_a_damaged_spool_begins_anew_and_sends_what_it_can_read(
+    server, far_host, damage, is_partly_readable, may_change_text
+):
+    host, line = far_host
+    before = host.read_ledger()
+    damage(host.state_folder / "spool.sqlite3")
+    line.restore()
+    host.start()
+    wait_for_lines(host, LATER_LINES)
+    assert host.stop() == 0
+    ledger = host.read_ledger()
+    verdict = compare(ledger, list_stored(server, host))
+    assert verdict.lost <= set(before)  # everything since is stored
+    assert not verdict.doubled
+    if not may_change_text:
+        assert not verdict.unlisted
+        assert "spool_corrupt" in host.read_log()
+        assert list(host.state_folder.glob("spool.corrupt-*"))
+    if is_partly_readable:
+        assert "spool_salvaged" in host.read_log()
+        assert len(verdict.lost) < len(before)
+
+
+def list_stored(server, host):
+    return Database.of(server.environment).list_measurements(host.client_id)
+
+
+def test_an_agent_that_may_write_nothing_says_so_and_loses_nothing(server, admin, folder):
+    try:
+        with mount_disk(DISK_MEGABYTES) as disk, run_line(server.site.port) as line:
+            host = AgentHost(folder)
+            folder.mkdir()
+            (disk.folder / "state").mkdir(mode=0o700)
+            host.state_folder.symlink_to(disk.folder / "state")
+            token = admin.issue_enrolment_token()
+            assert host.enrol(line.url, token, "read-only-host").returncode == 0
+            line.is_refusing = True
+            host.start()
+            wait_for_lines(host, LATER_LINES)
+            host.stop(9)
+            with disk.be_read_only():
+                host.start()
+                assert host.process.wait(WAIT_SECONDS) != 0
+                assert "choose another with --state-dir" in host.read_log()
+                assert "Traceback" not in host.read_log()
+            line.restore()
+            host.start()
+            wait_for_lines(host, LATER_LINES)
+            assert host.stop() == 0
+            verdict = compare(host.read_ledger(), list_stored(server, host))
+    except PermissionError as error:
+        pytest.skip(str(error))
+    assert verdict.is_exactly_once, verdict

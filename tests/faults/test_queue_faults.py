@@ -1,0 +1,228 @@
+"""Worker, beat and Redis killed, doubled, frozen, emptied: work goes on, and none of it twice."""
+
+import os
+import signal
+import tempfile
+import threading
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from apps.operations.supervisor.programs import describe_beat, describe_worker
+from tests.faults.oracle import LONG_AGO, Database, compare
+from tests.flows.agents import enrol_host
+from tests.flows.api_user import become_admin
+from tests.jobs.journal import Journal
+from tests.jobs.worker import HOLD, POISON, describe_test_worker
+from tests.servers.postgresql import MISSING, find_binaries
+from tests.servers.stack import run_stack
+from tests.servers.waiting import wait_until
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
+START_SECONDS = 60
+# What is promised: another attempt after a worker's death, work after Redis is back.
+SECOND_ATTEMPT_SECONDS = 30
+CONSUMING_SECONDS = 10
+QUIET_SECONDS = 60
+RUNS_QUERY = (
+    "SELECT assignment_id, schedule_revision, slot FROM tests_run"
+    " WHERE slot IS NOT NULL AND start_at >= {mark}"
+)
+
+
+@pytest.fixture(
+    scope="module",
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+)
+def server(request):
+    """A server whose worker knows the test work."""
+    is_postgresql = request.param == "postgresql"
+    if is_postgresql and find_binaries() is None:
+        pytest.skip(MISSING)
+    cluster = request.getfixturevalue("postgresql_server") if is_postgresql else None
+    settings = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "1"}
+    with run_stack(
+        request.param, postgresql=cluster, settings=settings, with_worker=False
+    ) as stack:
+        stack.start(describe_test_worker(describe_worker(stack.site)))
+        yield stack
+
+
+@pytest.fixture
+def journal(server, tmp_path):
+    return Journal(server, tmp_path / "journal")
+
+
+@pytest.fixture(scope="module")
+def admin(server):
+    return become_admin(server)
+
+
+@contextmanager
+def measuring(server, admin):
+    """A host whose agent measures without a pause, and writes down what it measured."""
+    with ExitStack() as cleanup:
+        folder = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="swarm-hosts-"))
+        token = admin.issue_enrolment_token()
+        host = enrol_host(Path(folder) / "host", server.base_url, token, Path(folder).name)
+        cleanup.callback(host.end)
+        admin.create_test(Path(folder).name, host.client_id)
+        host.start()
+        yield host
+
+
+def count_frames(server, host):
+    frames = Database.of(server.environment).list_frames()
+    return sum(1 for owner, _line in frames if owner == host.client_id)
+
+
+def check_exactly_once(server, host):
+    assert host.stop() == 0
+    database = Database.of(server.environment)
+    ledger = host.read_ledger()
+    wait_until(
+        lambda: compare(ledger, database.list_measurements(host.client_id)).is_exactly_once,
+        seconds=QUIET_SECONDS,
+        what="every measurement, once",
+    )
+
+
+def wait_for_begin(journal, key, *, count=1, seconds=START_SECONDS):
+    wait_until(
+        lambda: len(journal.list_begun(key)) >= count, seconds=seconds, what=f"attempt {count}"
+    )
+
+
+def wait_for_end(journal, *keys):
+    wait_until(
+        lambda: all(journal.count_ends(key) for key in keys), seconds=START_SECONDS, what="the end"
+    )
+    wait_until(
+        lambda: all(journal.read_job(key)[0] == "done" for key in keys),
+        seconds=START_SECONDS,
+        what="jobs that are done",
+    )
+
+
+def has_pool(server):
+    """Whether the worker's tasks run in processes of their own."""
+    return bool(server.database_url)
+
+
+@pytest.mark.parametrize("victim", ["parent", "child"])
+def test_work_goes_on_after_its_worker_was_killed(server, journal, rounds, victim):
+    if victim == "child" and not has_pool(server):
+        pytest.skip("on SQLite the worker is one process")
+    for number in range(1, rounds):
+        key = f"{victim} {number}"
+        journal.enqueue(HOLD, key)
+        wait_for_begin(journal, key)
+        (process_id,) = journal.list_begun(key)
+        if victim == "parent":
+            server.kill9("worker")
+            server.restart("worker")
+        else:
+            os.kill(process_id, signal.SIGKILL)
+        wait_for_begin(journal, key, count=2, seconds=SECOND_ATTEMPT_SECONDS)
+        journal.release()
+        wait_for_end(journal, key)
+        assert journal.read_job(key) == ("done", 2, "")
+        assert (len(journal.list_begun(key)), journal.count_ends(key)) == (2, 1)
+        journal.path.with_name("release").unlink()
+
+
+def test_a_job_that_kills_its_worker_is_given_up_after_three_times(server, journal):
+    if not has_pool(server):
+        pytest.skip("on SQLite the worker is one process, which only the supervisor starts again")
+    journal.enqueue(POISON, "poison")
+    wait_until(
+        lambda: journal.read_job("poison")[0] == "dead",
+        seconds=START_SECONDS,
+        what="the job to be given up",
+    )
+    assert len(journal.list_begun("poison")) == 3
+    assert "3 times" in journal.read_job("poison")[2]
+    journal.release()
+    journal.enqueue(HOLD, "after the poison")
+    wait_for_end(journal, "after the poison")
+
+
+def test_two_beats_of_which_one_freezes_double_no_run_and_no_job(server, admin, journal, rounds):
+    keys = [f"both {number}" for number in range(10)]
+    second = server.start(replace(describe_beat(server.site), name="second beat"))
+    journal.release()
+    try:
+        with measuring(server, admin) as host:
+            for beat in (server.children["beat"], second):
+                beat.process.send_signal(signal.SIGSTOP)
+                threading.Event().wait(rounds)
+                beat.process.send_signal(signal.SIGCONT)
+            journal.enqueue(HOLD, *keys)
+            wait_for_end(journal, *keys)
+            check_exactly_once(server, host)
+    finally:
+        second.stop(signal.SIGKILL)
+    begun = Counter(" ".join(line.split()[:-1]) for line in journal.read() if "begin" in line)
+    assert begun == {f"begin {key}": 1 for key in keys}
+    runs = Database.of(server.environment).select(RUNS_QUERY, LONG_AGO)
+    assert runs
+    assert [run for run, count in Counter(runs).items() if count > 1] == []
+
+
+def test_a_killed_beat_starts_again_and_work_flows(server, journal):
+    server.kill9("beat")
+    # The hint of this job is lost on the way; only the period finds it.
+    journal.release()
+    journal.enqueue(HOLD, "without a beat")
+    server.restart("beat")
+    wait_for_end(journal, "without a beat")
+    assert len(journal.list_begun("without a beat")) == 1
+
+
+def kill_redis(redis):
+    redis.process.send_signal(signal.SIGKILL)
+    redis.process.wait()
+
+
+def freeze_redis(redis):
+    redis.process.send_signal(signal.SIGSTOP)
+
+
+def thaw_redis(redis):
+    redis.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("fault", ["killed and empty", "half-open"])
+def test_without_redis_records_are_taken_and_with_it_work_begins_again(
+    server, admin, journal, rounds, fault
+):
+    begin, end = {
+        "killed and empty": (kill_redis, lambda redis: redis.start()),
+        "half-open": (freeze_redis, thaw_redis),
+    }[fault]
+    redis = server.children["redis"]
+    journal.release()
+    with measuring(server, admin) as host:
+        wait_until(lambda: count_frames(server, host), seconds=START_SECONDS, what="a first frame")
+        begin(redis)
+        before = count_frames(server, host)
+        journal.enqueue(HOLD, fault)
+        threading.Event().wait(3 * rounds)
+        page = httpx.get(f"{server.base_url}/accounts/login/", timeout=30, trust_env=False)
+        wait_until(
+            lambda: count_frames(server, host) > before,
+            seconds=START_SECONDS,
+            what="a frame without Redis",
+        )
+        assert journal.list_begun(fault) == []
+        end(redis)
+        wait_for_begin(journal, fault, seconds=CONSUMING_SECONDS)
+        wait_for_end(journal, fault)
+        check_exactly_once(server, host)
+    assert page.status_code == 200
+    assert len(journal.list_begun(fault)) == 1

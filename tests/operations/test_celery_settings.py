@@ -1,0 +1,112 @@
+"""Celery carries hints: no delays, no results, bounded waits, known queues."""
+
+import ast
+
+import pytest
+from celery import current_app
+from django.conf import settings
+
+from apps.jobs.queues import RUN_JOBS, Queue, route_task
+from apps.jobs.tasks import run_jobs
+from tests.conventions import ROOT, list_python_files
+
+SERVER_FILES = [
+    path
+    for path in list_python_files()
+    if path.is_relative_to(ROOT / "apps") or path.is_relative_to(ROOT / "streamswarm")
+]
+# Redis would keep what is due later, and run it twice once it is late; the database keeps it.
+DELAYS = frozenset({"eta", "countdown", "autoretry_for", "default_retry_delay", "retry_backoff"})
+
+
+def find_delays(source):
+    """Keywords of calls by which Celery would run something later, and calls of a task's retry."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        found += [keyword.arg for keyword in node.keywords if keyword.arg in DELAYS]
+        is_method = isinstance(node.func, ast.Attribute) and node.func.attr == "retry"
+        if is_method and any(keyword.arg in {"exc", "throw"} for keyword in node.keywords):
+            found.append("retry")
+    return found
+
+
+def test_nothing_is_delayed_by_celery():
+    found = {path: find_delays(path.read_text()) for path in SERVER_FILES}
+    assert len(found) > 100
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("task.apply_async(countdown=5)", ["countdown"]),
+        ("task.apply_async(eta=soon, expires=5)", ["eta"]),
+        ("shared_task(autoretry_for=(OSError,))", ["autoretry_for"]),
+        ("self.retry(exc=error)", ["retry"]),
+        ("task.apply_async(expires=5)", []),
+    ],
+)
+def test_delays_are_found(source, names):
+    assert find_delays(source) == names
+
+
+def test_a_killed_workers_message_comes_back_soon_and_nothing_waits_for_ever():
+    options = current_app.conf.broker_transport_options
+    assert options["visibility_timeout"] == 60
+    assert (options["unacked_restore_throttle"], options["unacked_restore_interval"]) == (1, 2)
+    for name in ("socket_timeout", "socket_connect_timeout", "health_check_interval"):
+        assert 0 < options[name] <= 10
+    assert options["socket_keepalive"] is not settings.REDIS_URL.startswith("unix:")
+
+
+def test_messages_are_acknowledged_late_and_a_lost_process_is_no_loop():
+    conf = current_app.conf
+    assert (conf.task_acks_late, conf.task_reject_on_worker_lost) == (True, False)
+    assert conf.worker_prefetch_multiplier == 1
+    assert conf.task_ignore_result
+    assert conf.result_backend is None
+    assert conf.broker_connection_max_retries is None
+    assert not conf.worker_cancel_long_running_tasks_on_connection_loss
+
+
+def test_every_queue_is_known_and_no_other_is_made():
+    queues = current_app.amqp.queues
+    assert {queue.value for queue in Queue} <= set(queues)
+    assert set(queues.consume_from) >= {queue.value for queue in Queue}
+    assert not current_app.conf.task_create_missing_queues
+
+
+def test_a_hint_travels_in_the_queue_of_its_jobs():
+    assert run_jobs.name == RUN_JOBS
+    assert route_task(RUN_JOBS, ["ml"], {}, {}) == {"queue": "ml"}
+    assert route_task("apps.tests.tasks.plan_runs", [], {}, {}) is None
+    routed = current_app.amqp.router.route({}, RUN_JOBS, ("reports",), {})
+    assert routed["queue"].name == "reports"
+
+
+def test_a_lost_broker_is_looked_for_every_second_however_long_it_was_away(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        "kombu.connection.Connection._ensure_connection",
+        lambda _self, *_args, **options: asked.update(options),
+    )
+    current_app.connection_for_read().ensure_connection(max_retries=None)
+    assert asked == {
+        "max_retries": None, "interval_start": 0.5, "interval_step": 0.5, "interval_max": 1,
+    }  # fmt: skip
+
+
+def test_a_channel_whose_connection_is_gone_ends_no_worker():
+    class GoneChannel:
+        def close(self):
+            raise AttributeError("'NoneType' object has no attribute 'hostname'")
+
+    connection = current_app.connection_for_read()
+    assert connection.maybe_close_channel(GoneChannel()) is None
+
+
+def test_every_periodic_task_exists():
+    current_app.loader.import_default_modules()
+    assert {work.task for work in settings.PERIODIC_WORK} <= set(current_app.tasks)
