@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models
@@ -69,4 +70,24 @@ class ElementAt(models.Func):
     def convert_value(self, value: Any, _expression: Any, _connection: Any) -> float | None:
         if isinstance(value, bytes):
             return unpack_numbers(value)[0] if value else None
+        return value  # type: ignore[no-any-return]  # PostgreSQL gives the number itself
+
+
+class UnixSeconds(models.Func):
+    """A moment as Unix seconds, without making a datetime of it where the database can do that."""
+
+    output_field = models.FloatField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        return f"extract(epoch FROM {column})::float8", parameters
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        # Of a bare column, the driver would make a datetime.
+        return f"({column} || '')", parameters
+
+    def convert_value(self, value: Any, _expression: Any, _connection: Any) -> float | None:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
         return value  # type: ignore[no-any-return]  # PostgreSQL gives the number itself

@@ -8,7 +8,14 @@ from apps.core.clock import read_now
 from apps.metrics.models import Frame
 from apps.metrics.services import roll_up
 from tests.factories.accounts import make_user
-from tests.factories.frames import COUNTER, KEY, MIDNIGHT, make_source, store_frames
+from tests.factories.frames import (
+    COUNTER,
+    KEY,
+    MIDNIGHT,
+    make_partitions,
+    make_source,
+    store_frames,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -17,6 +24,11 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 def viewer(client):
     client.force_login(make_user("ann", "viewer"))
     return client
+
+
+@pytest.fixture(autouse=True)
+def partitions(db):
+    make_partitions()
 
 
 @pytest.fixture

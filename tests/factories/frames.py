@@ -1,10 +1,11 @@
 """Frames stored as an upload stores them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apps.core.clock import read_now
 from apps.metrics.models import Source
 from apps.metrics.services import KnownLayout, NewFrame, hash_layout, know_layout, record_frames
+from apps.metrics.writers import ensure_partitions
 from tests.factories.clients import make_client
 
 # Midnight, so that tests know where days begin.
@@ -12,6 +13,12 @@ MIDNIGHT = datetime(2026, 1, 5, tzinfo=UTC)
 KEY = "system.cpu.utilization"
 OTHER_KEY = "net.rtt.median"
 COUNTER = "system.network.io{direction=receive}"
+
+
+def make_partitions():
+    """Those of the month of MIDNIGHT; before any row is stored, which PostgreSQL insists on."""
+    for days in (3, 14, 25):
+        ensure_partitions(MIDNIGHT + timedelta(days=days))
 
 
 def make_source(name="probe-1"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from apps.metrics.algorithms.growth import Growth, forecast_days_left
 from apps.metrics.algorithms.merging import merge_buckets
 from apps.metrics.algorithms.rates import compute_rates
-from apps.metrics.algorithms.series import bucket_series, summarise_groups
+from apps.metrics.algorithms.series import bucket_series, join_buckets, summarise_groups
 
 numbers = st.floats(-1e9, 1e9)
 points = st.lists(st.tuples(st.integers(0, 86_399), numbers), min_size=1, max_size=120)
@@ -55,7 +55,7 @@ def test_merged_buckets_hold_what_their_parts_held(rows):
 def test_merging_to_the_same_step_changes_nothing(rows):
     parts = bucket_series(*columns(rows), 300)
     merged = merge_buckets(parts, 300)
-    assert not merged.is_estimated
+    assert not merged.is_estimated.any()
     assert merged.buckets.p95.tolist() == parts.p95.tolist()
     assert merged.buckets.mean.tolist() == parts.mean.tolist()
 
@@ -119,3 +119,15 @@ def test_no_reading_gives_no_rate():
 )
 def test_a_disk_lasts_until_what_still_grows_has_filled_it(growths, free, days):
     assert forecast_days_left(growths, free) == days
+
+
+@given(points, points)
+def test_series_merged_together_come_out_as_each_alone(one, other):
+    both = [bucket_series(*columns(rows), 300) for rows in (one, other)]
+    owner = np.repeat([0, 1], [len(part.start) for part in both])
+    together = merge_buckets(join_buckets(both), 3600, owner)
+    for number, part in enumerate(both):
+        alone = merge_buckets(part, 3600).buckets
+        found = together.of_series(number).buckets
+        for name in ("start", "count", "minimum", "mean", "maximum", "p50", "p95"):
+            assert getattr(found, name).tolist() == getattr(alone, name).tolist()

@@ -10,9 +10,22 @@ from apps.core.errors import Invalid
 from apps.metrics.models import Frame, Rollup
 from apps.metrics.selectors import compare_ranges, read_counter_rates, read_range, read_ranges
 from apps.metrics.services import roll_up
-from tests.factories.frames import COUNTER, KEY, MIDNIGHT, OTHER_KEY, make_source, store_frames
+from tests.factories.frames import (
+    COUNTER,
+    KEY,
+    MIDNIGHT,
+    OTHER_KEY,
+    make_partitions,
+    make_source,
+    store_frames,
+)
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def partitions(db):
+    make_partitions()
 
 
 @pytest.fixture

@@ -19,7 +19,14 @@ from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
 from apps.metrics.selectors import read_range, read_values
 from apps.metrics.selectors.columns import as_buckets, read_rollups
 from apps.metrics.services import rebuild_rollups, roll_up, rollups
-from tests.factories.frames import KEY, MIDNIGHT, OTHER_KEY, make_source, store_frames
+from tests.factories.frames import (
+    KEY,
+    MIDNIGHT,
+    OTHER_KEY,
+    make_partitions,
+    make_source,
+    store_frames,
+)
 
 LAYOUTS = ((KEY,), (OTHER_KEY, KEY), (OTHER_KEY,))
 THIRD_KEY = "system.cpu.load_average.1m"
@@ -140,6 +147,11 @@ def check_reading(source):
         assert found.at == raw.start.tolist()
         assert (found.count, found.mean) == (raw.count.tolist(), raw.mean.tolist())
         assert (found.p50, found.p95) == (raw.p50.tolist(), raw.p95.tolist())
+
+
+@pytest.fixture(autouse=True)
+def partitions(db):
+    make_partitions()
 
 
 @pytest.fixture

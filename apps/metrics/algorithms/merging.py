@@ -3,98 +3,106 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from apps.metrics.algorithms.series import Buckets, Numbers, Whole
+from apps.metrics.algorithms.series import Buckets, Numbers, Whole, take_buckets
 
-# Halving a range of doubles so often leaves nothing that could be told apart.
-HALVINGS = 60
+# An estimate is near enough when its place is known to a millionth of the range it lies in.
+HALVINGS = 20
+NO_WIDTH = 1e300
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Coarser buckets, and which of them have a p50 and p95 that are estimated."""
+    """Coarser buckets by series and time, and which of them have estimated percentiles."""
 
     buckets: Buckets
-    is_estimated: bool
+    series: Whole
+    is_estimated: NDArray[np.bool_]
+
+    def of_series(self, number: int) -> "Merged":
+        chosen = np.flatnonzero(self.series == number)
+        return Merged(
+            take_buckets(self.buckets, chosen), self.series[chosen], self.is_estimated[chosen]
+        )
 
 
-def merge_buckets(parts: Buckets, step_seconds: float) -> Merged:
+def merge_buckets(parts: Buckets, step_seconds: float, series: Whole | None = None) -> Merged:
     """The buckets of `step_seconds` that the parts make up; parts lie wholly inside one each.
 
-    Count, minimum and maximum are exact, the mean to rounding. p50 and p95 of a bucket of one part
-    are that part's; of several they are estimated: each part's values are taken as spread evenly
-    between its minimum, p50, p95 and maximum, and the percentile is read from what that makes in
-    all. An estimate never leaves the range from the least to the greatest of the parts' own.
+    `series` says which series each part belongs to; all to number 0 without it. Count, minimum and
+    maximum are exact, the mean to rounding. p50 and p95 of a bucket of one part are that part's; of
+    several they are estimated: each part's values are taken as spread evenly between its minimum,
+    p50, p95 and maximum, and the percentile is read from what that makes in all. An estimate never
+    leaves the range from the least to the greatest of the parts' own.
     Raises: ValueError when the step is not positive.
     """
     if step_seconds <= 0:
         raise ValueError("the step must be positive")
+    series = np.zeros(len(parts.start), np.int64) if series is None else series
     group = np.floor(parts.start / step_seconds).astype(np.int64)
-    order = np.argsort(group, kind="stable")
-    parts, group = take_parts(parts, order), group[order]
-    starts = np.flatnonzero(np.diff(group, prepend=group[:1] - 1))
+    order = np.lexsort((group, series))
+    parts, group, series = take_buckets(parts, order), group[order], series[order]
+    is_first = np.ones(len(group), dtype=bool)
+    is_first[1:] = (np.diff(group) != 0) | (np.diff(series) != 0)
+    starts = np.flatnonzero(is_first)
     if len(starts) == 0:
-        return Merged(parts, is_estimated=False)
+        return Merged(parts, series, np.zeros(0, dtype=bool))
     sizes = np.diff(starts, append=len(group))
+    is_estimated = sizes > 1
+    p50, p95 = parts.p50[starts], parts.p95[starts]
+    if is_estimated.any():
+        several = np.flatnonzero(np.repeat(is_estimated, sizes))
+        chosen = take_buckets(parts, several)
+        p50[is_estimated] = estimate(chosen, chosen.p50, sizes[is_estimated], 0.50)
+        p95[is_estimated] = estimate(chosen, chosen.p95, sizes[is_estimated], 0.95)
     count = np.add.reduceat(parts.count, starts)
     minimum = np.minimum.reduceat(parts.minimum, starts)
     maximum = np.maximum.reduceat(parts.maximum, starts)
-    weight = parts.count / np.repeat(count, sizes)
-    mean = np.add.reduceat(parts.mean * weight, starts)
-    is_alone = sizes == 1
+    mean = np.add.reduceat(parts.mean * (parts.count / np.repeat(count, sizes)), starts)
     merged = Buckets(
         start=np.asarray(group[starts] * step_seconds, dtype=np.float64),
         count=count,
         minimum=minimum,
-        mean=np.where(is_alone, parts.mean[starts], np.clip(mean, minimum, maximum)),
+        mean=np.where(is_estimated, np.clip(mean, minimum, maximum), parts.mean[starts]),
         maximum=maximum,
-        p50=np.where(is_alone, parts.p50[starts], estimate(parts, parts.p50, starts, sizes, 0.50)),
-        p95=np.where(is_alone, parts.p95[starts], estimate(parts, parts.p95, starts, sizes, 0.95)),
+        p50=p50,
+        p95=p95,
     )
-    return Merged(merged, is_estimated=not is_alone.all())
+    return Merged(merged, series[starts], is_estimated)
 
 
-def take_parts(parts: Buckets, order: Whole) -> Buckets:
-    return Buckets(
-        start=parts.start[order],
-        count=parts.count[order],
-        minimum=parts.minimum[order],
-        mean=parts.mean[order],
-        maximum=parts.maximum[order],
-        p50=parts.p50[order],
-        p95=parts.p95[order],
-    )
-
-
-def estimate(parts: Buckets, own: Numbers, starts: Whole, sizes: Whole, share: float) -> Numbers:
+def estimate(parts: Buckets, own: Numbers, sizes: Whole, share: float) -> Numbers:
     """The value below which `share` of each group's values lie, found by halving its range.
 
-    `own` is that percentile of each part: the group's lies between the least and greatest of them.
+    The groups are runs of so many parts; `own` is that percentile of each part: the group's lies
+    between the least and greatest of them.
     """
-    low = np.minimum.reduceat(own, starts)
-    high = np.maximum.reduceat(own, starts)
-    total = np.add.reduceat(parts.count, starts)
+    starts = np.cumsum(sizes) - sizes
+    low, high = np.minimum.reduceat(own, starts), np.maximum.reduceat(own, starts)
+    wanted = share * np.add.reduceat(parts.count, starts)
+    # Each part's share of values below a limit is a sum of three slopes, each from 0 to its height.
+    slopes = [
+        (left, invert_width(left, right), height * parts.count)
+        for left, right, height in (
+            (parts.minimum, parts.p50, 0.50),
+            (parts.p50, parts.p95, 0.45),
+            (parts.p95, parts.maximum, 0.05),
+        )
+    ]
     for _turn in range(HALVINGS):
         middle = low / 2 + high / 2
-        below = parts.count * measure_share_below(parts, np.repeat(middle, sizes))
-        is_enough = np.add.reduceat(below, starts) >= share * total
+        limit = np.repeat(middle, sizes)
+        below = np.zeros(len(limit))
+        for left, inverse, height in slopes:
+            with np.errstate(over="ignore"):
+                below += np.clip((limit - left) * inverse, 0.0, 1.0) * height
+        is_enough = np.add.reduceat(below, starts) >= wanted
         high = np.where(is_enough, middle, high)
         low = np.where(is_enough, low, middle)
     return high
 
 
-def measure_share_below(parts: Buckets, limit: Numbers) -> Numbers:
-    """The share of each part's values up to `limit`, spread evenly between what is known."""
-    share = np.zeros(len(limit))
-    knots = (
-        (parts.minimum, parts.p50, 0.0, 0.50),
-        (parts.p50, parts.p95, 0.50, 0.95),
-        (parts.p95, parts.maximum, 0.95, 1.0),
-    )
-    for left, right, share_left, share_right in knots:
-        width = right - left
-        is_wide = width > 0
-        way = np.where(is_wide, (limit - left) / np.where(is_wide, width, 1.0), 1.0)
-        inside = share_left + np.clip(way, 0.0, 1.0) * (share_right - share_left)
-        share = np.where(limit >= left, inside, share)
-    return share
+def invert_width(left: Numbers, right: Numbers) -> Numbers:
+    width = right - left
+    return np.where(width > 0, 1 / np.where(width > 0, width, 1.0), NO_WIDTH)

@@ -114,3 +114,16 @@ def join_buckets(parts: Sequence[Buckets]) -> Buckets:
         p50=np.concatenate([part.p50 for part in parts]),
         p95=np.concatenate([part.p95 for part in parts]),
     )
+
+
+def take_buckets(buckets: Buckets, places: Whole) -> Buckets:
+    """The entries at those places, in their order."""
+    return Buckets(
+        start=buckets.start[places],
+        count=buckets.count[places],
+        minimum=buckets.minimum[places],
+        mean=buckets.mean[places],
+        maximum=buckets.maximum[places],
+        p50=buckets.p50[places],
+        p95=buckets.p95[places],
+    )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 from django.db.models import OuterRef, Subquery
 
 from apps.core.buckets import choose_step_seconds
@@ -109,8 +110,7 @@ def read_ranges(
     found: dict[int, Series] = {}
     for plan, ids in group_by_plan(source_ids, question).items():
         if plan.tier_seconds:
-            for source_id, parts in gather_parts(ids, question, plan).items():
-                found[source_id] = describe_parts(parts, plan)
+            found |= describe_parts(gather_parts(ids, question, plan), plan)
         else:
             for source_id, column in read_frames(ids, key, start, end).items():
                 table = column.as_table()
@@ -256,9 +256,18 @@ def describe_points(at: Numbers, values: Numbers, plan: Plan, points: int) -> Se
     return Series(0, at.tolist(), [1] * len(column), column, column, column, column, column)
 
 
-def describe_parts(parts: Buckets, plan: Plan) -> Series:
-    merged = merge_buckets(parts, plan.step_seconds)
-    return describe_buckets(merged.buckets, plan, is_estimated=merged.is_estimated)
+def describe_parts(parts: Mapping[int, Buckets], plan: Plan) -> dict[int, Series]:
+    """The series of each source; all are merged at once, which costs hardly more than one."""
+    ids = list(parts)
+    lengths = [len(parts[source_id].start) for source_id in ids]
+    owner = np.repeat(np.arange(len(ids)), lengths)
+    merged = merge_buckets(join_buckets(list(parts.values())), plan.step_seconds, owner)
+    found = {}
+    for number, source_id in enumerate(ids):
+        own = merged.of_series(number)
+        is_estimated = bool(own.is_estimated.any())
+        found[source_id] = describe_buckets(own.buckets, plan, is_estimated=is_estimated)
+    return found
 
 
 def describe_buckets(buckets: Buckets, plan: Plan, *, is_estimated: bool = False) -> Series:
