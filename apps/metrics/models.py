@@ -229,3 +229,16 @@ class DirtyBucket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source_id} {self.step} s {self.at.isoformat()}"
+
+
+class ClockMark(models.Model):
+    """The one row that says when the server's clock was last read, and since when it runs evenly.
+
+    What forgets by age asks it first: a clock that jumped ahead makes everything look old.
+    """
+
+    read_at = models.DateTimeField()
+    steady_since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.read_at.isoformat()}, steady since {self.steady_since.isoformat()}"

@@ -3,6 +3,7 @@ from celery import shared_task
 from apps.clients.published import ClientChanged, MaintenanceChanged, PresenceChanged
 from apps.core.clock import read_now
 from apps.core.wakeups import wake_worker
+from apps.metrics.services import is_clock_steady
 from apps.tests import services
 
 
@@ -33,4 +34,6 @@ def close_overdue_runs() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def forget_results() -> None:
-    services.forget_results(now=read_now())
+    now = read_now()
+    if is_clock_steady(now):
+        services.forget_results(now=now)

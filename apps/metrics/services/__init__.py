@@ -1,3 +1,4 @@
+from apps.metrics.services.clock import is_clock_steady
 from apps.metrics.services.recording import (
     DOCUMENT_KINDS,
     SOURCE_KINDS,
@@ -33,6 +34,7 @@ __all__ = [
     "forget_documents",
     "forget_history",
     "hash_layout",
+    "is_clock_steady",
     "know_layout",
     "know_source",
     "know_sources",
