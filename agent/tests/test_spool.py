@@ -266,6 +266,27 @@ def test_a_damaged_page_never_stops_the_agent(path, place):
     spool.close()
 
 
+def test_a_layout_that_the_disk_spoiled_stops_no_upload_and_is_whole_with_the_next_frame(path):
+    fill(path, records=1)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE layouts SET keys = '[\"a.met'")
+        connection.commit()
+    spool = Spool(path)
+    assert spool.read_layouts([LAYOUT.hash]) == {}
+    spool.add([make_frame(2)])
+    assert spool.read_layouts([LAYOUT.hash]) == {LAYOUT.hash: list(LAYOUT.keys)}
+    spool.close()
+
+
+def test_a_journal_that_the_disk_spoiled_stops_no_start(path):
+    spool = Spool(path)
+    spool.begin_run(STARTED, latest_start_ms=1)
+    spool._connection.execute("UPDATE runs SET journal = '{\"run'")
+    assert spool.list_interrupted_runs() == []
+    assert "run-1" in spool.list_started_runs()
+    spool.close()
+
+
 def test_a_directory_that_is_not_there_is_an_error_and_no_damage(tmp_path):
     with pytest.raises(StateUnusable, match="unable to open"):
         Spool(tmp_path / "missing" / "spool.sqlite3")

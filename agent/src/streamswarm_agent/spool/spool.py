@@ -102,7 +102,7 @@ class Spool:
     def list_interrupted_runs(self) -> list[StartedRun]:
         """The runs that an earlier process started and never finished."""
         rows = self._connection.execute("SELECT journal FROM runs WHERE journal IS NOT NULL")
-        return [StartedRun(**json.loads(journal)) for (journal,) in rows]
+        return [run for (journal,) in rows if (run := _read_journal(journal)) is not None]
 
     def list_started_runs(self) -> dict[str, int]:
         """The runs that must not start again, each with its latest start in milliseconds.
@@ -146,14 +146,23 @@ class Spool:
             yield SpooledRecord(*row)
 
     def read_layouts(self, hashes: Iterable[str]) -> Mapping[str, list[str]]:
-        """The keys of these layouts by hash."""
+        """The keys of these layouts by hash; without those that a damaged disk made unreadable.
+
+        The server then refuses their frames, which are moved aside.
+        """
         wanted = sorted(set(hashes))
         marks = ",".join("?" * len(wanted))
         rows = self._connection.execute(
             f"SELECT hash, keys FROM layouts WHERE hash IN ({marks})",  # noqa: S608 - question marks
             wanted,
         )
-        return {layout_hash: json.loads(keys) for layout_hash, keys in rows}
+        layouts: dict[str, list[str]] = {}
+        for layout_hash, keys in rows:
+            try:
+                layouts[layout_hash] = json.loads(keys)
+            except ValueError as error:
+                logger.warning("layout_unreadable hash=%s reason=%s", layout_hash, error)
+        return layouts
 
     def has_waiting_results(self) -> bool:
         query = "SELECT EXISTS (SELECT 1 FROM records WHERE kind = 'result')"
@@ -240,7 +249,8 @@ class Spool:
         layout = record.layout
         if layout is not None and layout.hash not in self._known_layouts:
             self._connection.execute(
-                "INSERT OR IGNORE INTO layouts VALUES (?, ?)",
+                # Each process writes it once: one that has suffered on the disk is whole again.
+                "INSERT OR REPLACE INTO layouts VALUES (?, ?)",
                 (layout.hash, json.dumps(layout.keys)),
             )
             self._known_layouts.add(layout.hash)
@@ -329,6 +339,14 @@ def _take_fitting(rows: Iterable[tuple[object, ...]], size_bytes: int) -> list[S
             break
         taken.append(record)
     return taken
+
+
+def _read_journal(journal: str) -> StartedRun | None:
+    try:
+        return StartedRun(**json.loads(journal))
+    except (ValueError, TypeError) as error:
+        logger.warning("run_unreadable reason=%s", error)
+        return None
 
 
 def _read_ids(ids: Iterable[str]) -> list[int]:
