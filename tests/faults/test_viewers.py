@@ -18,9 +18,9 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 PAGES, PAGES_OF_A_USER = 60, 20
 DOZING, WAKING = 6, 3
-FRAMES_AT_ONCE = 40
-# Some 9 kB each: the first half fills all that may wait for a page, the second what it holds back.
-UPLOADS_ASLEEP, UPLOADS_AWAKE = 40, 8
+FRAMES_AT_ONCE = 50
+# Some 11 kB each: half of them fill all that may wait for a page, others what is held back for it.
+UPLOADS_ASLEEP, UPLOADS_AWAKE = 30, 8
 PAUSE_SECONDS = 0.2
 GROWTH_BYTES = 60_000_000
 CUT_OFF_SECONDS = 90
@@ -103,10 +103,11 @@ def test_pages_that_do_not_read_cost_the_server_and_the_others_nothing(web, prob
         )
         sightings = audience.leave()
     assert process.memory_info().rss - resident_bytes < GROWTH_BYTES
+    assert [reader.close_code for reader in sightings[DOZING:]] == [None] * (PAGES - DOZING)
     for reader in sightings[DOZING:]:
         assert list_moments(reader) == sent
         assert count_gaps(reader) == 0
     for woken in sightings[:WAKING]:
         assert woken.close_code is None
-        assert count_gaps(woken) == 1
+        assert count_gaps(woken) >= 1
         assert list_moments(woken)[-FRAMES_AT_ONCE:] == sent[-FRAMES_AT_ONCE:]
