@@ -181,6 +181,12 @@ def run_round(installation: Installation, victim: Victim) -> Round:
     killed_at, begin = datetime.now(UTC), time.monotonic()
     installation.strike(victim)
     wait_for_recovery(installation, victim, killed_at, process_ids)
+    # A loaded host may have measured nothing yet, and then the round would prove nothing.
+    wait_until(
+        lambda: len(installation.host.read_ledger()) > first_line,
+        seconds=RECOVERY_SECONDS,
+        what="a measurement of the round",
+    )
     # What was measured up to here must get through, whatever had to be sent again for it.
     ledger = installation.host.read_ledger()[first_line:]
     since = begun_at - timedelta(seconds=RUN_SECONDS)
