@@ -17,7 +17,7 @@ from apps.metrics.algorithms.series import bucket_series
 from apps.metrics.algorithms.tiers import STEPS_SECONDS, TIER_NAMES, floor_moment
 from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
 from apps.metrics.selectors import read_range, read_values
-from apps.metrics.selectors.columns import as_buckets, read_rollups
+from apps.metrics.selectors.columns import as_buckets, find_places, read_rollups
 from apps.metrics.services import rebuild_rollups, roll_up, rollups
 from tests.factories.frames import (
     KEY,
@@ -80,9 +80,8 @@ def catch_up(now=MIDNIGHT + LATER):
 
 
 def read_kept(source, key, step):
-    columns = read_rollups(
-        [source.id], key, step, MIDNIGHT - timedelta(days=1), MIDNIGHT + timedelta(days=9)
-    )
+    span = (MIDNIGHT - timedelta(days=1), MIDNIGHT + timedelta(days=9))
+    columns = read_rollups(find_places([source.id], key), [source.id], key, step, span)
     return as_buckets(columns[source.id].as_table())
 
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -36,77 +36,104 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
-    """Sources whose newest layouts have the key at the same place."""
+class Place:
+    """The newest layout of a source, and where it has the key; -1 when it does not."""
 
+    layout_id: int
     index: int
-    source_ids: list[int]
-    layout_ids: set[int]
+
+
+NOWHERE = Place(0, -1)
+
+
+def find_places(source_ids: Sequence[int], key: str) -> dict[int, Place]:
+    """Where `key` most likely is in each source's rows: where its newest layout has it."""
+    rows = Latest.objects.filter(source_id__in=source_ids)
+    return {
+        source_id: Place(layout_id, keys.index(key) if key in keys else -1)
+        for source_id, layout_id, keys in rows.values_list("source_id", "layout_id", "layout__keys")
+    }
 
 
 def read_frames(
-    source_ids: Sequence[int], key: str, start: datetime, end: datetime
+    places: Mapping[int, Place],
+    source_ids: Sequence[int],
+    key: str,
+    start: datetime,
+    end: datetime,
 ) -> dict[int, Column]:
     """Moments and values of the measured frames in [start, end) by source."""
     rows = Frame.objects.filter(at__gte=start, at__lt=end).order_by("source_id", "at", "seq")
-    return cut_columns(rows, source_ids, key, ("values",))
+    return cut_columns(rows, group_by_index(places, source_ids), key, ("values",))
 
 
 def read_rollups(
-    source_ids: Sequence[int], key: str, step_seconds: int, start: datetime, end: datetime
+    places: Mapping[int, Place],
+    source_ids: Sequence[int],
+    key: str,
+    step_seconds: int,
+    span: tuple[datetime, datetime],
 ) -> dict[int, Column]:
-    """The kept buckets that begin in [start, end) by source."""
-    rows = Rollup.objects.filter(step=step_seconds, at__gte=start, at__lt=end)
-    return cut_columns(rows.order_by("source_id", "at"), source_ids, key, ROLLUP_COLUMNS)
+    """The kept buckets that begin in the span (start, end) by source."""
+    rows = Rollup.objects.filter(step=step_seconds, at__gte=span[0], at__lt=span[1])
+    groups = group_by_index(places, source_ids)
+    return cut_columns(rows.order_by("source_id", "at"), groups, key, ROLLUP_COLUMNS)
+
+
+def group_by_index(
+    places: Mapping[int, Place], source_ids: Iterable[int]
+) -> dict[int, dict[int, int]]:
+    """By the place of the key, the layout in which each source has it there."""
+    groups: dict[int, dict[int, int]] = defaultdict(dict)
+    for source_id in source_ids:
+        place = places.get(source_id, NOWHERE)
+        groups[place.index][source_id] = place.layout_id
+    return groups
 
 
 def cut_columns(
-    rows: "QuerySet[Any]", source_ids: Sequence[int], key: str, columns: tuple[str, ...]
+    rows: "QuerySet[Any]",
+    groups: Mapping[int, Mapping[int, int]],
+    key: str,
+    columns: tuple[str, ...],
 ) -> dict[int, Column]:
     """The numbers of `key` in each source's rows, whatever their layouts.
 
-    One query for the layouts that the sources have now, one for the rows, and one for each older
-    layout that is met in them.
+    One query for each group, and one for each layout met in its rows that is not the newest.
     """
-    found = {source_id: Column(1 + len(columns)) for source_id in source_ids}
-    for guess in guess_places(source_ids, key):
-        mine = rows.filter(source_id__in=guess.source_ids)
+    found: dict[int, Column] = {}
+    for index, layouts in groups.items():
+        found |= {source_id: Column(1 + len(columns)) for source_id in layouts}
+        mine = rows.filter(source_id__in=list(layouts))
         others = set()
-        for source_id, layout_id, at, *numbers in fetch(mine, columns, guess.index):
+        for source_id, layout_id, at, *numbers in fetch(mine, columns, max(index, 0)):
             column = found[source_id]
             column.last_at = at
-            if layout_id not in guess.layout_ids:
-                others.add(layout_id)
+            if index < 0 or layout_id != layouts[source_id]:
+                others.add((source_id, layout_id))
             elif numbers[-1] is not None:
                 column.flat.extend((at, *numbers))
-        for layout in Layout.objects.filter(id__in=others):
-            if key not in layout.keys:
-                continue
-            older = mine.filter(layout_id=layout.id)
-            for source_id, _layout_id, at, *numbers in fetch(
-                older, columns, layout.keys.index(key)
-            ):
-                if numbers[-1] is not None:
-                    found[source_id].flat.extend((at, *numbers))
+        if others:
+            add_older(found, mine, others, key, columns)
     return found
 
 
-def guess_places(source_ids: Iterable[int], key: str) -> Iterator[Guess]:
-    """The sources by the place that `key` has in their newest layouts; -1 where it has none."""
-    rows = Latest.objects.filter(source_id__in=list(source_ids))
-    by_index: dict[int, Guess] = defaultdict(lambda: Guess(0, [], set()))
-    rest = set(source_ids)
-    for source_id, layout_id, keys in rows.values_list("source_id", "layout_id", "layout__keys"):
-        rest.discard(source_id)
-        index = keys.index(key) if key in keys else -1
-        guess = by_index[index]
-        guess.source_ids.append(source_id)
-        if index >= 0:
-            guess.layout_ids.add(layout_id)
-    if rest:
-        by_index[-1].source_ids.extend(rest)
-    for index, guess in by_index.items():
-        yield Guess(max(index, 0), guess.source_ids, guess.layout_ids)
+def add_older(
+    found: Mapping[int, Column],
+    rows: "QuerySet[Any]",
+    others: set[tuple[int, int]],
+    key: str,
+    columns: tuple[str, ...],
+) -> None:
+    """Adds the numbers of those pairs of source and layout, as far as the layouts have the key."""
+    for layout in Layout.objects.filter(id__in={layout_id for _source_id, layout_id in others}):
+        if key not in layout.keys:
+            continue
+        owners = [source_id for source_id, layout_id in others if layout_id == layout.id]
+        older = rows.filter(layout_id=layout.id, source_id__in=owners)
+        for source_id, _layout_id, at, *numbers in fetch(older, columns, layout.keys.index(key)):
+            if numbers[-1] is not None:
+                found[source_id].flat.extend((at, *numbers))
 
 
 def fetch(rows: "QuerySet[Any]", columns: tuple[str, ...], index: int) -> Iterator[tuple[Any, ...]]:

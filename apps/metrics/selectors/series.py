@@ -28,6 +28,7 @@ from apps.metrics.algorithms.tiers import (
 from apps.metrics.models import Frame, Rollup, Source
 from apps.metrics.selectors.columns import (
     as_buckets,
+    find_places,
     find_rolled_until,
     read_frames,
     read_rollups,
@@ -112,7 +113,8 @@ def read_ranges(
         if plan.tier_seconds:
             found |= describe_parts(gather_parts(ids, question, plan), plan)
         else:
-            for source_id, column in read_frames(ids, key, start, end).items():
+            places = find_places(ids, key)
+            for source_id, column in read_frames(places, ids, key, start, end).items():
                 table = column.as_table()
                 found[source_id] = describe_points(table[:, 0], table[:, 1], plan, points)
     return found
@@ -213,6 +215,7 @@ def choose_finest(firsts: Sequence[datetime | None], start: datetime) -> int:
 def gather_parts(source_ids: Sequence[int], question: Question, plan: Plan) -> dict[int, Buckets]:
     """The kept buckets of the range by source; what is not kept yet from hours and from frames."""
     key, end = question.key, question.end
+    places = find_places(source_ids, key)
     parts: dict[int, list[Buckets]] = {source_id: [] for source_id in source_ids}
     until = dict.fromkeys(source_ids, floor_moment(question.start, plan.step_seconds))
     steps = [plan.tier_seconds]
@@ -221,11 +224,11 @@ def gather_parts(source_ids: Sequence[int], question: Question, plan: Plan) -> d
         steps.append(HOUR_SECONDS)
     for step in steps:
         for moment, ids in group_by_moment(until, end):
-            for source_id, column in read_rollups(ids, key, step, moment, end).items():
+            for source_id, column in read_rollups(places, ids, key, step, (moment, end)).items():
                 parts[source_id].append(as_buckets(column.as_table()))
                 until[source_id] = find_rolled_until(column, step, moment)
     for moment, ids in group_by_moment(until, end):
-        for source_id, column in read_frames(ids, key, moment, end).items():
+        for source_id, column in read_frames(places, ids, key, moment, end).items():
             table = column.as_table()
             parts[source_id].append(bucket_series(table[:, 0], table[:, 1], plan.tier_seconds))
     return {source_id: join_buckets(found) for source_id, found in parts.items()}
@@ -244,7 +247,8 @@ def group_by_moment(
 
 def read_values(source_id: int, key: str, start: datetime, end: datetime) -> Points:
     """Unix seconds and values of the measured frames in [start, end), oldest first."""
-    table = read_frames([source_id], key, start, end)[source_id].as_table()
+    places = find_places([source_id], key)
+    table = read_frames(places, [source_id], key, start, end)[source_id].as_table()
     return table[:, 0], table[:, 1]
 
 
