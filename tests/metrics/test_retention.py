@@ -227,7 +227,7 @@ def test_a_partition_that_somebody_holds_is_left_for_the_next_call(old_day, monk
 
 
 def test_a_fault_that_is_no_busy_lock_is_raised(old_day, monkeypatch):
-    monkeypatch.setattr(partitions, "LOCK_NOT_AVAILABLE", "none")
+    monkeypatch.setattr(partitions, "BUSY_CODES", frozenset())
     monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "1ms")
     name = partitions.name_partition(old_day)
     is_held, is_over = threading.Event(), threading.Event()
