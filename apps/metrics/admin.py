@@ -1,9 +1,20 @@
-"""Looking at what is stored. Frames are missing: Django's admin takes no composite primary key."""
+"""Looking at what is stored; frames and rollups have composite keys, which the admin cannot take."""
 
 from django.contrib import admin
 
 from apps.accounts.admin import ReadOnlyAdmin
-from apps.metrics.models import BatchMark, Document, Fact, IngestBatch, Latest, Layout, Source
+from apps.metrics.models import (
+    Arrival,
+    BatchMark,
+    ClockMark,
+    DirtyBucket,
+    Document,
+    Fact,
+    IngestBatch,
+    Latest,
+    Layout,
+    Source,
+)
 
 
 @admin.register(Source)
@@ -55,3 +66,23 @@ class BatchMarkAdmin(ReadOnlyAdmin):
     list_display = ["batch", "consumer"]
     list_select_related = ["batch"]
     search_fields = ["consumer"]
+
+
+@admin.register(Arrival)
+class ArrivalAdmin(ReadOnlyAdmin):
+    list_display = ["id", "slots"]
+    search_fields = ["slots"]
+
+
+@admin.register(DirtyBucket)
+class DirtyBucketAdmin(ReadOnlyAdmin):
+    list_display = ["source_id", "step", "at", "due_at", "claimed_until", "revision"]
+    list_filter = ["step"]
+    search_fields = ["source__client__name", "source__subject"]
+    ordering = ["due_at"]
+
+
+@admin.register(ClockMark)
+class ClockMarkAdmin(ReadOnlyAdmin):
+    list_display = ["read_at", "steady_since"]
+    search_fields = ["read_at"]
