@@ -28,7 +28,9 @@ class AgentDoorHandler(WSGIHandler):
         self._shortcut = shortcut
         self._headers = shortcut.list_headers()
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(  # type: ignore[override]  # parts of an answer are all that WSGI asks for
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
         if self._shortcut.is_usual_upload(environ):
             answer = self._shortcut.answer_upload(environ)
             if answer is not None:

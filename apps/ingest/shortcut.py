@@ -75,5 +75,6 @@ def list_headers() -> list[tuple[str, str]]:
     request = HttpRequest()
     # Behind a proxy agents come over TLS, else this says nothing.
     request.META["HTTP_X_FORWARDED_PROTO"] = "https"
-    response = SecurityMiddleware(lambda _request: HttpResponse(content_type=JSON_TYPE))(request)
+    security = SecurityMiddleware(lambda _request: HttpResponse())
+    response = security.process_response(request, HttpResponse(content_type=JSON_TYPE))
     return list(response.headers.items())
