@@ -22,6 +22,22 @@ class AgentDoorHandler(WSGIHandler):
             super().load_middleware(is_async)
         finally:
             settings.MIDDLEWARE = whole
+        # Imported late, because it needs the apps loaded.
+        from apps.ingest import shortcut
+
+        self._shortcut = shortcut
+        self._headers = shortcut.list_headers()
+
+    def __call__(  # type: ignore[override]  # parts of an answer are all that WSGI asks for
+        self, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        if self._shortcut.is_usual_upload(environ):
+            answer = self._shortcut.answer_upload(environ)
+            if answer is not None:
+                length = ("Content-Length", str(len(answer)))
+                start_response("200 OK", [*self._headers, length])
+                return [answer]
+        return super().__call__(environ, start_response)
 
 
 whole_site = get_wsgi_application()

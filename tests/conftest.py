@@ -6,6 +6,7 @@ from django.core.cache import cache
 from hypothesis import settings as hypothesis_settings
 
 from apps.core.storage_state import forget_storage_fault
+from apps.ingest.known_keys import KNOWN_KEYS
 from tests.plugin import STASHED_CLUSTER
 from tests.servers.postgresql import PostgresqlMissingError, start_cluster
 from tests.servers.redis import run_redis
@@ -26,6 +27,7 @@ def cheap_passwords(settings):
 def empty_cache():
     """What the process remembers of layouts, sources and keys is of another test's database."""
     cache.clear()
+    KNOWN_KEYS.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -79,22 +79,38 @@ def forgive_full_disk() -> Iterator[None]:
         report_full()
 
 
-class TrustMiddleware:
-    """Spares a connection that has just worked the question whether it works.
+class Trust:
+    """Which threads' connections have just worked and need not be asked whether they do.
 
-    The question costs a fifth of a small upload. A database that went away within the last second
-    is noticed by the statement itself, and its caller told to come back.
+    The question is a crossing of its own before each small upload. A database that went away within
+    the last second is noticed by the statement itself, and its caller told to come back.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
+    def __init__(self) -> None:
         self._thread = threading.local()
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def spare_question(self) -> None:
+        """Before a call's first statement: leaves the question out when it can be."""
         worked_at = getattr(self._thread, "worked_at", float("-inf"))
         if time.monotonic() - worked_at < TRUST_SECONDS:
             connection.health_check_done = True  # type: ignore[attr-defined]  # not in the stubs
-        response = self.get_response(request)
-        has_worked = response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def note(self, *, has_worked: bool) -> None:
+        """After a call: whether its statements were answered."""
         self._thread.worked_at = time.monotonic() if has_worked else float("-inf")
+
+
+TRUST = Trust()
+
+
+class TrustMiddleware:
+    """Spares a connection that has just worked the question whether it works."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        TRUST.spare_question()
+        response = self.get_response(request)
+        TRUST.note(has_worked=response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR)
         return response

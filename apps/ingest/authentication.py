@@ -1,23 +1,19 @@
 """An agent proves which client it is by its key; nothing in a body says so."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.core.cache import cache
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from apps.clients.services import identify_key
 from apps.core.database import translate_faults
 from apps.core.errors import NotAuthenticated
+from apps.ingest.known_keys import KNOWN_KEYS
 
 SCHEME = "Agent "
-# A revoked key may live on for this long in a process that has just seen it.
-CACHE_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +33,9 @@ def identify_agent(header: str) -> AgentIdentity:
     if not header.startswith(SCHEME) or not header.isprintable():
         raise NotAuthenticated("key_unknown", "The header Authorization: Agent <key> is missing.")
     secret = header.removeprefix(SCHEME).strip()
-    name = f"agent:{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}"
-    known: AgentIdentity | None = cache.get(name)
-    if known is None:
-        with translate_faults():
-            holder = identify_key(secret)
-        known = AgentIdentity(holder.client_id, holder.client_name)
-        cache.set(name, known, CACHE_SECONDS)
-    return known
+    with translate_faults():
+        holder = KNOWN_KEYS.identify(secret)
+    return AgentIdentity(holder.client_id, holder.client_name)
 
 
 class AgentAuthentication(BaseAuthentication):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -146,15 +147,22 @@ def store_frames(
         frames=[frame for _record, frame in frames],
         received_at=intake.received_at,
     )
-    seen: set[FrameKey] = set()
-    for record, frame in frames:
-        key = (frame.source_id, frame.at, frame.seq)
-        intake.answer(record.id, is_new=key in new and key not in seen)
-        seen.add(key)
-        intake.touched_sources.add(frame.source_id)
+    answer_frames(intake, frames, new)
+    intake.touched_sources.update(frame.source_id for _record, frame in frames)
     if run_ids and new:
         earliest = min(at for _source, at, _seq in new)
         mark_running(client_id=intake.client_id, run_ids=run_ids, at=earliest)
+
+
+def answer_frames(
+    intake: Intake, frames: Sequence[tuple[Record, NewFrame]], new: AbstractSet[FrameKey]
+) -> None:
+    """Say of each frame whether it is one of the new keys; of equal ones the first counts."""
+    left = set(new)
+    for record, frame in frames:
+        key = (frame.source_id, frame.at, frame.seq)
+        intake.answer(record.id, is_new=key in left)
+        left.discard(key)
 
 
 def receive_fact(intake: Intake, record: Record) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -23,13 +23,13 @@ from apps.ingest.models import RefusalCount, RejectedRecord
 from apps.ingest.receivers import (
     RECEIVERS,
     Intake,
+    answer_frames,
     check_frame,
     explain_invalid,
     store_frames,
 )
-from apps.metrics.models import IngestBatch
-from apps.metrics.services import NewFrame, record_batch
-from apps.metrics.writers import ensure_partitions, list_partition_days
+from apps.metrics.services import NewFrame, record_batch, record_upload
+from apps.metrics.writers import BatchRow, ensure_partitions, list_partition_days
 
 logger = structlog.get_logger(__name__)
 
@@ -85,10 +85,15 @@ def store_at_once(
 ) -> Answer:
     intake = Intake(client_id, received_at, batch.layouts, kept_days)
     rejected = list(batch.rejected)
-    with transaction.atomic():
-        store_records(intake, batch.records, rejected)
-        note_batch(intake, rejected)
+    checked = check_records(intake, batch.records, rejected)
+    if checked.frames and not (checked.run_ids or checked.others or rejected):
         pass_point("before_commit")
+        store_nothing_but_frames(intake, checked.frames)
+    else:
+        with transaction.atomic():
+            store_records(intake, checked, rejected)
+            note_batch(intake, rejected)
+            pass_point("before_commit")
     return Answer(intake.stored, intake.duplicate, rejected)
 
 
@@ -112,29 +117,41 @@ def refuse_for_now() -> Unavailable:
     )
 
 
-def store_records(intake: Intake, records: list[Record], rejected: list[Rejection]) -> None:
-    frames: list[tuple[Record, NewFrame]] = []
-    run_ids: set[UUID] = set()
+@dataclass(slots=True)
+class CheckedRecords:
+    """What of a batch can be stored: its frames, the runs they belong to, and all others."""
+
+    frames: list[tuple[Record, NewFrame]] = field(default_factory=list)
+    run_ids: set[UUID] = field(default_factory=set)
+    others: list[Record] = field(default_factory=list)
+
+
+def check_records(
+    intake: Intake, records: list[Record], rejected: list[Rejection]
+) -> CheckedRecords:
+    checked = CheckedRecords()
     seen: set[str] = set()
-    others: list[Record] = []
     for record in records:
         try:
             check_id(record, seen)
             if record.kind != "frame":
-                others.append(record)
+                checked.others.append(record)
                 continue
             frame, run_id = check_frame(intake, record)
         except (RecordRefused, Invalid) as error:
             rejected.append(describe_refusal(record, error))
             continue
-        frames.append((record, frame))
+        checked.frames.append((record, frame))
         if run_id is not None:
-            run_ids.add(run_id)
-    store_frames(intake, frames, run_ids)
+            checked.run_ids.add(run_id)
+    return checked
+
+
+def store_records(intake: Intake, checked: CheckedRecords, rejected: list[Rejection]) -> None:
+    store_frames(intake, checked.frames, checked.run_ids)
     # Results close runs that the frames before them have opened. Inventory, which locks the client,
     # comes last, because changes of tests lock runs before clients.
-    others.sort(key=lambda record: record.kind == "inventory")
-    for record in others:
+    for record in sorted(checked.others, key=lambda record: record.kind == "inventory"):
         store_other(intake, record, rejected)
 
 
@@ -184,14 +201,9 @@ def describe_refusal(record: Record, error: RecordRefused | Invalid) -> Rejectio
 def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
     """Write down the batch for its consumers, and a few of its refused records for people."""
     record_batch(
-        IngestBatch(
-            client_id=intake.client_id,
-            received_at=intake.received_at,
-            stored=len(intake.stored),
-            duplicate=len(intake.duplicate),
-            rejected=len(rejected),
-            sources=sorted(intake.touched_sources),
-        )
+        describe_batch(intake, len(rejected)),
+        stored=len(intake.stored),
+        duplicate=len(intake.duplicate),
     )
     if not rejected:
         return
@@ -211,6 +223,24 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
         for item in rejected[:REJECTED_KEPT_PER_BATCH]
     )
     logger.warning("records_rejected", client=str(intake.client_id), count=len(rejected))
+
+
+def store_nothing_but_frames(intake: Intake, frames: list[tuple[Record, NewFrame]]) -> None:
+    """As `store_records` and `note_batch`, which this leaves nothing to do."""
+    intake.touched_sources.update(frame.source_id for _record, frame in frames)
+    new = record_upload(
+        batch=describe_batch(intake, rejected=0), frames=[frame for _record, frame in frames]
+    )
+    answer_frames(intake, frames, new)
+
+
+def describe_batch(intake: Intake, rejected: int) -> BatchRow:
+    return BatchRow(
+        client_id=intake.client_id,
+        received_at=intake.received_at,
+        rejected=rejected,
+        sources=sorted(intake.touched_sources),
+    )
 
 
 def count_refusals(intake: Intake, rejected: list[Rejection]) -> None:

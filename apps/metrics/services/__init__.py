@@ -14,6 +14,7 @@ from apps.metrics.services.recording import (
     record_document,
     record_fact,
     record_frames,
+    record_upload,
 )
 from apps.metrics.services.retention import (
     forget_batches,
@@ -44,5 +45,6 @@ __all__ = [
     "record_document",
     "record_fact",
     "record_frames",
+    "record_upload",
     "roll_up",
 ]

@@ -14,13 +14,15 @@ from django.db.models import Count
 from apps.core.bus import publish
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.catalogue import explain_refusal, parse_key
-from apps.metrics.models import Document, Fact, IngestBatch, Layout, Source
+from apps.metrics.models import Document, Fact, Layout, Source
 from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
 from apps.metrics.writers import (
+    BatchRow,
     FrameKey,
     FrameRow,
     insert_batch,
     insert_frames,
+    insert_upload,
     record_news,
 )
 
@@ -200,6 +202,31 @@ def record_frames(
     """
     if not frames:
         return set()
+    by_key = sort_frames(frames)
+    new = insert_frames([row for row, _frame in by_key.values()], received_at)
+    stored = [pair for key, pair in by_key.items() if key in new]
+    record_news([row for row, _frame in stored])
+    publish_frames(client_id, stored)
+    return new
+
+
+def record_upload(*, batch: BatchRow, frames: Sequence[NewFrame]) -> set[FrameKey]:
+    """As `record_frames`, for a batch of nothing but these frames, with its own row, at once.
+
+    All of it is stored or nothing is; no transaction need be open.
+    """
+    by_key = sort_frames(frames)
+    rows = [row for row, _frame in by_key.values()]
+    new = insert_upload(rows, batch, sent=len(frames))
+    publish_frames(batch.client_id, [pair for key, pair in by_key.items() if key in new])
+    return new
+
+
+def sort_frames(frames: Iterable[NewFrame]) -> dict[FrameKey, tuple[FrameRow, NewFrame]]:
+    """The frames with their rows; of equal ones the first.
+
+    In the order of their keys, so that two uploads never wait for each other in a circle.
+    """
     by_key: dict[FrameKey, tuple[FrameRow, NewFrame]] = {}
     for frame in frames:
         row = FrameRow(
@@ -211,12 +238,7 @@ def record_frames(
             absent=frame.absent,
         )
         by_key.setdefault(row.key, (row, frame))
-    # In the order of their keys, so that two uploads never wait for each other in a circle.
-    new = insert_frames([by_key[key][0] for key in sorted(by_key)], received_at)
-    stored = [by_key[key] for key in sorted(new)]
-    record_news([row for row, _frame in stored])
-    publish_frames(client_id, stored)
-    return new
+    return {key: by_key[key] for key in sorted(by_key)}
 
 
 def publish_frames(client_id: UUID, stored: Iterable[tuple[FrameRow, NewFrame]]) -> None:
@@ -266,6 +288,6 @@ def record_document(*, client_id: UUID, document: NewDocument, received_at: date
     return is_new
 
 
-def record_batch(batch: IngestBatch) -> None:
+def record_batch(batch: BatchRow, *, stored: int, duplicate: int) -> None:
     """Write down a committed upload for its consumers. Runs in the caller's transaction."""
-    insert_batch(batch)
+    insert_batch(batch, stored=stored, duplicate=duplicate)

@@ -2,6 +2,7 @@
 
 from apps.metrics.writers.forgetting import delete_frames, delete_rollups
 from apps.metrics.writers.frames import (
+    BatchRow,
     FrameKey,
     FrameRow,
     insert_batch,
@@ -22,8 +23,10 @@ from apps.metrics.writers.rollups import (
     mark_dirty,
     note_kept_frames,
 )
+from apps.metrics.writers.uploads import insert_upload
 
 __all__ = [
+    "BatchRow",
     "DirtyMark",
     "FrameKey",
     "FrameRow",
@@ -35,6 +38,7 @@ __all__ = [
     "insert_batch",
     "insert_frames",
     "insert_rollups",
+    "insert_upload",
     "list_droppable_days",
     "list_partition_days",
     "mark_dirty",

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
 
 from apps.metrics.algorithms.tiers import FIVE_MINUTES_SECONDS
 from apps.metrics.fields import pack_numbers
-from apps.metrics.models import IngestBatch
 
 # Keeps a statement below SQLite's limit of 32,766 parameters.
 ROWS_PER_STATEMENT = 1000
@@ -19,6 +18,13 @@ ROWS_PER_STATEMENT = 1000
 LATEST_COLUMNS = 'source_id, at, seq, layout_id, "values", absent'
 FRAME_COLUMNS = f"{LATEST_COLUMNS}, received_at"
 
+REPLACE_OLDER = (
+    "ON CONFLICT (source_id) DO UPDATE SET"
+    " at = excluded.at, seq = excluded.seq, layout_id = excluded.layout_id,"
+    ' "values" = excluded."values", absent = excluded.absent'
+    " WHERE excluded.at > metrics_latest.at"
+    " OR (excluded.at = metrics_latest.at AND excluded.seq > metrics_latest.seq)"
+)
 ARRIVAL_PREFIX = "WITH arrived AS (INSERT INTO metrics_arrival (slots) VALUES (%s::jsonb)) "
 
 FrameKey = tuple[int, datetime, int]
@@ -38,6 +44,16 @@ class FrameRow:
     @property
     def key(self) -> FrameKey:
         return (self.source_id, self.at, self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """What is written down of an upload beside how many of its records were new."""
+
+    client_id: UUID
+    received_at: datetime
+    rejected: int
+    sources: Sequence[int]
 
 
 def insert_frames(rows: Sequence[FrameRow], received_at: datetime) -> set[FrameKey]:
@@ -102,21 +118,17 @@ def upsert_latest(rows: Iterable[FrameRow], slots: str = "") -> None:
         statement = (
             f"{ARRIVAL_PREFIX if has_arrival else ''}"  # noqa: S608 - as above
             f"INSERT INTO metrics_latest ({LATEST_COLUMNS})"
-            f" VALUES {placeholders(len(part), 6)} ON CONFLICT (source_id) DO UPDATE SET"
-            " at = excluded.at, seq = excluded.seq, layout_id = excluded.layout_id,"
-            ' "values" = excluded."values", absent = excluded.absent'
-            " WHERE excluded.at > metrics_latest.at"
-            " OR (excluded.at = metrics_latest.at AND excluded.seq > metrics_latest.seq)"
+            f" VALUES {placeholders(len(part), 6)} {REPLACE_OLDER}"
         )
         with connection.cursor() as cursor:
             cursor.execute(statement, parameters)
 
 
-def insert_batch(batch: IngestBatch) -> None:
+def insert_batch(batch: BatchRow, *, stored: int, duplicate: int) -> None:
     """Store the batch's row; the ORM's way costs several times as much, on every upload."""
     columns = (
-        adapt_uuid(batch.id), adapt_uuid(batch.client_id), adapt_moment(batch.received_at),
-        batch.stored, batch.duplicate, batch.rejected, json.dumps(batch.sources),
+        adapt_uuid(uuid4()), adapt_uuid(batch.client_id), adapt_moment(batch.received_at),
+        stored, duplicate, batch.rejected, json.dumps(batch.sources),
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(
