@@ -1,4 +1,4 @@
-"""Looking at what is stored; frames and rollups have composite keys, which the admin cannot take."""
+"""Looking at what is stored, but for frames and rollups: the admin takes no composite keys."""
 
 from django.contrib import admin
 
