@@ -11,11 +11,13 @@ from streamswarm import door as door_module
 from streamswarm.door import (
     CALLS_PER_THREAD,
     LEAST_RETRY_SECONDS,
+    LONGEST_NAME_BYTES,
     MOST_RETRY_SECONDS,
     SHARE_OF_ONE_KEY,
     SITE_CALLS_PER_THREAD,
     BoundedSite,
     BufferedDoor,
+    read_key,
 )
 
 LIMIT_BYTES = 100
@@ -287,3 +289,10 @@ async def test_a_call_that_hangs_is_told_to_come_back_and_keeps_its_place(applic
             again = Call(piece(b"hello"))
             await again.start(door)
     assert again.body == b"hello"
+
+
+def test_callers_with_headers_of_a_megabyte_take_no_more_room_than_others():
+    headers = [(b"host", b"swarm"), (b"authorization", b"Agent " + b"k" * 1_000_000)]
+    assert len(read_key({"headers": headers})) == LONGEST_NAME_BYTES
+    key = b"Agent 12345678.abc"
+    assert read_key({"headers": [(b"authorization", key)]}) == key
