@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from apps.core.clock import read_now
 from apps.metrics import tasks
 from apps.metrics.models import ClockMark, Rollup
 from apps.metrics.services import is_clock_steady
+from apps.metrics.writers import ensure_partitions
 from tests.factories.frames import make_source
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -52,6 +54,13 @@ def make_hour_of_yesterday():
     Rollup.objects.create(source=make_source(), step=3600, at=NOW - DAY, layout_id=0, **columns)
 
 
+@pytest.fixture
+def partitions(transactional_db):
+    """What is dropped here stays dropped: the tests that follow need the days around now."""
+    yield
+    ensure_partitions(read_now())
+
+
 def forget_at(monkeypatch, *moments):
     for moment in moments:
         monkeypatch.setattr(tasks, "read_now", lambda moment=moment: moment)
@@ -59,6 +68,7 @@ def forget_at(monkeypatch, *moments):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("partitions")
 def test_a_jump_of_ten_years_takes_no_history_along(monkeypatch):
     make_hour_of_yesterday()
     forget_at(monkeypatch, NOW, NOW + YEARS)
@@ -67,6 +77,7 @@ def test_a_jump_of_ten_years_takes_no_history_along(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("partitions")
 def test_once_a_moved_clock_is_believed_what_is_old_goes(monkeypatch):
     make_hour_of_yesterday()
     forget_at(monkeypatch, NOW, NOW + YEARS, NOW + YEARS + DAY)
