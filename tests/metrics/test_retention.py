@@ -1,6 +1,7 @@
 """What is older than it has to be kept goes, day by day, while uploads go on."""
 
 import threading
+from contextlib import contextmanager
 from datetime import UTC, timedelta
 
 import pytest
@@ -200,9 +201,10 @@ def test_a_table_that_was_made_but_not_attached_is_attached_by_the_next_call(old
     assert store_frames(source, [(moment, 1.0)]) == set()
 
 
-def test_a_partition_that_somebody_holds_is_left_for_the_next_call(old_day, monkeypatch):
-    monkeypatch.setattr(partitions, "ATTEMPTS", 1)
-    name = partitions.name_partition(old_day)
+@contextmanager
+def hold_partition(day):
+    """Somebody else reads the partition in a transaction that does not end."""
+    name = partitions.name_partition(day)
     is_held, is_over = threading.Event(), threading.Event()
 
     def hold():
@@ -218,10 +220,16 @@ def test_a_partition_that_somebody_holds_is_left_for_the_next_call(old_day, monk
     thread.start()
     try:
         assert is_held.wait(30)
-        assert not writers.drop_partition(old_day)
+        yield
     finally:
         is_over.set()
         thread.join()
+
+
+def test_a_partition_that_somebody_holds_is_left_for_the_next_call(old_day, monkeypatch):
+    monkeypatch.setattr(partitions, "ATTEMPTS", 1)
+    with hold_partition(old_day):
+        assert not writers.drop_partition(old_day)
     monkeypatch.setattr(partitions, "ATTEMPTS", 10)
     assert writers.drop_partition(old_day)
 
@@ -229,27 +237,8 @@ def test_a_partition_that_somebody_holds_is_left_for_the_next_call(old_day, monk
 def test_a_fault_that_is_no_busy_lock_is_raised(old_day, monkeypatch):
     monkeypatch.setattr(partitions, "BUSY_CODES", frozenset())
     monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "1ms")
-    name = partitions.name_partition(old_day)
-    is_held, is_over = threading.Event(), threading.Event()
-
-    def hold():
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN")
-            cursor.execute(f"LOCK TABLE {name} IN SHARE MODE")
-            is_held.set()
-            is_over.wait(30)
-            cursor.execute("ROLLBACK")
-        connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    try:
-        assert is_held.wait(30)
-        with pytest.raises(OperationalError):
-            writers.drop_partition(old_day)
-    finally:
-        is_over.set()
-        thread.join()
+    with hold_partition(old_day), pytest.raises(OperationalError):
+        writers.drop_partition(old_day)
 
 
 def test_the_tasks_do_the_work():
