@@ -13,7 +13,7 @@ from apps.core.errors import Invalid
 from apps.metrics import services, tasks, writers
 from apps.metrics.algorithms.tiers import floor_day
 from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
-from apps.metrics.services import forget_history, retention, roll_up
+from apps.metrics.services import forget_history, roll_up, rollups
 from apps.metrics.writers import forgetting, partitions
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
@@ -130,7 +130,7 @@ def test_a_busy_worker_at_the_arrivals_keeps_all_frames(monkeypatch):
     make_days(now, [20])
     settle(now)
     Arrival.objects.create(slots={})
-    monkeypatch.setattr(retention, "sort_arrivals", lambda _now: 0)
+    monkeypatch.setattr(rollups, "sort_arrivals", lambda _now, **_options: 0)
     forget_history(now=now, budget_seconds=60)
     assert ages_kept(now) == [20]
 

@@ -18,7 +18,7 @@ from apps.metrics.algorithms.tiers import (
     floor_day,
 )
 from apps.metrics.models import Arrival, BatchMark, DirtyBucket, Document, IngestBatch, Source
-from apps.metrics.services.rollups import sort_arrivals
+from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import (
     delete_frames,
     delete_rollups,
@@ -95,9 +95,7 @@ def forget_history(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> 
 
 def find_forgettable(cut: datetime, now: datetime) -> datetime:
     """Until when frames may be forgotten: `cut`, or before the first day with a dirty bucket."""
-    newest = Arrival.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    while sort_arrivals(now):
-        pass
+    newest = sort_known_arrivals(now)
     if Arrival.objects.filter(id__lte=newest).exists():
         # Another worker is at them, and what they make dirty is not known yet.
         return EPOCH
