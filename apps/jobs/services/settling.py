@@ -1,6 +1,6 @@
 """What people decide about jobs, and how long settled ones are remembered."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -12,7 +12,7 @@ from apps.jobs.models import Job
 from apps.jobs.services.enqueueing import wake_queue
 
 KEPT = timedelta(days=7)
-FORGOTTEN_AT_ONCE = 5000
+FORGOTTEN_AT_ONCE = 1000
 
 
 @audited()
@@ -68,12 +68,20 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def forget_jobs() -> int:
-    """How many jobs, done or discarded more than seven days ago, were removed.
+    """How many jobs, done or discarded more than seven days ago, were removed: all there were.
 
     Those that were given up stay until somebody decides about them.
     """
+    before = read_now() - KEPT
+    forgotten = 0
+    while count := forget_some_jobs(before):
+        forgotten += count
+    return forgotten
+
+
+def forget_some_jobs(before: datetime) -> int:
     states = [Job.State.DONE, Job.State.DISCARDED]
-    old = Job.objects.filter(state__in=states, finished_at__lt=read_now() - KEPT)
+    old = Job.objects.filter(state__in=states, finished_at__lt=before)
     step = old.order_by("finished_at").values("pk")[:FORGOTTEN_AT_ONCE]
     count, _by_model = Job.objects.filter(pk__in=step).delete()
     return count
