@@ -7,7 +7,8 @@ import pytest
 
 from apps.clients.models import Client
 from apps.core.clock import read_now
-from apps.ingest.models import RejectedRecord
+from apps.ingest import services
+from apps.ingest.models import RefusalCount, RejectedRecord
 from apps.metrics.models import Fact, Frame, IngestBatch, Latest, Layout, Source
 from tests.factories import wire
 from tests.factories.clients import INVENTORY, make_client, make_key
@@ -296,3 +297,14 @@ def test_at_most_twenty_rejected_records_of_a_batch_are_kept(client, key):
     answer = wire.send(client, key, *[wire.fact(at=old) for _ in range(30)])
     assert len(answer["rejected"]) == 30
     assert RejectedRecord.objects.count() == 20
+
+
+def test_of_a_client_that_is_always_refused_the_newest_are_kept(client, key, probe, monkeypatch):
+    monkeypatch.setattr(services, "REJECTED_KEPT_PER_CLIENT", 30)
+    old = datetime(2000, 1, 1, tzinfo=UTC)
+    for number in range(4):
+        wire.send(client, key, *[wire.fact(at=old, id=f"{number}-{n}") for n in range(15)])
+    kept = RejectedRecord.objects.order_by("id").values_list("record_id", flat=True)
+    assert list(kept) == [f"{number}-{n}" for number in (2, 3) for n in range(15)][-len(kept) :]
+    assert 15 < len(kept) <= 30
+    assert RefusalCount.objects.get(client=probe).count == 60
