@@ -235,6 +235,28 @@ def test_the_1025th_source_of_a_client_is_refused(client, key, probe):
     assert wire.codes(answer) == {"one too many": "out_of_range"}
 
 
+def test_the_1025th_layout_that_a_client_brings_is_refused_and_counted(client, key, probe):
+    Layout.objects.bulk_create(
+        Layout(hash=f"{n:016x}", keys=[wire.PING_KEYS[0]], brought_by=probe.id)
+        for n in range(1023)
+    )
+    answer = wire.send(client, key, wire.frame(id="the last"))
+    assert answer["stored"] == ["the last"]
+    new = wire.frame((0.1,), id="one too many", keys=(wire.CPU_KEYS[1],))
+    known = wire.frame(id="known")
+    answer = wire.send(client, key, new, known, keys=((wire.CPU_KEYS[1],), wire.CPU_KEYS))
+    assert answer["stored"] == ["known"]
+    (refusal,) = answer["rejected"]
+    assert (refusal["code"], refusal["field"]) == ("out_of_range", "data.layout")
+    assert "at most 1024" in refusal["detail"]
+    assert RefusalCount.objects.get(client=probe).count == 1
+    # Another client may bring it, and then it is known to all.
+    other = make_key(make_client("other"))
+    again = wire.send(client, other, new, keys=((wire.CPU_KEYS[1],),))
+    assert again["stored"] == ["one too many"]
+    assert wire.send(client, key, new, keys=())["stored"] == ["one too many"]
+
+
 def test_another_clients_assignment_is_refused(client, key):
     foreign = make_assignment(make_client("other"))
     answer = wire.send(
