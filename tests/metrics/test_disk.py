@@ -61,6 +61,27 @@ def test_every_tier_says_what_it_holds():
     assert tiers["raw"].bytes_per_day == pytest.approx(tiers["raw"].bytes / 3, rel=0.01)
 
 
+@pytest.mark.parametrize("walked_bytes", [sizes.WALKED_BYTES, 0], ids=["counted", "estimated"])
+@pytest.mark.parametrize("overhead_bytes", [sizes.ROW_OVERHEAD_BYTES, 5000])
+def test_the_tiers_together_are_what_the_database_uses(monkeypatch, walked_bytes, overhead_bytes):
+    monkeypatch.setattr(sizes, "WALKED_BYTES", walked_bytes)
+    monkeypatch.setattr(sizes, "ROW_OVERHEAD_BYTES", overhead_bytes)
+    storage = read_storage(fill(3))
+    total = sum(tier.bytes for tier in storage.tiers)
+    assert total == pytest.approx(sizes.measure_used(), abs=20)
+    assert total <= storage.database_bytes + 20
+
+
+def test_an_sqlite_without_its_table_of_pages_is_estimated(monkeypatch):
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL knows its sizes")
+    now = fill(3)
+    counted = by_name(read_storage(now))["raw"].bytes
+    cache.clear()
+    monkeypatch.setattr(sizes, "can_count_pages", lambda: False)
+    assert by_name(read_storage(now))["raw"].bytes == pytest.approx(counted, rel=0.6)
+
+
 def test_nothing_stored_says_so_instead_of_zero():
     storage = read_storage(read_now())
     raw = by_name(storage)["raw"]
