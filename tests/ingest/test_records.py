@@ -237,8 +237,7 @@ def test_the_1025th_source_of_a_client_is_refused(client, key, probe):
 
 def test_the_1025th_layout_that_a_client_brings_is_refused_and_counted(client, key, probe):
     Layout.objects.bulk_create(
-        Layout(hash=f"{n:016x}", keys=[wire.PING_KEYS[0]], brought_by=probe.id)
-        for n in range(1023)
+        Layout(hash=f"{n:016x}", keys=[wire.PING_KEYS[0]], brought_by=probe.id) for n in range(1023)
     )
     answer = wire.send(client, key, wire.frame(id="the last"))
     assert answer["stored"] == ["the last"]
