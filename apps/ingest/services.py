@@ -101,7 +101,9 @@ def store_at_once(
 
 def store_what_is_kept(client_id: UUID, batch: DecodedBatch, received_at: datetime) -> Answer:
     """As `store_at_once`, after a day had no partition: made now, or refused as gone for ever."""
-    ensure_partitions(received_at)
+    # Its lock then ends with the transaction; a pool may lend the next statement another session.
+    with transaction.atomic():
+        ensure_partitions(received_at)
     try:
         return store_at_once(client_id, batch, received_at, frozenset(list_partition_days()))
     except IntegrityError as error:

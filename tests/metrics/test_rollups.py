@@ -377,3 +377,36 @@ def test_uploads_without_a_pause_do_not_keep_work_from_ending(endless_uploads, s
     store_minutes(source, 10)
     work()
     assert Frame.objects.filter(seq__gte=10_000).count() < 100
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_what_a_clock_ten_years_ahead_has_put_off_is_done_when_it_is_right_again(
+    source, is_claimed
+):
+    ahead, now = MIDNIGHT + timedelta(days=3650), MIDNIGHT + LATER
+    store_minutes(source, 40)
+    rollups.sort_known_arrivals(ahead)
+    if is_claimed:
+        for step in STEPS_SECONDS:
+            assert rollups.claim_buckets(step, ahead, ahead + timedelta(hours=3))
+    catch_up(now)
+    assert not DirtyBucket.objects.exists()
+    assert_exact(source)
+
+
+@pytest.mark.django_db
+def test_a_crowd_of_late_frames_is_sorted_in_slices_that_fit_into_memory(source, monkeypatch):
+    monkeypatch.setattr(rollups, "SLOTS_PER_TRANSACTION", 3)
+    marked, mark = [], rollups.mark_dirty
+
+    def mark_and_count(marks):
+        marked.append(len({one for one in marks if one.step == 300}))
+        mark(marks)
+
+    monkeypatch.setattr(rollups, "mark_dirty", mark_and_count)
+    for number in range(5):
+        store_minutes(source, 2, MIDNIGHT + timedelta(hours=number), every_seconds=300)
+    catch_up()
+    assert [count for count in marked if count] == [4, 4, 2]
+    assert_exact(source)

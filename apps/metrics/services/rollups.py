@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.db import transaction
-from django.db.models import DateTimeField, F, Value
+from django.db.models import DateTimeField, F, Q, Value
 from django.db.models.functions import Least
 
 from apps.core.clock import EPOCH
@@ -40,6 +40,8 @@ from apps.metrics.writers import (
 
 BUDGET_SECONDS = 2.0
 ARRIVALS_PER_TRANSACTION = 500
+# An upload may touch thousands of buckets, and each becomes three marks in memory.
+SLOTS_PER_TRANSACTION = 5000
 CLAIM_LIFE = timedelta(seconds=60)
 ROWS_PER_FETCH = 2000
 # So long after its end, or after the first late frame, a bucket is recomputed: what comes meanwhile
@@ -52,6 +54,9 @@ SETTLE = {
 # At midnight the days of all sources end; their work is spread over the next hour.
 DAYS_SPREAD = timedelta(hours=1)
 SPREAD_PARTS = 60
+# A bucket is due at most two days (a frame may be a day ahead, its UTC day lasts as long) and a bit
+# after it was noted; one that waits for longer was noted or claimed while the clock was wrong.
+LONGEST_WAIT = timedelta(days=3)
 # So many buckets are recomputed at a time; what they read must fit into memory.
 CLAIMS = {FIVE_MINUTES_SECONDS: 50, HOUR_SECONDS: 5, DAY_SECONDS: 1}
 
@@ -127,16 +132,20 @@ def sort_known_arrivals(now: datetime, *, end: float = math.inf) -> int:
 def sort_arrivals(now: datetime, *, until: int) -> int:
     """How many arrivals, up to that number, became dirty buckets: a slice, the oldest first."""
     known = Arrival.objects.filter(id__lte=until).order_by("id")
-    arrivals = list(known.select_for_update(skip_locked=True)[:ARRIVALS_PER_TRANSACTION])
-    slots = {
-        (int(source_id), slot)
-        for arrival in arrivals
-        for source_id, numbers in arrival.slots.items()
-        for slot in numbers
-    }
+    slots: set[tuple[int, int]] = set()
+    taken: list[int] = []
+    for arrival in known.select_for_update(skip_locked=True)[:ARRIVALS_PER_TRANSACTION]:
+        taken.append(arrival.id)
+        slots.update(
+            (int(source_id), slot)
+            for source_id, numbers in arrival.slots.items()
+            for slot in numbers
+        )
+        if len(slots) > SLOTS_PER_TRANSACTION:
+            break
     mark_dirty(list_marks(slots, now))
-    Arrival.objects.filter(id__in=[arrival.id for arrival in arrivals]).delete()
-    return len(arrivals)
+    Arrival.objects.filter(id__in=taken).delete()
+    return len(taken)
 
 
 def list_marks(slots: Iterable[tuple[int, int]], now: datetime) -> set[DirtyMark]:
@@ -172,10 +181,11 @@ def claim_buckets(step: int, now: datetime, due_until: datetime) -> list[Claim]:
     One that was not due yet is due from now on: by a claim that ends after `due_at`, `mark_dirty`
     knows that somebody is at the bucket.
     """
+    far = now + LONGEST_WAIT
     due = DirtyBucket.objects.filter(
+        Q(due_at__lte=due_until) | Q(due_at__gt=far),
+        Q(claimed_until__lte=due_until) | Q(claimed_until__gt=far),
         step=step,
-        due_at__lte=due_until,
-        claimed_until__lte=due_until,
         at__lte=now - timedelta(seconds=step),
     )
     rows = due.order_by("due_at", "at", "source_id").select_for_update(skip_locked=True)
