@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from apps.accounts.services import audited, record_audit
 from apps.core.clock import read_now
@@ -27,12 +28,13 @@ def retry_job(*, job: Job) -> Job:
         raise Conflict("job_not_settled", "Only a job that was given up can be tried again.")
     before = describe_job(locked)
     locked.state, locked.attempts = Job.State.QUEUED, 0
-    locked.run_after, locked.finished_at = read_now(), None
+    locked.run_after, locked.finished_at = Now(), None
     try:
         with transaction.atomic():
             locked.save(update_fields=["state", "attempts", "run_after", "finished_at"])
     except IntegrityError:
         raise Conflict("job_open", "A newer job does the same already.") from None
+    locked.refresh_from_db(fields=["run_after"])
     record_audit(action="retry", target=locked, before=before, after=describe_job(locked))
     transaction.on_commit(lambda: wake_queue(locked.queue))
     return locked
