@@ -9,8 +9,8 @@ from streamswarm.routes import agent_calls, agent_socket  # isort: skip  (sets u
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from channels.routing import ProtocolTypeRouter, URLRouter
 from a2wsgi import WSGIMiddleware
+from channels.routing import ProtocolTypeRouter, URLRouter
 from django.urls import re_path
 
 from streamswarm.silence import Silence

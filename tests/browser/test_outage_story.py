@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 from threading import Event
 
 import httpx
@@ -11,7 +12,7 @@ from playwright.sync_api import expect
 from tests.browser.people import sign_in
 from tests.factories import wire
 from tests.faults.postgresql import run_killable_cluster
-from tests.faults.uploads import keep_uploading, wait_for_uploads
+from tests.faults.uploads import judge_uploads, keep_uploading, wait_for_uploads
 from tests.flows.api_user import NAME, PASSWORD, become_admin
 from tests.servers.postgresql import MISSING, find_binaries
 from tests.servers.stack import run_stack
@@ -69,7 +70,7 @@ def expect_state(page, pattern, *, milliseconds=NOTICE_MILLISECONDS):
     return badge
 
 
-def test_while_redis_hangs_a_page_polls_says_so_and_goes_live_again(signed_in, site):
+def test_while_redis_hangs_a_page_polls_says_so_and_goes_live_again(signed_in, site, fault_journal):
     page = signed_in.page
     with keep_uploading(site, make_paced_frames) as uploads:
         signed_in.open(f"/clients/{uploads.keys[0][0]}/")
@@ -77,6 +78,7 @@ def test_while_redis_hangs_a_page_polls_says_so_and_goes_live_again(signed_in, s
         expect(page.locator("#panels .panel").first).to_be_visible()
         page.evaluate(KEEP_MARK)
         redis = site.children["redis"].process
+        struck = time.monotonic()
         redis.send_signal(signal.SIGSTOP)
         try:
             badge = expect_state(page, "polling")
@@ -87,8 +89,18 @@ def test_while_redis_hangs_a_page_polls_says_so_and_goes_live_again(signed_in, s
         finally:
             redis.send_signal(signal.SIGCONT)
         expect_state(page, "live", milliseconds=RECONNECT_MILLISECONDS)
+        seconds = time.monotonic() - struck
         expect(page.locator("body")).to_have_attribute("data-kept", "yes")
-        assert set(uploads.statuses) == {200}
+    verdicts = judge_uploads(site, uploads)
+    fault_journal.record(
+        5,
+        "Redis frozen, seen in the browser",
+        *verdicts,
+        recovery_seconds=seconds,
+        database="PostgreSQL",
+    )
+    assert all(verdict.is_exactly_once for verdict in verdicts), verdicts
+    assert set(uploads.statuses) == {200}
     signed_in.faults.clear()  # the browser logs each attempt to connect that failed
 
 

@@ -17,7 +17,7 @@ from apps.jobs.errors import JobFailed
 from apps.jobs.models import Job
 from apps.jobs.registry import Outcome
 from apps.jobs.services import discard_job, enqueue_job, keeping, retry_job, run_due_jobs
-from apps.jobs.services.claims import claim_job
+from apps.jobs.services.claims import claim_job, fail_job, finish_job, renew_claim
 from apps.jobs.tasks import run_jobs, wake_queues
 from tests.factories.accounts import make_user
 from tests.factories.jobs import KIND, known_kind, make_job
@@ -182,6 +182,25 @@ def test_a_worker_that_comes_back_too_late_changes_nothing_any_more():
         run_due_jobs("default")
     job.refresh_from_db()
     assert (job.state, job.attempts, job.note) == ("running", 2, "")
+
+
+def test_an_overtaken_attempt_can_neither_finish_nor_fail_nor_renew_the_newer_one():
+    job = make_job()
+    with known_kind(lambda _run: None, most_attempts=2):
+        stale = lose_worker()
+        newer = claim_job(["default"])
+        assert newer.holder != stale.holder
+        assert not finish_job(stale, Outcome("stale"), progress=None)
+        assert not fail_job(stale, "stale", is_final=True)
+        assert not fail_job(stale, "stale")
+        assert not renew_claim(stale, lease_seconds=3600, progress=0.1, note="stale")
+        job.refresh_from_db()
+        assert (job.state, job.attempts, job.claimed_by) == ("running", 2, newer.holder)
+        assert (job.claimed_until, job.note, job.error) == (newer.job.claimed_until, "", "")
+        assert finish_job(newer, Outcome("newer"), progress=None)
+        assert not fail_job(stale, "stale", is_final=True)
+    job.refresh_from_db()
+    assert (job.state, job.note, job.error) == ("done", "newer", "")
 
 
 def test_many_workers_do_each_job_once():

@@ -14,7 +14,9 @@ from apps.metrics.algorithms.tiers import floor_day
 from apps.metrics.selectors import read_storage, sizes
 from apps.metrics.services import roll_up
 from tests.factories.accounts import make_user
+from tests.factories.clients import make_client
 from tests.factories.frames import make_source, store_frames
+from tests.factories.tests import make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +82,12 @@ def test_an_sqlite_without_its_table_of_pages_is_estimated(monkeypatch):
     cache.clear()
     monkeypatch.setattr(sizes, "can_count_pages", lambda: False)
     assert by_name(read_storage(now))["raw"].bytes == pytest.approx(counted, rel=0.6)
+
+
+def test_runs_that_have_no_result_yet_are_no_history():
+    make_run(make_assignment(make_client("edge"), "Ping"), start_at=read_now())
+    results = by_name(read_storage(read_now()))["results"]
+    assert (results.oldest_at, results.newest_at) == (None, None)
 
 
 def test_nothing_stored_says_so_instead_of_zero():

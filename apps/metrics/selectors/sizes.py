@@ -62,7 +62,7 @@ def measure_extents() -> dict[str, Extent]:
         "raw": make_extent(raw, RAW_OLDEST, newest_of("metrics_latest", "at")),
         **measure_rollups(rollups),
         "results": make_extent(
-            both, oldest_of("tests_run", "start_at"), newest_of("tests_result", "received_at")
+            both, oldest_of("tests_result", "received_at"), newest_of("tests_result", "received_at")
         ),
         "other": make_extent(
             Size(batches.rows, max(rest, 0)),
