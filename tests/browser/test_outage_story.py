@@ -82,7 +82,7 @@ def test_while_redis_hangs_a_page_polls_says_so_and_goes_live_again(signed_in, s
         redis.send_signal(signal.SIGSTOP)
         try:
             badge = expect_state(page, "polling")
-            expect(badge).to_contain_text("Every 5 s")
+            expect(badge).to_contain_text("Polls every 5 s")
             before = page.locator(NEWEST).inner_text()
             wait_for_uploads(uploads)
             expect(page.locator(NEWEST)).not_to_have_text(before, timeout=NOTICE_MILLISECONDS)
