@@ -11,6 +11,7 @@ from streamswarm import silence as silence_module
 from streamswarm import site as site_module
 from streamswarm.silence import Silence, ask_database
 from streamswarm.site import CALLS_PER_THREAD, BoundedSite
+from tests.servers.waiting import POLL_SECONDS, wait_until
 
 WAIT_SECONDS = 30
 
@@ -147,8 +148,7 @@ async def test_a_slow_answer_is_waited_for_while_the_database_answers(database, 
     site = build(held, database)
     call = Call()
     task = call.start(site)
-    while database.asked < 3:  # noqa: ASYNC110 - another thread counts
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(wait_until, lambda: database.asked >= 3, seconds=WAIT_SECONDS)
     assert call.sent == []
     held.may_answer.set()
     await finish(task)
@@ -204,7 +204,7 @@ async def wait_until_answered(site):
             await call.start(site)
             if call.status == 200:
                 return
-            await asyncio.sleep(0.01)
+            await asyncio.to_thread(threading.Event().wait, POLL_SECONDS)
 
 
 async def test_readiness_says_why_within_seconds(silent):
