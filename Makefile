@@ -50,6 +50,7 @@ bench: setup-test ## Run the benchmarks (BENCH=name runs one), then list the mis
 
 lab: setup-test ## The whole network laboratory (needs root)
 	$(BIN)/python -m pytest tests/lab $(ARGS)
+	$(BIN)/python -m pytest tests/lab/test_exclusive.py --database=postgresql $(ARGS)
 
 faults: setup-test ## The whole fault matrix, in long rounds
 	$(BIN)/python -m pytest tests/faults --rounds 20 $(ARGS)
