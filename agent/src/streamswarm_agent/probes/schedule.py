@@ -81,11 +81,11 @@ class AttemptSchedule(Generic[Result]):
         return Course(self._results, self._errors_seconds)
 
     async def _begin_attempts(self) -> None:
-        skipped_until = 0.0
+        skipped_until = -1.0
         for planned in self._offsets_seconds:
             if planned >= self._duration_seconds:
                 break
-            if planned < skipped_until:
+            if planned <= skipped_until:
                 continue
             await self._wait_until(planned)
             offset = max(self._clock.monotonic() - self._start, planned)

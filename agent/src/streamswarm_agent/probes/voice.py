@@ -42,7 +42,7 @@ def score_opinion(rating: float) -> float:
 
 def impair_by_delay(delay_ms: float) -> float:
     """Id of G.107 section 3.5: echo to the talker and to the listener, and waiting too long."""
-    return _echo_to_talker(delay_ms) + _echo_to_listener(delay_ms) + _waiting(delay_ms)
+    return _echo_to_talker(delay_ms) + _echo_to_listener(delay_ms) + impair_by_waiting(delay_ms)
 
 
 def _echo_to_talker(delay_ms: float) -> float:
@@ -59,7 +59,8 @@ def _echo_to_listener(delay_ms: float) -> float:
     return distance + sqrt(distance**2 + 169)
 
 
-def _waiting(delay_ms: float) -> float:
+def impair_by_waiting(delay_ms: float) -> float:
+    """Idd of G.107: what the delay itself costs, nothing up to 100 ms."""
     if delay_ms <= DELAY_FREE_MS:
         return 0.0
     steps = log2(delay_ms / DELAY_FREE_MS)
