@@ -8,6 +8,7 @@ from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
+from streamswarm_agent.probes.mtu import MtuProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
 from streamswarm_agent.probes.trace import TraceProbe
@@ -23,6 +24,7 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "http": HttpProbe,
     "dns": DnsProbe,
     "trace": TraceProbe,
+    "mtu": MtuProbe,
 }
 
 
