@@ -46,9 +46,7 @@ class Desk:
         return bool(read)
 
     def _carry_out(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
-        wanted = {
-            name: read_impairment(written) for name, written in order.get("set", {}).items()
-        }
+        wanted = {name: read_impairment(written) for name, written in order.get("set", {}).items()}
         for name, impairment in wanted.items():
             self._directions[name].impair(impairment)
         if order.get("open_ledger"):

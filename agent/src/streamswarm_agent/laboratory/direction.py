@@ -161,9 +161,7 @@ class Direction:
     def _depart(self, due_at: float, pieces: list[bytes], entry: Entry | None) -> Departure:
         return Departure(due_at, self._number, pieces, entry, self.ledger)
 
-    def _refuse(
-        self, packet: Packet, entry: Entry, counts: Counts, now: float
-    ) -> Departure | None:
+    def _refuse(self, packet: Packet, entry: Entry, counts: Counts, now: float) -> Departure | None:
         entry.fate, entry.copies = "too_big", 0
         counts.too_big += 1
         if self._wanted.is_mtu_silent:

@@ -87,14 +87,10 @@ class FaultyPath:
         """As `Namespace.start` on that side; what still runs when the path closes is killed."""
         return self.host(side).start(argv, **options)
 
-    def set(
-        self, *, forward: Impairment | None = None, reverse: Impairment | None = None
-    ) -> None:
+    def set(self, *, forward: Impairment | None = None, reverse: Impairment | None = None) -> None:
         """Impair one direction or both from now on; what is under way stays as it is."""
         wanted = {"forward": forward, "reverse": reverse}
-        self._order(
-            {"set": {name: asdict(one) for name, one in wanted.items() if one is not None}}
-        )
+        self._order({"set": {name: asdict(one) for name, one in wanted.items() if one is not None}})
 
     def reset(self) -> None:
         """No impairment either way, a new ledger, and hosts that have learned nothing yet."""

@@ -23,9 +23,10 @@ ROUTER_SETTINGS = {
     "net.ipv6.conf.all.forwarding": "1",
     # An error comes from the address at which the packet came in: each hop has one name.
     "net.ipv4.icmp_errors_use_inbound_ifaddr": "1",
-    # Paths are chosen by addresses and ports, the same way at every run.
-    "net.ipv4.fib_multipath_hash_policy": "1",
-    "net.ipv6.fib_multipath_hash_policy": "1",
+    # Paths are chosen by addresses, protocol and ports, the same way at every run. Policy 1 would
+    # take the hash of the sending socket, which on one machine comes along with the packet.
+    "net.ipv4.fib_multipath_hash_policy": "3",
+    "net.ipv4.fib_multipath_hash_fields": str(0x01 | 0x02 | 0x04 | 0x10 | 0x20),
     "net.ipv4.fib_multipath_hash_seed": "1",
 }
 FIRST_LEFT_LINK, FIRST_RIGHT_LINK, LAST_LINK = 10, 100, 200
@@ -80,7 +81,9 @@ def open_chain(
     Raises: LaboratoryFailed.
     """
     names = [SOURCE, *(f"hop{number}" for number in range(1, hop_count + 1)), TARGET]
-    links = [number_link(place, (mtu_bytes or {}).get(place, 1500)) for place in range(len(names) - 1)]
+    links = [
+        number_link(place, (mtu_bytes or {}).get(place, 1500)) for place in range(len(names) - 1)
+    ]
     with open_namespaces(*names) as hosts:
         for name in names[1:-1]:
             hosts[name].configure(ROUTER_SETTINGS)
