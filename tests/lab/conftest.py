@@ -4,15 +4,20 @@ Naming this folder (`make lab`, `pytest tests/lab`) runs all experiments; in a r
 those marked `slow` are skipped.
 """
 
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.lab.network import explain_missing, open_laboratory
+from streamswarm_agent.laboratory.measuring import Agent
+from streamswarm_agent.laboratory.namespaces import explain_missing
+from streamswarm_agent.laboratory.path import open_path
+from streamswarm_agent.laboratory.topology import open_chain, open_equal_paths
 
 FOLDER = Path(__file__).resolve().parent
 PROPERTY = "laboratory"
-TITLES = ("experiment", "figure", "truth", "measured", "remark")
+TITLES = ("experiment", "truth", "measured", "unit", "verdict")
 
 
 def is_asked_for(config):
@@ -30,23 +35,69 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="session")
-def laboratory(tmp_path_factory):
+def laboratory_is_possible():
     reason = explain_missing()
     if reason:
         pytest.skip(reason)
-    with open_laboratory(tmp_path_factory.mktemp("agent")) as opened:
-        yield opened
+
+
+@pytest.fixture(scope="session")
+def open_bridge(laboratory_is_possible):
+    with open_path() as path:
+        yield path
 
 
 @pytest.fixture
-def note(record_property, request):
-    """Puts a line into the table at the end of the run."""
+def bridge(open_bridge):
+    """A `FaultyPath` without faults and with an empty ledger."""
+    open_bridge.reset()
+    return open_bridge
 
-    def write(figure, truth, measured, remark=""):
-        row = (request.node.callspec.id, figure, f"{truth:.6g}", f"{measured:.6g}", remark)
-        record_property(PROPERTY, row)
 
-    return write
+@pytest.fixture
+def network(laboratory_is_possible):
+    """Opens a `Topology` that closes with the test: `chain` as open_chain, or `equal_paths`."""
+    with ExitStack() as cleanup:
+        yield Network(cleanup)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    cleanup: ExitStack
+
+    def chain(self, *arguments, **options):
+        return self.cleanup.enter_context(open_chain(*arguments, **options))
+
+    def equal_paths(self, width):
+        return self.cleanup.enter_context(open_equal_paths(width))
+
+
+@pytest.fixture
+def agent(bridge, tmp_path):
+    """The real agent at the near end of the bridge: `agent.test("ping", bridge.far.ipv4, ...)`."""
+    return Agent(bridge.host("near"), tmp_path)
+
+
+@pytest.fixture
+def lab_table(record_property):
+    """Puts lines into the table at the end of the run."""
+    return LabTable(record_property)
+
+
+@dataclass(frozen=True, slots=True)
+class LabTable:
+    record_property: object
+
+    def record(self, experiment, truth, measured, unit="", verdict=""):
+        """A line; a verdict of True or False is shown as a word, another is a remark."""
+        words = {True: "good", False: "WRONG"}
+        verdict = words[verdict] if isinstance(verdict, bool) else str(verdict)
+        row = (experiment, show(truth), show(measured), unit, verdict)
+        self.record_property(PROPERTY, row)
+
+
+def show(value):
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def pytest_terminal_summary(terminalreporter):
