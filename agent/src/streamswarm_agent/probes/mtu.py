@@ -1,18 +1,25 @@
 """The `mtu` probe: the largest packet that a path carries whole, and who or what limits it."""
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import psutil
 
 from streamswarm_agent.errors import NameNotResolved, ProbeFailed
 from streamswarm_agent.probes.base import Clock, Emit, Outcome, ProbeRequest, Resolver
 from streamswarm_agent.probes.icmp_packet import Family
-from streamswarm_agent.probes.measures import Measure, sample_of
+from streamswarm_agent.probes.measures import sample_of
 from streamswarm_agent.probes.mtu_mss import read_received_mss
+from streamswarm_agent.probes.mtu_report import (
+    LARGEST_BYTES,
+    Inquiry,
+    Link,
+    describe_inquiry,
+    explain_limit,
+    measure_mtu,
+)
 from streamswarm_agent.probes.mtu_search import Search, Step
 from streamswarm_agent.probes.mtu_socket import (
     Delivery,
@@ -30,21 +37,11 @@ METHODS = {
 }
 SMALLEST_BYTES = {socket.AF_INET: 576, socket.AF_INET6: 1280}
 """What each host must take (RFC 791), and each link of IPv6 carry (RFC 8200)."""
-LARGEST_BYTES = 65_535
-HEADERS_OF_TCP = {socket.AF_INET: 40, socket.AF_INET6: 60}
 TRIES = 3
 ROUND_TRIPS_WAITED = 4
 LEAST_WAIT_SECONDS = 0.25
 FARTHEST_HOPS = 64
 SILENT_HOPS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The interface that packets to the target leave by."""
-
-    name: str
-    mtu_bytes: int
 
 
 def find_link(local_address: str) -> Link | None:
@@ -55,38 +52,6 @@ def find_link(local_address: str) -> Link | None:
         if local_address.partition("%")[0] in known and name in statistics:
             return Link(name, statistics[name].mtu)
     return None
-
-
-@dataclass(slots=True)
-class Inquiry:
-    """What is known of a path so far."""
-
-    address: str
-    method: str
-    link: Link | None
-    kernel_mtu_bytes: int
-    mtu_bytes: int | None = None
-    said: list[Delivery] = field(default_factory=list)
-    lost_bytes: set[int] = field(default_factory=set)
-    tried: list[dict[str, Any]] = field(default_factory=list)
-    hop: int | None = None
-    mss_bytes: int | None = None
-    reason: str = ""
-
-    @property
-    def vanished_bytes(self) -> list[int]:
-        """The sizes above the result that got lost without a word, ascending."""
-        return sorted(size for size in self.lost_bytes if size > (self.mtu_bytes or 0))
-
-    @property
-    def router(self) -> Delivery | None:
-        """The word of who named the smallest MTU."""
-        return min(self.said, key=lambda one: one.mtu_bytes or LARGEST_BYTES, default=None)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the path carries all that the link does."""
-        return self.link is not None and self.mtu_bytes == min(self.link.mtu_bytes, LARGEST_BYTES)
 
 
 class MtuProbe:
@@ -152,9 +117,8 @@ class MtuProbe:
         port = int(request.parameters["tcp_port"])
         if port:
             timeout_seconds = float(request.parameters["timeout_seconds"])
-            inquiry.mss_bytes = await read_received_mss(
-                address, port, timeout_seconds, self._open_socket
-            )
+            found = await read_received_mss(address, port, timeout_seconds, self._open_socket)
+            inquiry.mss = "T" if found is None else found
         return inquiry
 
     @contextmanager
@@ -278,65 +242,3 @@ class _Course:
                 return max(ttl - 1, 1)
             silent_count = silent_count + 1 if delivery.verdict == "lost" else 0
         return None
-
-
-def explain_limit(inquiry: Inquiry) -> str:
-    """What limits the path, in a sentence; empty when nothing on it does."""
-    vanished = inquiry.vanished_bytes
-    if vanished:
-        return (
-            f"black hole: packets of {(inquiry.mtu_bytes or 0) + 1} to {vanished[-1]} B vanish,"
-            " and no router said that they are too big"
-        )
-    if inquiry.router is not None and not inquiry.is_whole:
-        return f"{inquiry.router.address} passes no more than {inquiry.mtu_bytes} B"
-    return ""
-
-
-def measure_mtu(inquiry: Inquiry) -> dict[str, Measure]:
-    """`path.mtu*` and `path.mss.received`, in bytes; black hole 0 or 1."""
-    mss: Measure = "U" if inquiry.mss_bytes is None else inquiry.mss_bytes
-    if inquiry.mtu_bytes is None:
-        code: Measure = "I" if _has_arrived(inquiry.tried) else "T"
-        names = ("path.mtu", "path.mtu.icmp", "path.mtu.blackhole", "path.mtu.hop")
-        return {**dict.fromkeys(names, code), "path.mss.received": mss}
-    router = inquiry.router
-    named: Measure = router.mtu_bytes if router and router.mtu_bytes else "T"
-    if inquiry.is_whole and inquiry.link is not None:
-        named = inquiry.link.mtu_bytes
-    return {
-        "path.mtu": inquiry.mtu_bytes,
-        "path.mtu.icmp": named,
-        "path.mtu.blackhole": float(bool(inquiry.vanished_bytes)),
-        "path.mtu.hop": _measure_hop(inquiry),
-        "path.mss.received": mss,
-    }
-
-
-def _measure_hop(inquiry: Inquiry) -> Measure:
-    if inquiry.hop is not None:
-        return inquiry.hop
-    return "N" if inquiry.router is None and not inquiry.vanished_bytes else "T"
-
-
-def describe_inquiry(inquiry: Inquiry) -> dict[str, Any]:
-    """The link, the sizes tried in their order and who limits, as the document has them."""
-    vanished = inquiry.vanished_bytes
-    router = inquiry.router
-    headers = HEADERS_OF_TCP[socket.AF_INET6 if ":" in inquiry.address else socket.AF_INET]
-    return {
-        "address": inquiry.address,
-        "mtu": inquiry.mtu_bytes,
-        "mss": None if inquiry.mtu_bytes is None else inquiry.mtu_bytes - headers,
-        "mss_received": inquiry.mss_bytes,
-        "link": inquiry.link and {"name": inquiry.link.name, "mtu": inquiry.link.mtu_bytes},
-        "kernel_mtu": inquiry.kernel_mtu_bytes or None,
-        "router": router and {"address": router.address, "mtu": router.mtu_bytes},
-        "hop": inquiry.hop,
-        "vanished": [(inquiry.mtu_bytes or 0) + 1, vanished[-1]] if vanished else None,
-        "tried": inquiry.tried,
-    }
-
-
-def _has_arrived(tried: Sequence[dict[str, Any]]) -> bool:
-    return any(one["verdict"] == "delivered" for one in tried)

@@ -11,6 +11,7 @@ INITIAL_TTLS = (64, 128, 255)
 """What systems begin with: Unix, Windows, routers."""
 FARTHEST_HOPS = 48
 """No path is longer; a reply that seems to have come so far began with another TTL."""
+HASH_DIGITS = 16
 Path = tuple[str | None, ...]
 """Addresses from the first hop asked on; None for a hop that did not answer."""
 
@@ -117,12 +118,12 @@ def fill_gaps(paths: Iterable[FlowPath], former: Mapping[int, Path]) -> dict[int
 
 
 def hash_paths(paths: Mapping[int, Path]) -> str:
-    """SHA-1 in hex of the addresses that answered, flow by flow."""
+    """16 hex digits of the SHA-1 of the addresses that answered, flow by flow."""
     lines = [
         f"{flow}:{','.join(address for address in path if address)}"
         for flow, path in sorted(paths.items())
     ]
-    return hashlib.sha1("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.sha1("\n".join(lines).encode(), usedforsecurity=False).hexdigest()[:HASH_DIGITS]
 
 
 def has_loop(path: Path) -> bool:

@@ -23,18 +23,20 @@ from streamswarm_agent.probes.trace_path import (
 
 PAIR_NEEDS = 2
 FACT_LENGTH = 1024
-SILENT_KEYS = (
+TARGET_KEYS = (
     "path.hop.count",
     "path.hop.rtt.median",
     "path.hop.loss.ratio",
+    "path.ttl.received",
+    "path.asymmetry.hops",
+)
+SILENT_KEYS = (
+    *TARGET_KEYS,
     "path.hop.asn",
     "path.hop.mpls",
     "path.hash",
-    "path.change.count",
     "path.ecmp.width",
     "path.ecmp.flow_spread",
-    "path.ttl.received",
-    "path.asymmetry.hops",
     "path.loop.detected",
     "path.nat.detected",
     "net.rtt.gateway",
@@ -62,6 +64,11 @@ class Survey:
         return fill_gaps(self.paths, self.former or {})
 
     @property
+    def target(self) -> Hop | None:
+        """The hop at which the target answered."""
+        return self.hops[-1] if self.is_reached else None
+
+    @property
     def farthest(self) -> Hop | None:
         """The last hop that answered."""
         return next((hop for hop in reversed(self.hops) if hop.stations), None)
@@ -78,25 +85,20 @@ def survey_trials(
 
 
 def measure_path(survey: Survey) -> dict[str, Measure]:
-    """`path.*` and `net.rtt.gateway`; round trips in seconds, of the last hop that answered."""
-    farthest = survey.farthest
-    if farthest is None:
+    """`path.*` and `net.rtt.gateway`; count, round trip in seconds and loss are the target's."""
+    if survey.farthest is None:
         silent: dict[str, Measure] = dict.fromkeys(SILENT_KEYS, "T")
-        return silent | {"path.hop.unresponsive": 0.0}
-    width = count_distinct(path.path for path in survey.paths)
+        return silent | {"path.hop.unresponsive": 0.0, "path.change.count": "I"}
     return {
-        "path.hop.count": farthest.ttl,
-        "path.hop.rtt.median": percentile(farthest.round_trips, 0.5),
-        "path.hop.loss.ratio": farthest.loss_ratio,
+        **_measure_target(survey.target),
         "path.hop.unresponsive": sum(not hop.stations for hop in survey.hops),
-        "path.ecmp.width": width,
-        "path.loop.detected": float(any(has_loop(path.path) for path in survey.paths)),
-        "path.nat.detected": "N" if survey.is_altered is None else float(survey.is_altered),
-        **_measure_gateway(survey),
-        **_measure_way_back(farthest),
+        "path.ecmp.width": count_distinct(path.path for path in survey.paths),
         "path.ecmp.flow_spread": _measure_spread(survey.paths),
+        "path.loop.detected": float(any(has_loop(path.path) for path in survey.paths)),
+        "path.nat.detected": "U" if survey.is_altered is None else float(survey.is_altered),
         "path.change.count": _count_change(survey),
         "path.hop.asn": "U",
+        **_measure_gateway(survey),
     }
 
 
@@ -156,14 +158,17 @@ def _measure_gateway(survey: Survey) -> dict[str, Measure]:
     return {"net.rtt.gateway": percentile(first.round_trips, 0.5) if first.stations else "T"}
 
 
-def _measure_way_back(farthest: Hop) -> dict[str, Measure]:
-    ttl = farthest.stations[0].received_ttl
-    if ttl is None:
-        return {"path.ttl.received": "U", "path.asymmetry.hops": "I"}
-    asymmetry = estimate_asymmetry(farthest.ttl, ttl)
+def _measure_target(target: Hop | None) -> dict[str, Measure]:
+    if target is None or not target.stations:
+        return dict.fromkeys(TARGET_KEYS, "T")
+    ttl = target.stations[0].received_ttl
+    asymmetry = None if ttl is None else estimate_asymmetry(target.ttl, ttl)
     return {
-        "path.ttl.received": ttl,
-        "path.asymmetry.hops": "I" if asymmetry is None else asymmetry,
+        "path.hop.count": target.ttl,
+        "path.hop.rtt.median": percentile(target.round_trips, 0.5),
+        "path.hop.loss.ratio": target.loss_ratio,
+        "path.ttl.received": "U" if ttl is None else ttl,
+        "path.asymmetry.hops": ("U" if ttl is None else "I") if asymmetry is None else asymmetry,
     }
 
 
