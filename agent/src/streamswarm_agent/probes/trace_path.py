@@ -86,13 +86,15 @@ def find_paths(trials: Iterable[Trial], first_ttl: int) -> list[FlowPath]:
 
 
 def list_hops(trials: Iterable[Trial], paths: Sequence[FlowPath]) -> list[Hop]:
-    """The hops up to the end of each flow's path, or to its last answer when it has no end."""
-    last = {path.flow: path.end_ttl or 0 for path in paths}
+    """The hops up to the end of each flow's path.
+
+    A flow without an end reaches as far as the others do: what it lost on the way counts.
+    """
     asked = list(trials)
-    for path in paths:
-        if path.end_ttl is None:
-            answered = [one.ttl for one in asked if one.flow == path.flow and one.answer]
-            last[path.flow] = max(answered, default=0)
+    ends = [path.end_ttl for path in paths if path.end_ttl]
+    answered = [trial.ttl for trial in asked if trial.answer]
+    reach = max(ends or answered, default=0)
+    last = {path.flow: path.end_ttl or reach for path in paths}
     by_ttl: dict[int, list[Trial]] = {}
     for trial in asked:
         if trial.ttl <= last[trial.flow]:
@@ -100,12 +102,16 @@ def list_hops(trials: Iterable[Trial], paths: Sequence[FlowPath]) -> list[Hop]:
     return _add_forwarding_loss([_describe_hop(ttl, by_ttl[ttl]) for ttl in sorted(by_ttl)])
 
 
-def count_distinct(paths: Iterable[Path]) -> int:
-    """How many different paths there are at least; a silent hop agrees with every address."""
+def count_distinct(paths: Iterable[FlowPath]) -> int:
+    """How many different paths there are at least.
+
+    A silent hop agrees with every address, and a path without an end with every way to go on.
+    """
     known: list[Path] = []
-    for path in sorted(paths, key=lambda one: (one.count(None), -len(one))):
-        if path and not any(_agree(path, other) for other in known):
-            known.append(path)
+    for one in sorted(paths, key=lambda one: (one.end_ttl is None, one.path.count(None))):
+        reach = None if one.end_ttl else len(one.path)
+        if one.path and not any(_agree(one.path, other[:reach]) for other in known):
+            known.append(one.path)
     return len(known)
 
 

@@ -92,7 +92,7 @@ def measure_path(survey: Survey) -> dict[str, Measure]:
     return {
         **_measure_target(survey.target),
         "path.hop.unresponsive": sum(not hop.stations for hop in survey.hops),
-        "path.ecmp.width": count_distinct(path.path for path in survey.paths),
+        "path.ecmp.width": count_distinct(survey.paths),
         "path.ecmp.flow_spread": _measure_spread(survey.paths),
         "path.loop.detected": float(any(has_loop(path.path) for path in survey.paths)),
         "path.nat.detected": "U" if survey.is_altered is None else float(survey.is_altered),
