@@ -20,7 +20,8 @@ class Search:
 
     A packet can be lost for reasons other than its size, and a router's word can be wrong. So a
     word is only where to look next, and the smallest size that got lost is tried again carefully
-    before the size below it is the result. `lowest_bytes` must have arrived already.
+    before the size below it is the result. When it arrives after all, no loss is believed any
+    more that was not careful. `lowest_bytes` must have arrived already.
     """
 
     lowest_bytes: int
@@ -28,6 +29,7 @@ class Search:
     good_bytes: int = field(init=False)
     _failed: dict[int, bool] = field(init=False, default_factory=dict)
     _hint_bytes: int | None = field(init=False, default=None)
+    _is_doubtful: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.good_bytes = self.lowest_bytes
@@ -42,19 +44,24 @@ class Search:
         bad = self.bad_bytes
         if not self._failed:
             is_open = self.good_bytes < self.highest_bytes
-            return Step(self.highest_bytes, is_careful=False) if is_open else None
+            return self._plan(self.highest_bytes) if is_open else None
         if bad - self.good_bytes == 1:
             return None if self._failed[bad] else Step(bad, is_careful=True)
         hint = self._hint_bytes
         for size in (hint, hint and hint + 1):
             if size is not None and self.good_bytes < size < bad:
-                return Step(size, is_careful=False)
-        return Step((self.good_bytes + bad) // 2, is_careful=False)
+                return self._plan(size)
+        return self._plan((self.good_bytes + bad) // 2)
 
     def note_delivered(self, size_bytes: int) -> None:
         """A packet of that size arrived: whatever was lost below it was lost for another reason."""
+        self._is_doubtful |= size_bytes >= self.bad_bytes
         self.good_bytes = max(self.good_bytes, size_bytes)
-        self._failed = {size: sure for size, sure in self._failed.items() if size > size_bytes}
+        self._failed = {
+            size: is_sure
+            for size, is_sure in self._failed.items()
+            if size > size_bytes and (is_sure or not self._is_doubtful)
+        }
 
     def note_lost(self, step: Step) -> None:
         """No packet of that size arrived, and nobody said why."""
@@ -64,3 +71,6 @@ class Search:
         """Somebody said that the size is too big, and that `mtu_bytes` (0: unsaid) is not."""
         self._failed[size_bytes] = True
         self._hint_bytes = mtu_bytes or None
+
+    def _plan(self, size_bytes: int) -> Step:
+        return Step(size_bytes, is_careful=self._is_doubtful)
