@@ -45,6 +45,13 @@ RATIO_SUFFIXES = (".ratio", ".utilization", ".pressure")
 # Unit 1 means a share, a yes or no, or a bare number; the catalogue's name tells which.
 NAME_STYLES = {
     "http.compression.ratio": Style.NUMBER,
+    # A packet is larger or not by a single byte.
+    "path.mtu": Style.NUMBER,
+    "path.mtu.icmp": Style.NUMBER,
+    "path.mss.received": Style.NUMBER,
+    "path.mtu.blackhole": Style.FLAG,
+    "path.loop.detected": Style.FLAG,
+    "path.nat.detected": Style.FLAG,
     "dns.response.truncated": Style.FLAG,
     "dns.dnssec.authenticated": Style.FLAG,
     "http.content.match": Style.FLAG,

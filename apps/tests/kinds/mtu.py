@@ -21,6 +21,6 @@ def measure_load(parameters: Mapping[str, Any]) -> Load:
 MTU = Kind(
     name="mtu",
     headline=("path.mtu", "path.mtu.blackhole"),
-    chart=(),
+    chart=("path.mtu",),
     measure_load=measure_load,
 )

@@ -31,6 +31,6 @@ def measure_load(parameters: Mapping[str, Any]) -> Load:
 TRACE = Kind(
     name="trace",
     headline=("path.hop.count", "path.hop.rtt.median", "path.ecmp.width"),
-    chart=("path.hop.rtt.median", "net.rtt.gateway", "path.hop.loss.ratio"),
+    chart=("path.hop.rtt.median", "net.rtt.gateway", "path.hop.loss.ratio", "path.hop.count"),
     measure_load=measure_load,
 )
