@@ -101,6 +101,11 @@ def test_equal_paths_are_drawn_side_by_side(page, trace_test):
     assert shown.count("<line") == 5
 
 
+def test_a_flow_that_a_router_did_not_answer_is_no_path_of_its_own(page, trace_test):
+    ways = [["a", "b", "t"], ["a", None, "t"]]
+    assert "<circle" not in read(page, make_trace(trace_test, describe_trace(*ways)))
+
+
 def test_another_balance_of_the_same_paths_brings_no_new_address():
     before, now = {0: ("a", "b"), 1: ("a", "c")}, {0: ("a", "c"), 1: ("a", "b")}
     assert find_changes(now, before) == {1: (frozenset(), frozenset())}

@@ -80,6 +80,27 @@ async def test_a_silent_target_is_asked_for_up_to_the_last_hop(trace_rounds):
     assert flow.asked == [1, 2, 3, 4, 5, 6, 7]
 
 
+async def test_a_target_that_once_is_silent_is_not_taken_for_farther_away(trace_rounds):
+    def tell(ttl, number):
+        is_lost = ttl == 3 and number == 6
+        return None if is_lost else along(PASSED, PASSED, REACHED)(ttl, number)
+
+    flow = ToldFlow(0, tell)
+    found, _ = await trace_rounds(flow, queries=3)
+    assert flow.asked == [1, 2, 3, 1, 2, 3, 1, 2, 3]
+    assert [trial.answer for trial in found[1]] == [PASSED, PASSED, None]
+
+
+async def test_a_path_that_grows_longer_is_followed(trace_rounds):
+    def tell(ttl, number):
+        length = 2 if number <= 2 else 4
+        return REACHED if ttl >= length else PASSED
+
+    flow = ToldFlow(0, tell)
+    await trace_rounds(flow, queries=2)
+    assert flow.asked == [1, 2, 1, 2, 3, 4]
+
+
 async def test_a_flow_with_room_for_one_probe_has_one_under_way(trace_rounds):
     serial = ToldFlow(0, along(PASSED, PASSED, PASSED, REACHED), is_serial=True)
     await trace_rounds(serial, queries=1)

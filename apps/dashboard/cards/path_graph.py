@@ -61,7 +61,7 @@ class PathGraph:
 
 def draw_paths(ways: Mapping[int, Way], new: frozenset[tuple[int, str]]) -> PathGraph | None:
     """The paths of the flows; None where all of them take the same."""
-    known = [way for way in ways.values() if way]
+    known = name_silent([way for way in ways.values() if way])
     columns = list_columns(known)
     if all(len(column) == 1 for column in columns.values()):
         return None
@@ -85,6 +85,19 @@ def draw_paths(ways: Mapping[int, Way], new: frozenset[tuple[int, str]]) -> Path
         nodes=tuple(nodes.values()),
         edges=tuple(list_edges(known, nodes)),
         path_count=len(set(known)),
+    )
+
+
+def name_silent(ways: list[Way]) -> list[Way]:
+    """The ways, a silent hop taken for that of a fuller way with which all else agrees."""
+    fullest = sorted(set(ways), key=lambda way: way.count(None))
+    return [next(other for other in fullest if agrees(way, other)) for way in ways]
+
+
+def agrees(way: Way, other: Way) -> bool:
+    return len(way) == len(other) and all(
+        mine is None or theirs is None or mine == theirs
+        for mine, theirs in zip(way, other, strict=True)
     )
 
 

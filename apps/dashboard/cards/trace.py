@@ -32,6 +32,10 @@ class StationRow:
     text: str
     is_new: bool
 
+    @property
+    def has_remarks(self) -> bool:
+        return self.is_new or bool(self.labels or self.text)
+
 
 @dataclass(frozen=True, slots=True)
 class HopRow:
@@ -48,6 +52,10 @@ class HopRow:
     @property
     def is_changed(self) -> bool:
         return bool(self.gone) or any(station.is_new for station in self.stations)
+
+    @property
+    def has_remarks(self) -> bool:
+        return bool(self.gone) or self.is_rate_limited
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ Asked = dict[tuple[int, int], "asyncio.Future[Answer | None]"]
 class Rounds:
     """Asks in the order of distance and stops behind the target; nothing begins after the run.
 
-    From the second round on a flow waits for the target's answer at the distance known before it
-    asks beyond, so that the target need not answer more than once a round.
+    From the second round on a flow asks beyond the target's known distance only when somebody else
+    answers there: silence is a lost probe, and no longer path.
     """
 
     def __init__(self, clock: Clock, flows: Sequence[Flow], request: ProbeRequest) -> None:
@@ -68,13 +68,18 @@ class Rounds:
         is_decisive = flow.is_serial or self._distances.get(flow.number) == ttl - 1
         if former is not None and is_decisive:
             await asyncio.wait([former])
-        is_over = any(
-            number == flow.number and _is_end(answer) for (number, _), answer in asked.items()
-        )
-        if is_over or self._clock.monotonic() >= self._end:
+        if self._is_over(flow, asked) or self._clock.monotonic() >= self._end:
             return
         asked[flow.number, ttl] = flow.ask(ttl)
         await self._clock.sleep(self._pause_seconds)
+
+    def _is_over(self, flow: Flow, asked: Asked) -> bool:
+        expected = asked.get((flow.number, self._distances.get(flow.number, 0)))
+        if expected is not None and expected.done() and expected.result() is None:
+            return True
+        return any(
+            number == flow.number and _is_end(answer) for (number, _), answer in asked.items()
+        )
 
     async def _ask_singly(self, flow: Flow, asked: Asked) -> None:
         """Ask the silent hops again, one at a time: an answer that quotes too little is then clear.
@@ -93,10 +98,11 @@ class Rounds:
                 return
 
     def _note_distances(self, asked: Asked) -> None:
-        self._distances = {}
+        found: dict[int, int] = {}
         for (flow, ttl), answer in sorted(asked.items()):
             if _is_end(answer):
-                self._distances.setdefault(flow, ttl)
+                found.setdefault(flow, ttl)
+        self._distances |= found
 
 
 def _is_end(answer: "asyncio.Future[Answer | None]") -> bool:
