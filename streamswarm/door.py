@@ -21,7 +21,6 @@ from streamswarm.shares import Shares
 logger = structlog.get_logger(__name__)
 
 CALLS_PER_THREAD = 4
-SITE_CALLS_PER_THREAD = 16
 # One key has room for far more than an agent ever sends, and leaves most of it to the others.
 SHARE_OF_ONE_KEY = 8
 BODY_SECONDS = 30
@@ -31,13 +30,7 @@ ANSWER_SECONDS = 20
 LEAST_RETRY_SECONDS = 2
 MOST_RETRY_SECONDS = 8
 JSON_TYPE = b"application/json"
-PAGE_TYPE = b"text/html; charset=utf-8"
-UNBOUNDED_PATHS = frozenset({"/healthz", "/readyz"})
 OVERLOADED = b'{"code": "overloaded", "detail": "Too many calls at once.", "data": {}}'
-OVERLOADED_PAGE = (
-    b'<!doctype html><html lang="en"><title>503</title><h1>Not available right now</h1>'
-    b"<p>Too many calls at once. Try again in a few seconds.</p></html>"
-)
 TOO_MANY = b'{"code": "too_many_calls", "detail": "This key calls too often.", "data": {}}'
 STUCK = b'{"code": "stuck", "detail": "The server could not answer within 20 s.", "data": {}}'
 # A key has 52 characters; what pretends to be one is not kept whole for every caller.
@@ -176,43 +169,3 @@ class BufferedDoor:
             if close is not None:
                 close()
         return answer
-
-
-class BoundedSite:
-    """An ASGI application for people and programs, with a bound on calls at a time.
-
-    What comes beyond is told to come back instead of waiting for a thread without end. A body that
-    does not arrive in 30 s ends there, so that nobody keeps a thread by being slow.
-    """
-
-    def __init__(self, application: Any, *, threads: int) -> None:
-        self._application = application
-        self._most_calls = threads * SITE_CALLS_PER_THREAD
-        self._calls = 0
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if self._calls >= self._most_calls and path not in UNBOUNDED_PATHS:
-            if path.startswith("/api/"):
-                await send_refusal(send, 503, OVERLOADED)
-            else:
-                await send_refusal(send, 503, OVERLOADED_PAGE, content_type=PAGE_TYPE)
-            return
-        self._calls += 1
-        try:
-            await self._application(scope, limit_waiting(receive), send)
-        finally:
-            self._calls -= 1
-
-
-def limit_waiting(receive: Receive) -> Receive:
-    """The same, but for a caller who says nothing for 30 s: that one counts as gone."""
-
-    async def receive_soon() -> Message:
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await receive()
-        except TimeoutError:
-            return {"type": "http.disconnect"}
-
-    return receive_soon

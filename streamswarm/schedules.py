@@ -22,6 +22,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("forget documents", "apps.metrics.tasks.forget_documents", 300),
     PeriodicWork("roll up", "apps.metrics.tasks.roll_up", 10),
     PeriodicWork("forget history", "apps.metrics.tasks.forget_history", 60),
+    PeriodicWork("forget facts", "apps.metrics.tasks.forget_facts", 3600),
     PeriodicWork("forget results", "apps.tests.tasks.forget_results", 600),
     PeriodicWork("publish audit head", "apps.accounts.tasks.publish_audit_head", 86_400),
     PeriodicWork("forget expired sign-ins", "apps.accounts.tasks.forget_expired", 21_600),

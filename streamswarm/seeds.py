@@ -215,6 +215,12 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "Days that the runs of tests are kept, with their results.",
     ),
     Variable(
+        "SWARM_FACT_RETENTION_DAYS",
+        "90",
+        parse_setting("fact_retention_days"),
+        "Days that a fact is kept after another took its place.",
+    ),
+    Variable(
         "SWARM_MONITORED_DEVICES",
         "",
         parse_devices,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.faults.reporting"]
+
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
 DATABASE_PROPERTY = "database"
 CLUSTER_FOLDER_NAME = "TESTS_CLUSTER_FOLDER"

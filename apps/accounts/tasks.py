@@ -73,9 +73,11 @@ def verify_audit() -> None:
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def forget_expired() -> None:
-    """Removes the sessions and JWT of long ago, which nobody can use any more."""
+    """Removes the sessions, JWT and links of long ago, which nobody can use any more."""
     call_command("clearsessions", verbosity=0)
     call_command("flushexpiredtokens", verbosity=0)
+    services.forget_invitations()
+    services.forget_password_links()
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types

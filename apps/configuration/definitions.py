@@ -294,6 +294,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         minimum=8,
         maximum=3660,
     ),
+    Definition(
+        "fact_retention_days",
+        "retention",
+        "whole",
+        "SWARM_FACT_RETENTION_DAYS",
+        _("Earlier facts"),
+        _("How long a fact, such as an address, is kept after another took its place."),
+        unit="d",
+        minimum=8,
+        maximum=3660,
+    ),
 )
 
 BY_NAME: Mapping[str, Definition] = {one.name: one for one in DEFINITIONS}

@@ -1,13 +1,15 @@
 """Messages to the sockets of browsers and agents, sent beside the request that caused them.
 
-A thread of its own does the sending: a slow or absent Redis costs the caller nothing. What does
-not fit the queue is dropped, because pages refetch and agents poll.
+A thread of its own does the sending: a slow, absent or silent Redis costs the caller nothing. What
+does not fit the queue, or waits behind what Redis leaves unanswered, is dropped, because pages
+refetch and agents poll.
 """
 
 import asyncio
 import queue
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -18,6 +20,9 @@ logger = structlog.get_logger(__name__)
 
 QUEUE_LENGTH = 10_000
 RETRY_SECONDS = 2.0
+# A half-open connection would be waited for without end. By then every socket that lives on this
+# Redis is closed, because its echo stayed away, so no page that looks live misses what is dropped.
+SENDING_SECONDS = 15.0
 
 
 class Pusher:
@@ -49,8 +54,11 @@ class Pusher:
             while True:
                 group, message = self._queue.get()
                 try:
-                    runner.run(layer.group_send(group, message))
+                    runner.run(send(layer, group, message))
                     was_failing = False
+                except TimeoutError:
+                    logger.warning("push_unanswered", group=group, seconds=SENDING_SECONDS)
+                    self._forget_waiting()
                 except (OSError, RedisError) as error:
                     if not was_failing:
                         logger.warning("push_failed", group=group, reason=str(error))
@@ -59,6 +67,18 @@ class Pusher:
                 except Exception:
                     # The edge of this thread, which must go on for the other messages.
                     logger.exception("push_failed", group=group)
+
+    def _forget_waiting(self) -> None:
+        """Pages that poll meanwhile know better than what waits."""
+        with suppress(queue.Empty):
+            while True:
+                self._queue.get_nowait()
+
+
+async def send(layer: Any, group: str, message: dict[str, Any]) -> None:
+    """Raises: OSError or RedisError, TimeoutError when Redis does not answer."""
+    async with asyncio.timeout(SENDING_SECONDS):
+        await layer.group_send(group, message)
 
 
 PUSHER = Pusher()

@@ -41,6 +41,10 @@ class StorageFault:
     detail: str
     is_reserve: bool = False
 
+    @property
+    def name(self) -> str:
+        return "reserve" if self.is_reserve else "full"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -110,6 +114,12 @@ def clear_storage_fault() -> None:
 def read_storage_fault() -> StorageFault | None:
     """The fault that stands; None when the last writes found room, or nobody met one lately."""
     return STATE.read(find_file())
+
+
+def name_storage_state() -> str:
+    """In a word for programs: full, reserve while only people's changes find room, else empty."""
+    fault = read_storage_fault()
+    return fault.name if fault else ""
 
 
 def forget_storage_fault() -> None:

@@ -26,6 +26,7 @@ from apps.accounts.profile import require_second_factor
 from apps.accounts.services.sessions import is_over
 from apps.core.clock import read_now
 from apps.core.errors import NotAuthenticated, StreamSwarmError
+from apps.core.storage_state import name_storage_state
 from apps.dashboard.echo import Echo
 from apps.dashboard.topics import authorise_one
 
@@ -138,11 +139,16 @@ class Guard:
     def __init__(self) -> None:
         self._watchers: set[Watcher] = set()
         self._task: asyncio.Task[None] | None = None
+        self._echo: Echo | None = None
+        # What all watchers are told of the disk with every batch (core.storage_state).
+        self.storage = ""
 
     def add(self, watcher: Watcher) -> None:
         self._watchers.add(watcher)
         if self._task is None:
-            self._task = asyncio.create_task(self._guard_forever())
+            self.storage = name_storage_state()
+            self._echo = Echo(get_channel_layer())
+            self._task = asyncio.create_task(self._guard_forever(self._echo))
 
     def discard(self, watcher: Watcher) -> None:
         self._watchers.discard(watcher)
@@ -150,15 +156,23 @@ class Guard:
             self._task.cancel()
             self._task = None
 
-    async def _guard_forever(self) -> None:
+    async def prove_layer(self) -> None:
+        """Returns when messages get through the layer, to a watcher that was added.
+
+        Raises: OSError or RedisError, TimeoutError when none does in time.
+        """
+        if self._echo is not None:
+            await self._echo.prove()
+
+    async def _guard_forever(self, echo: Echo) -> None:
         loop = asyncio.get_running_loop()
-        echo = Echo(get_channel_layer())
         due = loop.time() + self.check_seconds
         try:
             while True:
                 # On a slow database the checks follow each other with a pause, not without end.
                 await asyncio.sleep(max(due - loop.time(), self.check_seconds / 4))
                 due = loop.time() + self.check_seconds
+                self.storage = name_storage_state()
                 if await echo.is_silent():
                     self._dismiss_all()
                 else:

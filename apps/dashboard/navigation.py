@@ -63,6 +63,7 @@ def describe_navigation(request: HttpRequest) -> dict[str, Any]:
         "time_zone_name": timezone.get_current_timezone_name(),
         "is_private_line": SimpleLazyObject(lambda: is_private_line(request)),
         "storage_fault": SimpleLazyObject(read_storage_fault),
+        "may_administer": SimpleLazyObject(lambda: _may(request, Permission.ADMINISTER)),
         "may_operate": SimpleLazyObject(lambda: _may(request, Permission.OPERATE)),
     }
 

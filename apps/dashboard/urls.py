@@ -170,6 +170,7 @@ urlpatterns = [
     path("settings/reset/", server_settings.reset_setting, name="reset-setting"),
     path("settings/save/", server_settings.save_group, name="save-settings"),
     path("storage/", storage.show_storage, name="storage"),
+    path("storage/fault/", storage.show_storage_fault, name="storage-fault"),
     path("quotas/", quotas.list_quotas_page, name="quotas"),
     path("quotas/<int:quota_id>/remove/", quotas.remove_quota, name="remove-quota"),
     path("runs/", runs.list_runs_page, name="runs"),

@@ -55,7 +55,9 @@ class Intake:
         if layout_hash not in self.known_layouts:
             checks.check_text(layout_hash, "data.layout")
             keys = self.layouts.get(layout_hash)
-            self.known_layouts[layout_hash] = know_layout(layout_hash, keys)
+            self.known_layouts[layout_hash] = know_layout(
+                layout_hash, keys, client_id=self.client_id
+            )
         return self.known_layouts[layout_hash]
 
     def find_source(self, kind: str, subject: str) -> int:

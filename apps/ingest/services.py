@@ -36,6 +36,8 @@ logger = structlog.get_logger(__name__)
 # PostgreSQL calls a row that no partition takes a violated check.
 PARTITION_MISSING_CODE = "23514"
 REJECTED_KEPT_PER_BATCH = 20
+# Their number is counted for ever; of a client that sends nothing else so many can be looked at.
+REJECTED_KEPT_PER_CLIENT = 1000
 REJECTED_LIFE = timedelta(days=14)
 
 
@@ -99,7 +101,9 @@ def store_at_once(
 
 def store_what_is_kept(client_id: UUID, batch: DecodedBatch, received_at: datetime) -> Answer:
     """As `store_at_once`, after a day had no partition: made now, or refused as gone for ever."""
-    ensure_partitions(received_at)
+    # Its lock then ends with the transaction; a pool may lend the next statement another session.
+    with transaction.atomic():
+        ensure_partitions(received_at)
     try:
         return store_at_once(client_id, batch, received_at, frozenset(list_partition_days()))
     except IntegrityError as error:
@@ -208,8 +212,7 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
     if not rejected:
         return
     count_refusals(intake, rejected)
-    kept = RejectedRecord.objects.filter(client_id=intake.client_id)
-    kept.filter(received_at__lt=intake.received_at - REJECTED_LIFE).delete()
+    forget_rejected(intake)
     RejectedRecord.objects.bulk_create(
         RejectedRecord(
             client_id=intake.client_id,
@@ -223,6 +226,16 @@ def note_batch(intake: Intake, rejected: list[Rejection]) -> None:
         for item in rejected[:REJECTED_KEPT_PER_BATCH]
     )
     logger.warning("records_rejected", client=str(intake.client_id), count=len(rejected))
+
+
+def forget_rejected(intake: Intake) -> None:
+    """Forget the client's refused records of two weeks ago, and its oldest beyond a thousand."""
+    kept = RejectedRecord.objects.filter(client_id=intake.client_id)
+    kept.filter(received_at__lt=intake.received_at - REJECTED_LIFE).delete()
+    newest = kept.order_by("-id").values_list("id", flat=True)
+    beyond = newest[REJECTED_KEPT_PER_CLIENT - REJECTED_KEPT_PER_BATCH :].first()
+    if beyond is not None:
+        kept.filter(id__lte=beyond).delete()
 
 
 def store_nothing_but_frames(intake: Intake, frames: list[tuple[Record, NewFrame]]) -> None:

@@ -27,7 +27,7 @@ class SourceAdmin(ReadOnlyAdmin):
 
 @admin.register(Layout)
 class LayoutAdmin(ReadOnlyAdmin):
-    list_display = ["hash", "keys"]
+    list_display = ["hash", "keys", "brought_by"]
     search_fields = ["hash"]
 
 

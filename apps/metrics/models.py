@@ -31,6 +31,8 @@ class Layout(models.Model):
 
     hash = models.CharField(max_length=16, unique=True)
     keys: "models.JSONField[list[str], list[str]]" = models.JSONField()
+    # Whose agent sent it first. No foreign key, because a layout outlives that client.
+    brought_by = models.UUIDField(_("brought by"), null=True, blank=True, db_index=True)
 
     class Meta:
         verbose_name = _("layout")

@@ -24,3 +24,10 @@ def forget_history() -> None:
     now = read_now()
     if services.is_clock_steady(now):
         services.forget_history(now=now)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_facts() -> None:
+    now = read_now()
+    if services.is_clock_steady(now):
+        services.forget_facts(now)

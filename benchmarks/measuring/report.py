@@ -22,11 +22,18 @@ class Claim:
         return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """The lines of the table, whose columns are as wide as their longest cell."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    print("\n".join(format_table(header, rows)))
 
 
 def finish(claim: Claim) -> None:

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from benchmarks.peers.packages import unpack
-from benchmarks.peers.system import Program, make_folder, measure_folder_bytes
-from benchmarks.peers.work import Address, Batch, Request, Send, send_http
+from benchmarks.peers.system import (
+    LoneServer,
+    Program,
+    is_answering,
+    keep_running,
+    make_folder,
+)
+from benchmarks.peers.work import Address, Batch, Request
 from tests.servers.stack import find_free_port
 
 PACKAGES = ("influxdb",)
@@ -37,15 +41,10 @@ level = "error"
 
 
 @dataclass(slots=True)
-class InfluxDb:
+class InfluxDb(LoneServer):
     """As System, with the settings of its package where nothing else is said."""
 
-    program: Program
-    store: Path
-    port: int
     name: str = "InfluxDB 1.6"
-    is_stored_when_acknowledged: bool = True
-    send: Send = send_http
 
     @property
     def address(self) -> Address:
@@ -59,12 +58,6 @@ class InfluxDb:
             lines.append(f"host,client=client-{batch.client} {fields} {at_ms}")
         return Request("\n".join(lines).encode())
 
-    def list_programs(self) -> dict[str, int]:
-        return {"server": self.program.process.pid}
-
-    def read_uncounted_seconds(self) -> float:
-        return 0.0
-
     def count_values(self, from_ms: int, until_ms: int) -> int:
         condition = f"time >= {from_ms}ms AND time < {until_ms}ms"
         return sum(self._ask(f"SELECT count(*) FROM host WHERE {condition}")[1:])  # noqa: S608 - numbers
@@ -72,15 +65,6 @@ class InfluxDb:
     def is_seen(self, at_ms: int) -> bool:
         query = f"SELECT m0 FROM host WHERE client = 'client-0' AND time = {at_ms}ms"  # noqa: S608 - a number
         return bool(self._ask(query))
-
-    def measure_disk_bytes(self) -> int:
-        return measure_folder_bytes(self.store)
-
-    def kill9(self) -> None:
-        self.program.kill9()
-
-    def restart(self) -> None:
-        self.program.start()
 
     def _ask(self, query: str) -> list[int]:
         """The first row of the answer; empty without one."""
@@ -103,23 +87,17 @@ def run_influxdb() -> Iterator[InfluxDb]:
 
     Raises: PeerMissingError.
     """
-    with ExitStack() as cleanup:
-        folder = cleanup.enter_context(make_folder("influxdb"))
+    with make_folder("influxdb") as folder:
         unpacked = unpack(PACKAGES, folder)
         binary = unpacked.find_program("usr/bin/influxd")
         port = find_free_port()
         settings = folder / "influxdb.conf"
         settings.write_text(SETTINGS.format(folder=folder, port=port, inner_port=find_free_port()))
+        argv = [str(binary), "-config", str(settings)]
 
         def is_ready() -> bool:
-            try:
-                ask(port, f"CREATE DATABASE {DATABASE}")
-            except (URLError, OSError):
-                return False
-            return True
+            return is_answering(lambda: ask(port, f"CREATE DATABASE {DATABASE}"))
 
-        argv = [str(binary), "-config", str(settings)]
         program = Program(argv, folder, unpacked.environment, is_ready)
-        cleanup.callback(program.stop)
-        program.start()
-        yield InfluxDb(program, folder / "store", port)
+        with keep_running(program):
+            yield InfluxDb(program, folder / "store", port)

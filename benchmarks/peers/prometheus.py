@@ -4,17 +4,21 @@ import ctypes
 import json
 import struct
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from benchmarks.peers.packages import LIBRARIES, PeerMissingError, Unpacked, unpack
-from benchmarks.peers.system import Program, make_folder, measure_folder_bytes
-from benchmarks.peers.work import METRICS, Address, Batch, Request, Send, send_http
+from benchmarks.peers.system import (
+    LoneServer,
+    Program,
+    is_answering,
+    keep_running,
+    make_folder,
+)
+from benchmarks.peers.work import METRICS, Address, Batch, Request
 from tests.servers.stack import find_free_port
 
 PACKAGES = ("prometheus", "libsnappy1v5")
@@ -90,16 +94,11 @@ class Snappy:
 
 
 @dataclass(slots=True)
-class Prometheus:
+class Prometheus(LoneServer):
     """As System, with its defaults; late samples are refused unless a window is configured."""
 
-    program: Program
-    store: Path
     snappy: Snappy
-    port: int
     name: str = "Prometheus 2.42"
-    is_stored_when_acknowledged: bool = True
-    send: Send = send_http
 
     @property
     def address(self) -> Address:
@@ -110,12 +109,6 @@ class Prometheus:
         content = encode_write_request(Batch(batch.client, frames))
         return Request(self.snappy.compress(content), HEADERS)
 
-    def list_programs(self) -> dict[str, int]:
-        return {"server": self.program.process.pid}
-
-    def read_uncounted_seconds(self) -> float:
-        return 0.0
-
     def count_values(self, from_ms: int, until_ms: int) -> int:
         """As System, metric by metric: a count drops the names that tell the series apart."""
         span = f"{until_ms - from_ms - 1}ms"
@@ -125,21 +118,16 @@ class Prometheus:
     def is_seen(self, at_ms: int) -> bool:
         return self._ask('count(count_over_time(m0{client="client-0"}[1ms]))', at_ms) == 1
 
-    def measure_disk_bytes(self) -> int:
-        return measure_folder_bytes(self.store)
-
-    def kill9(self) -> None:
-        self.program.kill9()
-
-    def restart(self) -> None:
-        self.program.start()
-
     def _ask(self, query: str, at_ms: int) -> int:
         text = urlencode({"query": query, "time": f"{at_ms / 1000:.3f}"})
-        url = f"http://127.0.0.1:{self.port}/api/v1/query?{text}"
-        with urlopen(url, timeout=ASK_SECONDS) as answer:
-            result = json.load(answer)["data"]["result"]
+        result = json.loads(read(self.port, f"/api/v1/query?{text}"))["data"]["result"]
         return int(result[0]["value"][1]) if result else 0
+
+
+def read(port: int, path: str) -> bytes:
+    url = f"http://127.0.0.1:{port}{path}"
+    with urlopen(url, timeout=ASK_SECONDS) as answer:
+        return bytes(answer.read())
 
 
 @contextmanager
@@ -148,8 +136,7 @@ def run_prometheus() -> Iterator[Prometheus]:
 
     Raises: PeerMissingError.
     """
-    with ExitStack() as cleanup:
-        folder = cleanup.enter_context(make_folder("prometheus"))
+    with make_folder("prometheus") as folder:
         unpacked = unpack(PACKAGES, folder)
         binary = unpacked.find_program("usr/bin/prometheus")
         snappy = Snappy.load(unpacked)
@@ -165,13 +152,8 @@ def run_prometheus() -> Iterator[Prometheus]:
         ]
 
         def is_ready() -> bool:
-            try:
-                with urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=ASK_SECONDS):
-                    return True
-            except (URLError, OSError):
-                return False
+            return is_answering(lambda: read(port, "/-/ready"))
 
         program = Program(argv, folder, unpacked.environment, is_ready)
-        cleanup.callback(program.stop)
-        program.start()
-        yield Prometheus(program, folder / "store", snappy, port)
+        with keep_running(program):
+            yield Prometheus(program, folder / "store", port, snappy)

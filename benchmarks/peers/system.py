@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import psutil
 
-from benchmarks.peers.work import Address, Batch, Request, Send
+from benchmarks.peers.work import Address, Batch, Request, Send, send_http
 from tests.servers.postgresql import describe_account, find_unprivileged_account
 from tests.servers.waiting import wait_until
 
@@ -110,6 +110,51 @@ class Program:
             text = self._log.read_text(errors="replace")
             raise RuntimeError(f"{self.argv[0]} ended early:\n{text[-3000:]}")
         return self.is_ready()
+
+
+@dataclass(slots=True)
+class LoneServer:
+    """What systems of one program over HTTP have in common: its process and its folder are all."""
+
+    program: Program
+    store: Path
+    port: int
+    is_stored_when_acknowledged: bool = field(default=True, init=False)
+    send: Send = field(default=send_http, init=False)
+
+    def list_programs(self) -> dict[str, int]:
+        return {"server": self.program.process.pid}
+
+    def read_uncounted_seconds(self) -> float:
+        return 0.0
+
+    def measure_disk_bytes(self) -> int:
+        return measure_folder_bytes(self.store)
+
+    def kill9(self) -> None:
+        self.program.kill9()
+
+    def restart(self) -> None:
+        self.program.start()
+
+
+@contextmanager
+def keep_running(program: Program) -> Iterator[None]:
+    """The program, started, until the end of the block."""
+    try:
+        program.start()
+        yield
+    finally:
+        program.stop()
+
+
+def is_answering(ask: Callable[[], object]) -> bool:
+    """Whether a question over HTTP gets a good answer by now."""
+    try:
+        ask()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -105,7 +105,7 @@ function describeAxes(drawing) {
     {
       ...axis,
       grid: { stroke: readColour("--chart-grid"), width: 1 },
-      size: 64,
+      size: 72,
       space: drawing.isBars ? 24 : 36,
       incrs: drawing.style.startsWith("byte") ? POWERS_OF_TWO : undefined,
       values: (_chart, splits) => splits.map((split) => formatTick(split, drawing.style)),

@@ -3,6 +3,7 @@
 //   "live"          something changed: htmx parts fetch themselves again (at most every 2 s, or as the page asks)
 //   "live:frame"    detail: {topic, source, subject, at, values}
 //   "live:refetch"  messages may have been missed: fetch series again
+//   "live:storage"  the server's disk is full, or no longer, other than the page says
 // Without a socket the page polls by the same events.
 import "./activity.js";
 import { formatAge } from "./format.js";
@@ -22,6 +23,7 @@ let isOpen = false;
 let heardAt = 0;
 let polledAt = performance.now();
 let announcedAt = -announceMs;
+let answeredAt = -Infinity;
 /** @type {number | undefined} */
 let announceTimer;
 
@@ -45,7 +47,7 @@ function refetch() {
   dispatch("live:refetch");
 }
 
-/** @param {{seq: number, hints?: string[], frames?: object[]}} batch */
+/** @param {{seq: number, hints?: string[], frames?: object[], storage?: string}} batch */
 function take(batch) {
   const isGap = batch.seq !== sequence + 1;
   sequence = batch.seq;
@@ -53,6 +55,8 @@ function take(batch) {
   if (isGap) refetch();
   if (batch.hints) announce();
   for (const frame of batch.frames ?? []) dispatch("live:frame", frame);
+  const told = document.getElementById("storage-fault")?.dataset.state ?? "";
+  if (told !== (batch.storage ?? "")) dispatch("live:storage");
 }
 
 // Not a reload: that would send once more the form whose answer the page may be.
@@ -92,9 +96,11 @@ function connect() {
 
 function readState() {
   const silence = performance.now() - heardAt;
-  if (heardAt === 0) return openings || failures ? "reconnecting" : "connecting";
-  if (isOpen && silence < SILENT_MS) return "live";
-  return silence < SILENT_MS ? "reconnecting" : "stale";
+  const isPolling = performance.now() - answeredAt < 3 * POLL_MS;
+  if (heardAt === 0 && !openings && !failures) return "connecting";
+  if (isOpen && heardAt > 0 && silence < SILENT_MS) return "live";
+  if (silence < SILENT_MS) return "reconnecting";
+  return isPolling ? "polling" : "stale";
 }
 
 function check() {
@@ -111,6 +117,9 @@ function check() {
   badge.dataset.state = state;
 }
 
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  if (event instanceof CustomEvent && event.detail.successful) answeredAt = performance.now();
+});
 if (topics.length) {
   connect();
   window.setInterval(check, 1000);

@@ -16,7 +16,7 @@ from apps.clients.models import Client, EnrolmentToken, Site, Tag
 from apps.core.clock import EPOCH, read_now
 from apps.metrics.models import BatchMark, IngestBatch
 from apps.metrics.services import is_clock_steady
-from apps.metrics.services.rollups import sort_arrivals
+from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.services import plan_runs
@@ -75,7 +75,7 @@ def everything(client):
     plan_runs()
     make_job(state="dead")
     note_kept_frames(EPOCH)
-    sort_arrivals(read_now())
+    sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)
     is_clock_steady(read_now())
     set_quota(scope="client", client=probe, limits=Limits(tests=20))

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from kombu.exceptions import OperationalError
 
 from apps.accounts import tasks
-from apps.accounts.models import AuditEntry, Invitation, Role, User
+from apps.accounts.models import AuditEntry, Invitation, PasswordLink, Role, User
 from apps.accounts.selectors import name_invitation_state
 from apps.accounts.services import (
     Grant,
@@ -17,6 +17,7 @@ from apps.accounts.services import (
     deactivate_user,
     delete_user,
     invite,
+    issue_password_link,
     renew_invitation,
     revoke_invitation,
     set_roles,
@@ -187,6 +188,23 @@ def test_a_revoked_invitation_is_void(client, boss):
         revoke_invitation(invitation=invitation)
     with pytest.raises(Conflict):
         renew_invitation(invitation=invitation)
+
+
+def test_what_ended_more_than_thirty_days_ago_is_forgotten(boss):
+    now, old = read_now(), timedelta(days=30, seconds=1)
+    ends = {"accepted": "accepted_at", "revoked": "revoked_at", "expired": "expires_at"}
+    for word, field in ends.items():
+        for age in (old, timedelta(days=29)):
+            invitation, _secret = make_invitation(boss, email=f"{word}@{age.days}.example.org")
+            Invitation.objects.filter(id=invitation.id).update(**{field: now - age})
+    make_invitation(boss)
+    for user, age in ((boss, old), (make_user("ann"), timedelta(days=29))):
+        link, _secret = issue_password_link(user=user)
+        PasswordLink.objects.filter(id=link.id).update(expires_at=now - age)
+    tasks.forget_expired()
+    kept = set(Invitation.objects.values_list("email", flat=True))
+    assert kept == {"ann@example.org", *(f"{word}@29.example.org" for word in ends)}
+    assert PasswordLink.objects.get().user.username == "ann"
 
 
 @pytest.mark.parametrize("secret", ["x", "0" * 43])

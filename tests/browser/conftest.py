@@ -1,6 +1,7 @@
 import os
 import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,16 @@ def visitor(chromium, site):
     with visit(chromium, site.base_url) as visitor:
         yield visitor
         assert visitor.faults == []
+
+
+@pytest.fixture(scope="module")
+def aside():
+    """A thread for what has an event loop of its own, which may not run beside Playwright's.
+
+    It lives as long as what it starts: the end of the thread that started them ends children.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda work, *arguments: thread.submit(work, *arguments).result()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The story of a year: drawn, looked at closer, compared; and what it costs on disk."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import expect
@@ -21,16 +20,6 @@ POLL_MILLISECONDS = 40_000
 RECONNECT_MILLISECONDS = 90_000
 BUCKETS = "#panels .panel:first-child .panel-resolution"
 NEWEST = "#panels .panel:first-child .u-legend .u-series:first-child .u-value"
-
-
-@pytest.fixture(scope="module")
-def aside():
-    """A thread for what has an event loop of its own, which may not run beside Playwright's.
-
-    It lives as long as what it starts: the end of the thread that started them ends children.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        yield lambda work, *arguments: thread.submit(work, *arguments).result()
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +150,9 @@ def test_without_redis_a_page_polls_and_goes_live_again_with_it(site, aside, vis
     before = page.locator(NEWEST).inner_text()
     site.kill9("redis")
     expect(page.locator("#live")).to_have_attribute(
-        "data-state", re.compile("reconnecting|stale"), timeout=POLL_MILLISECONDS
+        "data-state", re.compile("reconnecting|polling|stale"), timeout=POLL_MILLISECONDS
     )
-    expect(page.locator("#live")).to_contain_text(re.compile("Reconnecting|Stale"))
+    expect(page.locator("#live")).to_contain_text(re.compile("Reconnecting|Polls|Stale"))
     site.run_python("-c", IN_SERVER.format(work=f"year.go_on({year[0]!r})"))
     expect(page.locator(NEWEST)).not_to_have_text(before, timeout=POLL_MILLISECONDS)
     aside(site.restart, "redis")

@@ -14,8 +14,6 @@ from streamswarm.door import (
     LONGEST_NAME_BYTES,
     MOST_RETRY_SECONDS,
     SHARE_OF_ONE_KEY,
-    SITE_CALLS_PER_THREAD,
-    BoundedSite,
     BufferedDoor,
     read_key,
 )
@@ -218,53 +216,6 @@ async def test_those_who_are_sent_away_together_come_back_apart(application):
     for call in taken:
         call.messages.put_nowait(piece(b"late"))
     await asyncio.gather(*tasks)
-
-
-class HeldSite:
-    """An ASGI application that answers when the test lets it."""
-
-    def __init__(self):
-        self.may_answer = asyncio.Event()
-
-    async def __call__(self, scope, receive, send):
-        await self.may_answer.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-
-@pytest.mark.parametrize(
-    ("path", "beginning"), [("/api/v1/clients/", b"{"), ("/clients/", b"<!doctype html>")]
-)
-async def test_the_site_sends_away_what_would_wait_without_end(path, beginning):
-    held = HeldSite()
-    site = BoundedSite(held, threads=1)
-    taken = [Call(path=path) for _ in range(SITE_CALLS_PER_THREAD)]
-    tasks = [call.start(site) for call in taken]
-    await asyncio.sleep(0)
-    beyond = Call(path=path)
-    async with asyncio.timeout(REFUSAL_SECONDS):
-        await beyond.start(site)
-    assert (beyond.status, int(beyond.headers[b"retry-after"]) > 0) == (503, True)
-    assert beyond.body.startswith(beginning)
-    health = Call(path="/healthz")
-    tasks.append(health.start(site))
-    held.may_answer.set()
-    await asyncio.gather(*tasks)
-    assert {call.status for call in (*taken, health)} == {200}
-    again = Call(path=path)
-    await again.start(site)
-    assert again.status == 200
-
-
-async def test_who_keeps_the_site_waiting_for_a_body_counts_as_gone(monkeypatch):
-    monkeypatch.setattr(door_module, "BODY_SECONDS", 0)
-    received = []
-
-    async def read(scope, receive, send):
-        received.append(await receive())
-
-    await Call().start(BoundedSite(read, threads=1))
-    assert received == [{"type": "http.disconnect"}]
 
 
 async def test_a_call_that_hangs_is_told_to_come_back_and_keeps_its_place(application, monkeypatch):

@@ -18,7 +18,7 @@ from redis import RedisError
 from apps.accounts.models import Role
 from apps.clients.models import Client
 from apps.core.clock import read_now
-from apps.dashboard import consumers, guards
+from apps.dashboard import consumers, echo, guards
 from apps.dashboard.broadcast import Broadcast
 from apps.dashboard.consumers import LiveConsumer
 from apps.dashboard.echo import Echo
@@ -236,6 +236,17 @@ async def test_a_quiet_line_says_that_it_is_alive(dial, viewer):
     assert [(await socket.read())["seq"] for _count in range(3)] == [1, 2, 3]
 
 
+async def test_a_page_hears_of_a_full_disk_and_of_its_end(dial, viewer, monkeypatch):
+    states = iter(["", "full"])
+    monkeypatch.setattr(guards, "name_storage_state", lambda: next(states, "full"))
+    socket = await dial(viewer, "overview")
+    assert (await socket.read_until("storage"))["storage"] == "full"
+    monkeypatch.setattr(guards, "name_storage_state", lambda: "")
+    async with asyncio.timeout(WAIT_SECONDS):
+        while "storage" in await socket.read():
+            continue
+
+
 async def test_all_pages_of_a_round_are_checked_by_one_look_at_their_sessions(
     dial, viewer, corners, monkeypatch
 ):
@@ -279,6 +290,19 @@ async def test_a_socket_that_no_message_reaches_closes_so_that_its_page_polls(
     monkeypatch.setattr("channels.layers.InMemoryChannelLayer.send", swallow)
     socket = await dial(viewer, "overview")
     assert await socket.read_close_code() == 1011
+
+
+async def test_while_no_message_gets_through_a_new_socket_never_looks_live(
+    dial, viewer, monkeypatch
+):
+    async def swallow(_layer, _channel, _message):
+        return
+
+    monkeypatch.setattr(echo, "PROVING_SECONDS", 0.3)
+    monkeypatch.setattr("channels.layers.InMemoryChannelLayer.send", swallow)
+    socket = await dial(viewer, "overview")
+    event = await socket.line.receive_output(WAIT_SECONDS)
+    assert (event["type"], event.get("code")) == ("websocket.close", 1011)
 
 
 async def test_a_socket_stays_open_while_messages_come_back(dial, viewer, monkeypatch):

@@ -9,6 +9,7 @@ from apps.core.clock import read_now
 from apps.core.storage_state import forget_storage_fault, note_storage_fault
 from apps.dashboard.selectors.storage import describe_storage
 from apps.metrics.selectors import Storage, Tier
+from tests.factories.accounts import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +109,26 @@ def test_every_page_tells_of_a_full_disk_until_there_is_room(page, own_state, is
         assert "No space left &lt;on&gt; device." in text
     forget_storage_fault()
     assert "nothing new is stored since" not in page.get("/").content.decode()
+
+
+def test_a_page_that_is_open_already_gets_the_word_by_itself(page, own_state):
+    note_storage_fault("No space left on device.", is_reserve=True)
+    full = page.get("/storage/fault/").content.decode()
+    forget_storage_fault()
+    fine = page.get("/storage/fault/").content.decode()
+    assert 'data-state="reserve"' in full
+    assert "send it by themselves" in full
+    assert 'data-state=""' in fine
+    assert "alert" not in fine
+
+
+def test_who_may_make_room_is_told_how_and_others_who_may(page, own_state):
+    note_storage_fault("No space left on device.")
+    assert "Free space on the disk" in page.get("/storage/fault/").content.decode()
+    page.force_login(make_user("vera", "viewer"))
+    others = page.get("/storage/fault/").content.decode()
+    assert "Whoever runs the server" in others
+    assert "/storage/" not in others.replace("/storage/fault/", "")
 
 
 def test_the_sign_in_page_tells_strangers_nothing_of_the_disk(client, admin, own_state):

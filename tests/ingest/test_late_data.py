@@ -6,17 +6,20 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.core.clock import read_now
 from apps.ingest import services
 from apps.ingest.models import RefusalCount, RejectedRecord
 from apps.ingest.selectors import list_refusals, sum_refusals
 from apps.metrics.models import Frame, Latest
-from apps.metrics.writers import ensure_partitions
+from apps.metrics.writers import drop_partition, ensure_partitions
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
 
 pytestmark = pytest.mark.django_db
+
+LOCKS = ("pg_advisory_xact_lock", "pg_advisory_lock")
 
 
 @pytest.fixture
@@ -88,6 +91,18 @@ def drop_day(moment):
 
 def is_partitioned():
     return connection.vendor == "postgresql"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_partition_is_made_under_a_lock_that_no_pool_can_leave_behind(client, key):
+    if not is_partitioned():
+        pytest.skip("SQLite has no partitions")
+    ensure_partitions(read_now())
+    drop_partition(read_now().date())
+    with CaptureQueriesContext(connection) as captured:
+        assert wire.send(client, key, wire.frame(id="a"))["stored"] == ["a"]
+    locks = {name for query in captured for name in LOCKS if f" {name}(" in query["sql"]}
+    assert locks == {"pg_advisory_xact_lock"}
 
 
 def test_a_day_whose_partition_went_missing_gets_it_back(client, key):

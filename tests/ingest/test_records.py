@@ -7,7 +7,8 @@ import pytest
 
 from apps.clients.models import Client
 from apps.core.clock import read_now
-from apps.ingest.models import RejectedRecord
+from apps.ingest import services
+from apps.ingest.models import RefusalCount, RejectedRecord
 from apps.metrics.models import Fact, Frame, IngestBatch, Latest, Layout, Source
 from tests.factories import wire
 from tests.factories.clients import INVENTORY, make_client, make_key
@@ -234,6 +235,27 @@ def test_the_1025th_source_of_a_client_is_refused(client, key, probe):
     assert wire.codes(answer) == {"one too many": "out_of_range"}
 
 
+def test_the_1025th_layout_that_a_client_brings_is_refused_and_counted(client, key, probe):
+    Layout.objects.bulk_create(
+        Layout(hash=f"{n:016x}", keys=[wire.PING_KEYS[0]], brought_by=probe.id) for n in range(1023)
+    )
+    answer = wire.send(client, key, wire.frame(id="the last"))
+    assert answer["stored"] == ["the last"]
+    new = wire.frame((0.1,), id="one too many", keys=(wire.CPU_KEYS[1],))
+    known = wire.frame(id="known")
+    answer = wire.send(client, key, new, known, keys=((wire.CPU_KEYS[1],), wire.CPU_KEYS))
+    assert answer["stored"] == ["known"]
+    (refusal,) = answer["rejected"]
+    assert (refusal["code"], refusal["field"]) == ("out_of_range", "data.layout")
+    assert "at most 1024" in refusal["detail"]
+    assert RefusalCount.objects.get(client=probe).count == 1
+    # Another client may bring it, and then it is known to all.
+    other = make_key(make_client("other"))
+    again = wire.send(client, other, new, keys=((wire.CPU_KEYS[1],),))
+    assert again["stored"] == ["one too many"]
+    assert wire.send(client, key, new, keys=())["stored"] == ["one too many"]
+
+
 def test_another_clients_assignment_is_refused(client, key):
     foreign = make_assignment(make_client("other"))
     answer = wire.send(
@@ -296,3 +318,14 @@ def test_at_most_twenty_rejected_records_of_a_batch_are_kept(client, key):
     answer = wire.send(client, key, *[wire.fact(at=old) for _ in range(30)])
     assert len(answer["rejected"]) == 30
     assert RejectedRecord.objects.count() == 20
+
+
+def test_of_a_client_that_is_always_refused_the_newest_are_kept(client, key, probe, monkeypatch):
+    monkeypatch.setattr(services, "REJECTED_KEPT_PER_CLIENT", 30)
+    old = datetime(2000, 1, 1, tzinfo=UTC)
+    for number in range(4):
+        wire.send(client, key, *[wire.fact(at=old, id=f"{number}-{n}") for n in range(15)])
+    kept = RejectedRecord.objects.order_by("id").values_list("record_id", flat=True)
+    assert list(kept) == [f"{number}-{n}" for number in (2, 3) for n in range(15)][-len(kept) :]
+    assert 15 < len(kept) <= 30
+    assert RefusalCount.objects.get(client=probe).count == 60

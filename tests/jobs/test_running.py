@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,11 +16,11 @@ from apps.jobs.algorithms.backoff import FIRST_SECONDS, LONGEST_SECONDS, find_re
 from apps.jobs.errors import JobFailed
 from apps.jobs.models import Job
 from apps.jobs.registry import Outcome
-from apps.jobs.services import discard_job, keeping, run_due_jobs
-from apps.jobs.services.claims import claim_job
+from apps.jobs.services import discard_job, enqueue_job, keeping, retry_job, run_due_jobs
+from apps.jobs.services.claims import claim_job, fail_job, finish_job, renew_claim
 from apps.jobs.tasks import run_jobs, wake_queues
 from tests.factories.accounts import make_user
-from tests.factories.jobs import known_kind, make_job
+from tests.factories.jobs import KIND, known_kind, make_job
 from tests.factories.threads import run_together
 from tests.servers.waiting import wait_until
 
@@ -75,6 +76,27 @@ def test_the_longest_due_job_of_the_queue_comes_first_and_others_wait():
     assert set(Job.objects.filter(state="queued").values_list("key", flat=True)) == {
         "later", "elsewhere", "unknown",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("outcome", ["new", "incomplete", "failed", "retried"])
+def test_a_host_whose_clock_is_years_ahead_puts_no_job_off(outcome):
+    """Claims and due times go by the database's clock."""
+    outcomes = {"incomplete": Outcome(is_complete=False), "failed": Conflict("busy", "Busy.")}
+
+    def handle(_run):
+        told = outcomes.pop(outcome, None)
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    with known_kind(handle):
+        dead = make_job(state="dead") if outcome == "retried" else None
+        with time_machine.travel(read_now() + timedelta(days=3650)):
+            job = retry_job(job=dead) if dead else enqueue_job(kind=KIND, arguments={})
+            run_due_jobs("default")
+        job.refresh_from_db()
+        assert job.run_after < read_now() + timedelta(minutes=1)
+        assert job.state == ("queued" if outcome == "failed" else "done")
 
 
 def test_a_failed_attempt_waits_longer_each_time_and_the_last_one_is_the_end():
@@ -160,6 +182,25 @@ def test_a_worker_that_comes_back_too_late_changes_nothing_any_more():
         run_due_jobs("default")
     job.refresh_from_db()
     assert (job.state, job.attempts, job.note) == ("running", 2, "")
+
+
+def test_an_overtaken_attempt_can_neither_finish_nor_fail_nor_renew_the_newer_one():
+    job = make_job()
+    with known_kind(lambda _run: None, most_attempts=2):
+        stale = lose_worker()
+        newer = claim_job(["default"])
+        assert newer.holder != stale.holder
+        assert not finish_job(stale, Outcome("stale"), progress=None)
+        assert not fail_job(stale, "stale", is_final=True)
+        assert not fail_job(stale, "stale")
+        assert not renew_claim(stale, lease_seconds=3600, progress=0.1, note="stale")
+        job.refresh_from_db()
+        assert (job.state, job.attempts, job.claimed_by) == ("running", 2, newer.holder)
+        assert (job.claimed_until, job.note, job.error) == (newer.job.claimed_until, "", "")
+        assert finish_job(newer, Outcome("newer"), progress=None)
+        assert not fail_job(stale, "stale", is_final=True)
+    job.refresh_from_db()
+    assert (job.state, job.note, job.error) == ("done", "newer", "")
 
 
 def test_many_workers_do_each_job_once():

@@ -8,7 +8,7 @@ from apps.accounts.models import AuditEntry
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, NotFound
 from apps.jobs.models import Job
-from apps.jobs.services import discard_job, retry_job
+from apps.jobs.services import discard_job, retry_job, settling
 from apps.jobs.services.claims import claim_job
 from apps.jobs.tasks import forget_jobs
 from tests.factories.accounts import bearer, make_token, make_user
@@ -70,6 +70,14 @@ def test_done_and_discarded_jobs_are_forgotten_after_a_week_and_dead_ones_are_no
     forget_jobs()
     kept = sorted(Job.objects.values_list("key", "state"))
     assert kept == [("new", "dead"), ("new", "discarded"), ("new", "done"), ("old", "dead")]
+
+
+def test_all_old_jobs_are_forgotten_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(settling, "FORGOTTEN_AT_ONCE", 2)
+    for number in range(5):
+        make_job(key=str(number), state="done", finished_at=read_now() - timedelta(days=8))
+    forget_jobs()
+    assert not Job.objects.exists()
 
 
 def test_the_api_lists_shows_retries_and_discards(client, root):

@@ -14,7 +14,9 @@ from apps.metrics.algorithms.tiers import floor_day
 from apps.metrics.selectors import read_storage, sizes
 from apps.metrics.services import roll_up
 from tests.factories.accounts import make_user
+from tests.factories.clients import make_client
 from tests.factories.frames import make_source, store_frames
+from tests.factories.tests import make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,33 @@ def test_every_tier_says_what_it_holds():
     assert [tier.kept_days for tier in tiers.values()] == [14, 90, 400, 3650, 400, 8]
     assert all(tiers[name].bytes > 0 for name in ("raw", "5m", "1h", "1d"))
     assert tiers["raw"].bytes_per_day == pytest.approx(tiers["raw"].bytes / 3, rel=0.01)
+
+
+@pytest.mark.parametrize("walked_bytes", [sizes.WALKED_BYTES, 0], ids=["counted", "estimated"])
+@pytest.mark.parametrize("overhead_bytes", [sizes.ROW_OVERHEAD_BYTES, 5000])
+def test_the_tiers_together_are_what_the_database_uses(monkeypatch, walked_bytes, overhead_bytes):
+    monkeypatch.setattr(sizes, "WALKED_BYTES", walked_bytes)
+    monkeypatch.setattr(sizes, "ROW_OVERHEAD_BYTES", overhead_bytes)
+    storage = read_storage(fill(3))
+    total = sum(tier.bytes for tier in storage.tiers)
+    assert total == pytest.approx(sizes.measure_used(), abs=20)
+    assert total <= storage.database_bytes + 20
+
+
+def test_an_sqlite_without_its_table_of_pages_is_estimated(monkeypatch):
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL knows its sizes")
+    now = fill(3)
+    counted = by_name(read_storage(now))["raw"].bytes
+    cache.clear()
+    monkeypatch.setattr(sizes, "can_count_pages", lambda: False)
+    assert by_name(read_storage(now))["raw"].bytes == pytest.approx(counted, rel=0.6)
+
+
+def test_runs_that_have_no_result_yet_are_no_history():
+    make_run(make_assignment(make_client("edge"), "Ping"), start_at=read_now())
+    results = by_name(read_storage(read_now()))["results"]
+    assert (results.oldest_at, results.newest_at) == (None, None)
 
 
 def test_nothing_stored_says_so_instead_of_zero():

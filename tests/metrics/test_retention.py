@@ -12,8 +12,9 @@ from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.metrics import services, tasks, writers
 from apps.metrics.algorithms.tiers import floor_day
-from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
-from apps.metrics.services import forget_history, retention, roll_up
+from apps.metrics.models import Arrival, DirtyBucket, Fact, Frame, Rollup
+from apps.metrics.selectors import read_facts
+from apps.metrics.services import forget_history, retention, roll_up, rollups
 from apps.metrics.writers import forgetting, partitions
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
@@ -125,12 +126,32 @@ def test_a_late_record_of_a_day_that_is_gone_is_refused_by_itself(client):
     assert answer["stored"] == [good["id"]]
 
 
+def test_a_fact_goes_so_long_after_another_took_its_place(monkeypatch):
+    monkeypatch.setattr(retention, "FACTS_PER_TRANSACTION", 2)
+    now = read_now()
+    source = make_source()
+    for key, ages in {"flaps": (400, 300, 200, 91, 89, 0), "os": (500,), "new": (1, 0)}.items():
+        for age in ages:
+            since = now - timedelta(days=age)
+            services.record_fact(source_id=source.id, key=key, value=f"{age}", since=since)
+    tasks.forget_facts()
+    kept = Fact.objects.order_by("key", "since").values_list("key", "value")
+    assert list(kept) == [
+        *(("flaps", f"{age}") for age in (91, 89, 0)),
+        *(("new", f"{age}") for age in (1, 0)),
+        ("os", "500"),
+    ]
+    store_settings(values={"fact_retention_days": 8})
+    assert services.forget_facts(now) == 1
+    assert read_facts(source.id) == {"flaps": "0", "os": "500", "new": "0"}
+
+
 def test_a_busy_worker_at_the_arrivals_keeps_all_frames(monkeypatch):
     now = read_now()
     make_days(now, [20])
     settle(now)
     Arrival.objects.create(slots={})
-    monkeypatch.setattr(retention, "sort_arrivals", lambda _now: 0)
+    monkeypatch.setattr(rollups, "sort_arrivals", lambda _now, **_options: 0)
     forget_history(now=now, budget_seconds=60)
     assert ages_kept(now) == [20]
 

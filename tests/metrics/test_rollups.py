@@ -18,7 +18,7 @@ from apps.metrics.algorithms.tiers import STEPS_SECONDS, TIER_NAMES, floor_momen
 from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
 from apps.metrics.selectors import read_range, read_values
 from apps.metrics.selectors.columns import as_buckets, find_places, read_rollups
-from apps.metrics.services import rebuild_rollups, roll_up, rollups
+from apps.metrics.services import rebuild_rollups, retention, roll_up, rollups
 from tests.factories.frames import (
     KEY,
     MIDNIGHT,
@@ -207,7 +207,7 @@ def test_a_frame_that_comes_while_its_bucket_is_recomputed_is_not_missed(source,
         if step == 300:
             monkeypatch.setattr(rollups, "compute_rollups", compute)
             store_frames(source, [(MIDNIGHT, 99.0)], first_seq=900)
-            rollups.sort_arrivals(MIDNIGHT + LATER)
+            rollups.sort_known_arrivals(MIDNIGHT + LATER)
         return found
 
     monkeypatch.setattr(rollups, "compute_rollups", compute_and_be_overtaken)
@@ -219,7 +219,7 @@ def test_a_frame_that_comes_while_its_bucket_is_recomputed_is_not_missed(source,
 def test_a_worker_that_was_overtaken_writes_nothing(source):
     now = MIDNIGHT + LATER
     store_minutes(source, 10)
-    rollups.sort_arrivals(now - timedelta(hours=5))
+    rollups.sort_known_arrivals(now - timedelta(hours=5))
     claims = rollups.claim_buckets(300, now, now)
     stale = rollups.compute_rollups(300, claims)
     store_frames(source, [(MIDNIGHT, 99.0)], first_seq=900)
@@ -233,7 +233,7 @@ def test_a_worker_that_was_overtaken_writes_nothing(source):
 def test_what_a_killed_worker_had_claimed_is_done_a_minute_later(source):
     now = MIDNIGHT + LATER
     store_minutes(source, 10)
-    rollups.sort_arrivals(now - timedelta(hours=5))
+    rollups.sort_known_arrivals(now - timedelta(hours=5))
     assert rollups.claim_buckets(300, now, now)
     assert not rollups.claim_buckets(300, now, now)
     assert rollups.recompute_some(300, now + timedelta(seconds=61)) == 1
@@ -315,4 +315,98 @@ def test_a_budget_ends_the_work_and_the_next_call_goes_on(source, monkeypatch):
     assert max(counts) == rollups.CLAIMS[300]
     monkeypatch.undo()
     catch_up()
+    assert_exact(source)
+
+
+@pytest.mark.django_db
+def test_a_late_frame_that_comes_while_all_is_rebuilt_is_not_missed(source, monkeypatch):
+    """A rebuild also takes buckets that are not due yet."""
+    now = MIDNIGHT + timedelta(days=1, minutes=1)
+    store_minutes(source, 30)
+    compute = rollups.compute_rollups
+
+    def compute_and_be_overtaken(step, claims):
+        found = compute(step, claims)
+        if step == 86_400:
+            monkeypatch.setattr(rollups, "compute_rollups", compute)
+            store_frames(source, [(MIDNIGHT, 99.0)], first_seq=900)
+            rollups.sort_known_arrivals(now)
+        return found
+
+    monkeypatch.setattr(rollups, "compute_rollups", compute_and_be_overtaken)
+    rebuild_rollups(now=now)
+    catch_up(now)
+    assert_exact(source)
+
+
+@pytest.fixture
+def endless_uploads(source, monkeypatch):
+    """While arrivals are sorted, the next upload comes in: as fast as that, at most a hundred."""
+    mark, moments = rollups.mark_dirty, itertools.count()
+
+    def mark_while_uploads_go_on(marks):
+        mark(marks)
+        number = next(moments)
+        if number < 100:
+            store_frames(source, [(MIDNIGHT, 1.0)], first_seq=10_000 + number)
+
+    monkeypatch.setattr(rollups, "mark_dirty", mark_while_uploads_go_on)
+
+
+@pytest.mark.django_db
+def test_uploads_without_a_pause_do_not_keep_buckets_from_being_recomputed(
+    source, endless_uploads, monkeypatch
+):
+    store_minutes(source, 40)
+    rollups.sort_known_arrivals(MIDNIGHT)
+    # Each look at the clock takes as long as a slice of arrivals.
+    monkeypatch.setattr(rollups.time, "monotonic", itertools.count().__next__)
+    assert roll_up(now=MIDNIGHT + LATER, budget_seconds=20) > 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: rebuild_rollups(now=MIDNIGHT + LATER),
+        lambda: retention.find_forgettable(MIDNIGHT, MIDNIGHT + LATER),
+    ],
+    ids=["rebuild", "retention"],
+)
+def test_uploads_without_a_pause_do_not_keep_work_from_ending(endless_uploads, source, work):
+    store_minutes(source, 10)
+    work()
+    assert Frame.objects.filter(seq__gte=10_000).count() < 100
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_what_a_clock_ten_years_ahead_has_put_off_is_done_when_it_is_right_again(
+    source, is_claimed
+):
+    ahead, now = MIDNIGHT + timedelta(days=3650), MIDNIGHT + LATER
+    store_minutes(source, 40)
+    rollups.sort_known_arrivals(ahead)
+    if is_claimed:
+        for step in STEPS_SECONDS:
+            assert rollups.claim_buckets(step, ahead, ahead + timedelta(hours=3))
+    catch_up(now)
+    assert not DirtyBucket.objects.exists()
+    assert_exact(source)
+
+
+@pytest.mark.django_db
+def test_a_crowd_of_late_frames_is_sorted_in_slices_that_fit_into_memory(source, monkeypatch):
+    monkeypatch.setattr(rollups, "SLOTS_PER_TRANSACTION", 3)
+    marked, mark = [], rollups.mark_dirty
+
+    def mark_and_count(marks):
+        marked.append(len({one for one in marks if one.step == 300}))
+        mark(marks)
+
+    monkeypatch.setattr(rollups, "mark_dirty", mark_and_count)
+    for number in range(5):
+        store_minutes(source, 2, MIDNIGHT + timedelta(hours=number), every_seconds=300)
+    catch_up()
+    assert [count for count in marked if count] == [4, 4, 2]
     assert_exact(source)

@@ -1,11 +1,13 @@
 from apps.accounts.services.audit import audited, publish_head, record_audit
 from apps.accounts.services.invitations import (
     accept_invitation,
+    forget_invitations,
     invite,
     renew_invitation,
     revoke_invitation,
 )
 from apps.accounts.services.password_links import (
+    forget_password_links,
     issue_password_link,
     set_password,
     set_password_by_link,
@@ -48,6 +50,8 @@ __all__ = [
     "deactivate_user",
     "delete_user",
     "end_sessions",
+    "forget_invitations",
+    "forget_password_links",
     "invite",
     "is_setup_open",
     "issue_password_link",

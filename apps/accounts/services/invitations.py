@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Q
 
 from apps.accounts.algorithms.link_secrets import digest_secret, make_secret
 from apps.accounts.models import Invitation, User
@@ -19,6 +20,8 @@ from apps.core.errors import Conflict, FieldError, Invalid
 MINIMUM_LIFE = timedelta(hours=1)
 MAXIMUM_LIFE = timedelta(days=30)
 DEFAULT_LIFE = timedelta(days=7)
+# Who invited whom stays in the audit.
+KEPT_AFTER_END = timedelta(days=30)
 EMAIL_LENGTH = 254
 FAULT_LENGTH = 255
 
@@ -147,3 +150,11 @@ def note_mail(*, digest: str, fault: str = "") -> None:
     Invitation.objects.filter(digest=digest).update(
         sent_at=sent_at, mail_fault=fault[:FAULT_LENGTH]
     )
+
+
+def forget_invitations() -> int:
+    """How many were removed: accepted, revoked or expired more than 30 days ago."""
+    before = read_now() - KEPT_AFTER_END
+    ended = Q(accepted_at__lt=before) | Q(revoked_at__lt=before) | Q(expires_at__lt=before)
+    count, _by_model = Invitation.objects.filter(ended).delete()
+    return count

@@ -15,6 +15,7 @@ from apps.core.clock import read_now
 from apps.core.errors import Invalid
 
 LINK_LIFE = timedelta(hours=24)
+KEPT_AFTER_END = timedelta(days=30)
 
 
 @audited()
@@ -33,6 +34,13 @@ def issue_password_link(*, user: User, life: timedelta = LINK_LIFE) -> tuple[Pas
 def void_password_links(*, user: User) -> None:
     """Forget the links that the user has not used."""
     PasswordLink.objects.filter(user=user, used_at=None).delete()
+
+
+def forget_password_links() -> int:
+    """How many were removed: used or expired more than 30 days ago."""
+    old = PasswordLink.objects.filter(expires_at__lt=read_now() - KEPT_AFTER_END)
+    count, _by_model = old.delete()
+    return count
 
 
 @audited()

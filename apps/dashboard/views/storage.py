@@ -11,6 +11,13 @@ from apps.metrics.selectors import read_storage
 
 
 @require_GET
+@page(Permission.VIEW)
+def show_storage_fault(request: PageRequest) -> HttpResponse:
+    """What every page says of a full disk, for a page that is open already."""
+    return render(request, "dashboard/partials/_storage_fault.html")
+
+
+@require_GET
 @page(Permission.ADMINISTER)
 def show_storage(request: PageRequest) -> HttpResponse:
     """What history costs, or to htmx the part of the page that changes."""

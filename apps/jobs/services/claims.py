@@ -86,17 +86,20 @@ def renew_claim(claim: Claim, *, lease_seconds: float, progress: float | None, n
 
 def finish_job(claim: Claim, outcome: Outcome, *, progress: float | None) -> bool:
     """Store a good end, or that the work goes on later; whether the claim still held."""
-    now = read_now()
     released = {"claimed_by": "", "claimed_until": None, "error": ""}
     if outcome.is_complete:
         return claim.update(
-            **released, state=Job.State.DONE, finished_at=now, progress=1.0, note=outcome.note
+            **released,
+            state=Job.State.DONE,
+            finished_at=read_now(),
+            progress=1.0,
+            note=outcome.note,
         )
     return claim.update(
         **released,
         state=Job.State.QUEUED,
         attempts=0,
-        run_after=now,
+        run_after=Now(),
         progress=progress,
         note=outcome.note,
     )
@@ -107,19 +110,18 @@ def fail_job(claim: Claim, error: str, *, is_final: bool = False) -> bool:
 
     The next one comes after a growing delay; after the last the job is dead.
     """
-    job, now = claim.job, read_now()
+    job = claim.job
     most_attempts = list_kinds()[job.kind].most_attempts
     if is_final or job.attempts >= most_attempts:
-        is_buried = claim.update(**describe_burial(error, now))
+        is_buried = claim.update(**describe_burial(error, read_now()))
         if is_buried:
             log_burial(job, error)
         return is_buried
-    delay = timedelta(seconds=find_retry_delay_seconds(job.attempts))
     return claim.update(
         state=Job.State.QUEUED,
         claimed_by="",
         claimed_until=None,
-        run_after=now + delay,
+        run_after=count_from_now(find_retry_delay_seconds(job.attempts)),
         error=error,
     )
 

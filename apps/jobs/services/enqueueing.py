@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from apps.accounts.actors import read_actor
 from apps.core.clock import read_now
@@ -42,12 +43,13 @@ def enqueue_job(
         key=key,
         queue=chosen,
         arguments=plain,
-        run_after=run_after or now,
+        # By the database's clock, by which workers look for what is due.
+        run_after=run_after or Now(),
         requested_by=read_actor().user,
         created_at=now,
     )
     job = store_once(new)
-    if job.run_after <= now:
+    if run_after is None or run_after <= now:
         transaction.on_commit(lambda: wake_queue(job.queue))
     return job
 
@@ -65,6 +67,7 @@ def store_once(new: Job) -> Job:
         except IntegrityError:
             # Somebody else made it at the same moment.
             continue
+        new.refresh_from_db(fields=["run_after"])
         return new
     raise Conflict("job_contended", f"Jobs of {new} come and go too fast; try again.")
 

@@ -1,9 +1,10 @@
 """What people decide about jobs, and how long settled ones are remembered."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 
 from apps.accounts.services import audited, record_audit
 from apps.core.clock import read_now
@@ -12,7 +13,7 @@ from apps.jobs.models import Job
 from apps.jobs.services.enqueueing import wake_queue
 
 KEPT = timedelta(days=7)
-FORGOTTEN_AT_ONCE = 5000
+FORGOTTEN_AT_ONCE = 1000
 
 
 @audited()
@@ -27,12 +28,13 @@ def retry_job(*, job: Job) -> Job:
         raise Conflict("job_not_settled", "Only a job that was given up can be tried again.")
     before = describe_job(locked)
     locked.state, locked.attempts = Job.State.QUEUED, 0
-    locked.run_after, locked.finished_at = read_now(), None
+    locked.run_after, locked.finished_at = Now(), None
     try:
         with transaction.atomic():
             locked.save(update_fields=["state", "attempts", "run_after", "finished_at"])
     except IntegrityError:
         raise Conflict("job_open", "A newer job does the same already.") from None
+    locked.refresh_from_db(fields=["run_after"])
     record_audit(action="retry", target=locked, before=before, after=describe_job(locked))
     transaction.on_commit(lambda: wake_queue(locked.queue))
     return locked
@@ -68,12 +70,20 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def forget_jobs() -> int:
-    """How many jobs, done or discarded more than seven days ago, were removed.
+    """How many jobs, done or discarded more than seven days ago, were removed: all there were.
 
     Those that were given up stay until somebody decides about them.
     """
+    before = read_now() - KEPT
+    forgotten = 0
+    while count := forget_some_jobs(before):
+        forgotten += count
+    return forgotten
+
+
+def forget_some_jobs(before: datetime) -> int:
     states = [Job.State.DONE, Job.State.DISCARDED]
-    old = Job.objects.filter(state__in=states, finished_at__lt=read_now() - KEPT)
+    old = Job.objects.filter(state__in=states, finished_at__lt=before)
     step = old.order_by("finished_at").values("pk")[:FORGOTTEN_AT_ONCE]
     count, _by_model = Job.objects.filter(pk__in=step).delete()
     return count

@@ -2,8 +2,6 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import apps.metrics.fields
-from apps.core.clock import EPOCH
-from apps.metrics.writers import note_kept_frames
 
 # Rows of six arrays stay whole, so that one number costs no detour through TOAST.
 KEEP_ROWS_WHOLE = "ALTER TABLE metrics_rollup SET (toast_tuple_target = 8160)"
@@ -12,10 +10,6 @@ KEEP_ROWS_WHOLE = "ALTER TABLE metrics_rollup SET (toast_tuple_target = 8160)"
 def keep_rows_whole(_apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(KEEP_ROWS_WHOLE)
-
-
-def note_frames(_apps, _schema_editor):
-    note_kept_frames(EPOCH)
 
 
 class Migration(migrations.Migration):
@@ -115,5 +109,4 @@ class Migration(migrations.Migration):
             options={"indexes": [models.Index(fields=["step", "at"], name="rollup_by_age")]},
         ),
         migrations.RunPython(keep_rows_whole, migrations.RunPython.noop),
-        migrations.RunPython(note_frames, migrations.RunPython.noop),
     ]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from apps.metrics.models import Fact, Latest
 from apps.metrics.selectors.sources import ASSIGNMENT_KIND
 
@@ -60,9 +62,12 @@ def describe_latest(row: Latest) -> LatestValues:
 
 
 def read_facts(source_id: int) -> dict[str, str]:
-    """The facts of a source that hold now."""
-    rows = Fact.objects.filter(source_id=source_id).order_by("since")
-    return {row.key: row.value for row in rows}
+    """The facts of a source that hold now; however many held before, they are not read."""
+    later = Fact.objects.filter(
+        source=OuterRef("source"), key=OuterRef("key"), since__gt=OuterRef("since")
+    )
+    rows = Fact.objects.filter(~Exists(later), source_id=source_id)
+    return dict(rows.values_list("key", "value"))
 
 
 def list_fact_changes(

@@ -20,6 +20,11 @@ ROW_OVERHEAD_BYTES = 130
 SAMPLE_ROWS = 1000
 # Counting the rows of a table that was never analysed is quick up to here.
 COUNTED_BYTES = 50_000_000
+# Up to here SQLite's pages are counted, some 60 ms of work; beyond that they are estimated.
+WALKED_BYTES = 100_000_000
+TABLES = (
+    "metrics_frame", "metrics_rollup", "tests_run", "tests_result", "metrics_ingestbatch",
+)  # fmt: skip
 RAW_OLDEST = """
 SELECT MIN(first_at) FROM (
   SELECT (SELECT at FROM metrics_frame WHERE source_id = source.id ORDER BY at LIMIT 1) AS first_at
@@ -48,23 +53,23 @@ class Size:
 
 def measure_extents() -> dict[str, Extent]:
     """By the name of the tier; `other` is the rest of the database."""
-    measure = measure_postgresql if connection.vendor == "postgresql" else measure_sqlite
-    found = {
-        "raw": make_extent(measure("metrics_frame"), RAW_OLDEST, newest_of("metrics_latest", "at")),
-        **measure_rollups(measure("metrics_rollup")),
-    }
-    runs, results = measure("tests_run"), measure("tests_result")
+    is_postgresql = connection.vendor == "postgresql"
+    sizes = measure_postgresql() if is_postgresql else measure_sqlite()
+    raw, rollups, runs, results, batches = (sizes[table] for table in TABLES)
     both = Size(runs.rows + results.rows, runs.bytes + results.bytes)
-    found["results"] = make_extent(
-        both, oldest_of("tests_run", "start_at"), newest_of("tests_result", "received_at")
-    )
-    rest = measure_database() - sum(extent.bytes for extent in found.values())
-    found["other"] = make_extent(
-        Size(measure("metrics_ingestbatch").rows, max(rest, 0)),
-        oldest_of("metrics_ingestbatch", "received_at"),
-        newest_of("metrics_ingestbatch", "received_at"),
-    )
-    return found
+    rest = measure_used() - raw.bytes - rollups.bytes - both.bytes
+    return {
+        "raw": make_extent(raw, RAW_OLDEST, newest_of("metrics_latest", "at")),
+        **measure_rollups(rollups),
+        "results": make_extent(
+            both, oldest_of("tests_result", "received_at"), newest_of("tests_result", "received_at")
+        ),
+        "other": make_extent(
+            Size(batches.rows, max(rest, 0)),
+            oldest_of("metrics_ingestbatch", "received_at"),
+            newest_of("metrics_ingestbatch", "received_at"),
+        ),
+    }
 
 
 def measure_rollups(whole: Size) -> dict[str, Extent]:
@@ -102,8 +107,12 @@ def newest_of(table: str, column: str) -> str:
     return f"SELECT MAX({column}) FROM {table}"  # noqa: S608 - as above
 
 
-def measure_postgresql(table: str) -> Size:
-    """With the partitions; rows are the planner's estimate, or counted where it has none."""
+def measure_postgresql() -> dict[str, Size]:
+    return {table: measure_partitions(table) for table in TABLES}
+
+
+def measure_partitions(table: str) -> Size:
+    """Of all together; rows are the planner's estimate, or counted where it has none."""
     row = ask(
         "SELECT SUM(GREATEST(reltuples, 0)), SUM(pg_total_relation_size(oid)), MIN(reltuples)"
         " FROM pg_class WHERE relkind = 'r' AND (oid = %s::regclass"
@@ -117,8 +126,34 @@ def measure_postgresql(table: str) -> Size:
     return Size(int(rows), int(size))
 
 
-def measure_sqlite(table: str) -> Size:
-    """Estimates: rows by their numbers, which are given in order; bytes by the newest rows."""
+def measure_sqlite() -> dict[str, Size]:
+    """The pages of small databases; of others estimates, which together never exceed the file."""
+    used = measure_used()
+    estimates = {table: estimate_sqlite(table) for table in TABLES}
+    if used <= WALKED_BYTES and can_count_pages():
+        return {table: replace(size, bytes=count_bytes(table)) for table, size in estimates.items()}
+    total = sum(size.bytes for size in estimates.values())
+    share = min(1.0, used / max(total, 1))
+    return {
+        table: replace(size, bytes=int(size.bytes * share)) for table, size in estimates.items()
+    }
+
+
+def can_count_pages() -> bool:
+    """Whether this SQLite was built with the virtual table that shows its pages."""
+    return bool(ask("SELECT sqlite_compileoption_used('ENABLE_DBSTAT_VTAB')")[0])
+
+
+def count_bytes(table: str) -> int:
+    pages = (
+        "SELECT SUM(pgsize) FROM dbstat WHERE aggregate = TRUE"
+        " AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name = %s)"
+    )
+    return int(ask(pages, table)[0] or 0)
+
+
+def estimate_sqlite(table: str) -> Size:
+    """Rows by their numbers, which are given in order; bytes by the newest rows."""
     first, last = ask(f"SELECT MIN(rowid), MAX(rowid) FROM {table}")  # noqa: S608 - as above
     if last is None:
         return Size(0, 0)
@@ -141,15 +176,25 @@ def measure_database() -> int:
     return int(ask("PRAGMA page_count")[0]) * int(ask("PRAGMA page_size")[0])
 
 
+def measure_unused() -> int:
+    """What lies idle in SQLite's file: pages of deleted rows, which the next rows fill."""
+    if connection.vendor == "postgresql":
+        return 0
+    return int(ask("PRAGMA freelist_count")[0]) * int(ask("PRAGMA page_size")[0])
+
+
+def measure_used() -> int:
+    return measure_database() - measure_unused()
+
+
 def measure_free() -> int | None:
     """What the database's disk can still take; None when this server does not see that disk.
 
     SQLite's pages of deleted rows count, because the next rows go there.
     """
     if connection.vendor != "postgresql":
-        unused = int(ask("PRAGMA freelist_count")[0]) * int(ask("PRAGMA page_size")[0])
         folder = Path(str(connection.settings_dict["NAME"])).parent
-        return read_free(folder, unused)
+        return read_free(folder, measure_unused())
     if not is_local(str(connection.settings_dict["HOST"])):
         return None
     # Only superusers and members of pg_read_all_settings are told.

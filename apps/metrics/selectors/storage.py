@@ -71,7 +71,7 @@ KEPT = (
     Kept("1h", _("Hourly history"), HOUR_SECONDS, "hour_retention_days"),
     Kept("1d", _("Daily history"), DAY_SECONDS, "day_retention_days"),
     Kept("results", _("Runs and results"), 0, "result_retention_days"),
-    Kept("other", _("Uploads, documents and all else")),
+    Kept("other", _("Everything else")),
 )
 
 

@@ -19,6 +19,7 @@ from apps.metrics.services.recording import (
 from apps.metrics.services.retention import (
     forget_batches,
     forget_documents,
+    forget_facts,
     forget_history,
     prepare_storage,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "find_own_source",
     "forget_batches",
     "forget_documents",
+    "forget_facts",
     "forget_history",
     "hash_layout",
     "is_clock_steady",

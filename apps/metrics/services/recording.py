@@ -35,6 +35,8 @@ SOURCE_KINDS = frozenset(
     }
 )  # fmt: skip
 MAXIMUM_SOURCES = 1024
+# Layouts are kept for ever and shared by all; so many may a client be the first to send.
+MAXIMUM_LAYOUTS = 1024
 MAXIMUM_KEYS = 256
 HASH_LENGTH = 16
 CACHE_SECONDS = 600
@@ -81,10 +83,13 @@ def hash_layout(keys: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(keys).encode("utf-8", "replace")).hexdigest()[:HASH_LENGTH]
 
 
-def know_layout(layout_hash: str, keys: Sequence[str] | None) -> KnownLayout:
-    """The stored layout of that hash; made from `keys` when it is new.
+def know_layout(
+    layout_hash: str, keys: Sequence[str] | None, *, client_id: UUID | None = None
+) -> KnownLayout:
+    """The stored layout of that hash; made from `keys` when it is new, as the client's.
 
-    Raises: Invalid(unknown_layout | layout_length | unknown_metric | malformed).
+    Raises: Invalid(unknown_layout | layout_length | unknown_metric | malformed), and
+    Invalid(out_of_range) when the client has brought 1,024 new ones already.
     """
     known: KnownLayout | None = cache.get(f"layout:{layout_hash}")
     if known is not None:
@@ -92,8 +97,9 @@ def know_layout(layout_hash: str, keys: Sequence[str] | None) -> KnownLayout:
     row = Layout.objects.filter(hash=layout_hash).first()
     if row is None:
         check_layout(layout_hash, keys)
+        check_room(client_id)
         row, _made = Layout.objects.get_or_create(
-            hash=layout_hash, defaults={"keys": list(keys or ())}
+            hash=layout_hash, defaults={"keys": list(keys or ()), "brought_by": client_id}
         )
     known = KnownLayout(row.id, tuple(row.keys), find_wordy(row.keys))
     remember(f"layout:{layout_hash}", known)
@@ -128,6 +134,14 @@ def check_layout(layout_hash: str, keys: Sequence[str] | None) -> None:
         raise refuse(
             "layout", "malformed", "keys repeat, or do not have the hash they are named by"
         )
+
+
+def check_room(client_id: UUID | None) -> None:
+    if client_id is None:
+        return
+    if Layout.objects.filter(brought_by=client_id).count() >= MAXIMUM_LAYOUTS:
+        detail = f"is new, and a client brings at most {MAXIMUM_LAYOUTS} new layouts"
+        raise refuse("layout", "out_of_range", detail)
 
 
 def refuse(field: str, code: str, detail: str) -> Invalid:

@@ -9,7 +9,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
-from apps.configuration.selectors import read_settings
+from apps.configuration.selectors import read_settings, read_whole
 from apps.core.clock import EPOCH
 from apps.metrics.algorithms.tiers import (
     DAY_SECONDS,
@@ -17,8 +17,16 @@ from apps.metrics.algorithms.tiers import (
     HOUR_SECONDS,
     floor_day,
 )
-from apps.metrics.models import Arrival, BatchMark, DirtyBucket, Document, IngestBatch, Source
-from apps.metrics.services.rollups import sort_arrivals
+from apps.metrics.models import (
+    Arrival,
+    BatchMark,
+    DirtyBucket,
+    Document,
+    Fact,
+    IngestBatch,
+    Source,
+)
+from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import (
     delete_frames,
     delete_rollups,
@@ -40,6 +48,7 @@ BATCH_LIFE = timedelta(days=8)
 BATCHES_PER_TRANSACTION = 1000
 DOCUMENT_LIFE = timedelta(hours=1)
 DOCUMENTS_PER_TRANSACTION = 200
+FACTS_PER_TRANSACTION = 500
 
 
 def forget_documents(now: datetime) -> int:
@@ -56,6 +65,26 @@ def forget_some_documents(before: datetime) -> int:
     old = Document.objects.filter(Exists(newer), at__lt=before).order_by("at")
     ids = list(old.values_list("id", flat=True)[:DOCUMENTS_PER_TRANSACTION])
     Document.objects.filter(id__in=ids).delete()
+    return len(ids)
+
+
+def forget_facts(now: datetime) -> int:
+    """How many facts were forgotten: those that others had replaced before the setting's days."""
+    before = now - timedelta(days=read_whole("fact_retention_days"))
+    forgotten = 0
+    while count := forget_some_facts(before):
+        forgotten += count
+    return forgotten
+
+
+@transaction.atomic
+def forget_some_facts(before: datetime) -> int:
+    later = Fact.objects.filter(
+        source=OuterRef("source"), key=OuterRef("key"), since__gt=OuterRef("since")
+    )
+    old = Fact.objects.filter(Exists(later.filter(since__lte=before)), since__lt=before)
+    ids = list(old.values_list("id", flat=True)[:FACTS_PER_TRANSACTION])
+    Fact.objects.filter(id__in=ids).delete()
     return len(ids)
 
 
@@ -95,9 +124,7 @@ def forget_history(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> 
 
 def find_forgettable(cut: datetime, now: datetime) -> datetime:
     """Until when frames may be forgotten: `cut`, or before the first day with a dirty bucket."""
-    newest = Arrival.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    while sort_arrivals(now):
-        pass
+    newest = sort_known_arrivals(now)
     if Arrival.objects.filter(id__lte=newest).exists():
         # Another worker is at them, and what they make dirty is not known yet.
         return EPOCH

@@ -6,6 +6,7 @@ is still of the revision that was claimed: then no frame can have been missed. A
 may do all of this at once; what a killed one leaves is claimed again after a minute.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.db import transaction
+from django.db.models import DateTimeField, F, Q, Value
+from django.db.models.functions import Least
 
 from apps.core.clock import EPOCH
 from apps.metrics.algorithms.rollups import FrameTable, roll_up_tables
@@ -37,6 +40,8 @@ from apps.metrics.writers import (
 
 BUDGET_SECONDS = 2.0
 ARRIVALS_PER_TRANSACTION = 500
+# An upload may touch thousands of buckets, and each becomes three marks in memory.
+SLOTS_PER_TRANSACTION = 5000
 CLAIM_LIFE = timedelta(seconds=60)
 ROWS_PER_FETCH = 2000
 # So long after its end, or after the first late frame, a bucket is recomputed: what comes meanwhile
@@ -49,6 +54,9 @@ SETTLE = {
 # At midnight the days of all sources end; their work is spread over the next hour.
 DAYS_SPREAD = timedelta(hours=1)
 SPREAD_PARTS = 60
+# A bucket is due at most two days (a frame may be a day ahead, its UTC day lasts as long) and a bit
+# after it was noted; one that waits for longer was noted or claimed while the clock was wrong.
+LONGEST_WAIT = timedelta(days=3)
 # So many buckets are recomputed at a time; what they read must fit into memory.
 CLAIMS = {FIVE_MINUTES_SECONDS: 50, HOUR_SECONDS: 5, DAY_SECONDS: 1}
 
@@ -74,11 +82,12 @@ class Claim:
 def roll_up(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> int:
     """How many due buckets were recomputed in about `budget_seconds`; the rest waits for the next.
 
-    Each transaction is short, also on SQLite, because frames are read outside of them.
+    Each transaction is short, also on SQLite, because frames are read outside of them. At most half
+    of the time goes to arrivals, so that a crowd of them does not keep all buckets waiting.
     """
-    end = time.monotonic() + budget_seconds
-    while time.monotonic() < end and sort_arrivals(now):
-        pass
+    began = time.monotonic()
+    end = began + budget_seconds
+    sort_known_arrivals(now, end=began + budget_seconds / 2)
     recomputed = 0
     waiting = list(STEPS_SECONDS)
     while waiting and time.monotonic() < end:
@@ -100,28 +109,43 @@ def rebuild_rollups(*, now: datetime, since: datetime = EPOCH) -> int:
     # What has ended is recomputed now, though it were due only in a while.
     far = now + SETTLE[DAY_SECONDS] + DAYS_SPREAD
     recomputed = 0
-    while sort_arrivals(now):
-        pass
+    sort_known_arrivals(now)
     for step in STEPS_SECONDS:
         while count := recompute_some(step, now, due_until=far):
             recomputed += count
     return recomputed
 
 
+def sort_known_arrivals(now: datetime, *, end: float = math.inf) -> int:
+    """The number of the newest arrival; those up to it are dirty buckets now.
+
+    What uploads bring meanwhile is left for the next call: they never pause, and this must end.
+    Left as well is what another worker is at, and the rest when `end` (monotonic) is reached.
+    """
+    newest = Arrival.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    while time.monotonic() < end and sort_arrivals(now, until=newest):
+        pass
+    return newest
+
+
 @transaction.atomic
-def sort_arrivals(now: datetime) -> int:
-    """How many arrivals became dirty buckets: a slice, the oldest first."""
-    rows = Arrival.objects.select_for_update(skip_locked=True).order_by("id")
-    arrivals = list(rows[:ARRIVALS_PER_TRANSACTION])
-    slots = {
-        (int(source_id), slot)
-        for arrival in arrivals
-        for source_id, numbers in arrival.slots.items()
-        for slot in numbers
-    }
+def sort_arrivals(now: datetime, *, until: int) -> int:
+    """How many arrivals, up to that number, became dirty buckets: a slice, the oldest first."""
+    known = Arrival.objects.filter(id__lte=until).order_by("id")
+    slots: set[tuple[int, int]] = set()
+    taken: list[int] = []
+    for arrival in known.select_for_update(skip_locked=True)[:ARRIVALS_PER_TRANSACTION]:
+        taken.append(arrival.id)
+        slots.update(
+            (int(source_id), slot)
+            for source_id, numbers in arrival.slots.items()
+            for slot in numbers
+        )
+        if len(slots) > SLOTS_PER_TRANSACTION:
+            break
     mark_dirty(list_marks(slots, now))
-    Arrival.objects.filter(id__in=[arrival.id for arrival in arrivals]).delete()
-    return len(arrivals)
+    Arrival.objects.filter(id__in=taken).delete()
+    return len(taken)
 
 
 def list_marks(slots: Iterable[tuple[int, int]], now: datetime) -> set[DirtyMark]:
@@ -152,18 +176,24 @@ def recompute_some(step: int, now: datetime, *, due_until: datetime | None = Non
 
 @transaction.atomic
 def claim_buckets(step: int, now: datetime, due_until: datetime) -> list[Claim]:
-    """Buckets that have ended: a reader takes a rollup as the end of what it must add up itself."""
+    """Buckets that have ended: a reader takes a rollup as the end of what it must add up itself.
+
+    One that was not due yet is due from now on: by a claim that ends after `due_at`, `mark_dirty`
+    knows that somebody is at the bucket.
+    """
+    far = now + LONGEST_WAIT
     due = DirtyBucket.objects.filter(
+        Q(due_at__lte=due_until) | Q(due_at__gt=far),
+        Q(claimed_until__lte=due_until) | Q(claimed_until__gt=far),
         step=step,
-        due_at__lte=due_until,
-        claimed_until__lte=due_until,
         at__lte=now - timedelta(seconds=step),
     )
     rows = due.order_by("due_at", "at", "source_id").select_for_update(skip_locked=True)
     columns = ("id", "source_id", "at", "revision")
     claims = [Claim(*row) for row in rows.values_list(*columns)[: CLAIMS[step]]]
     DirtyBucket.objects.filter(id__in=[claim.id for claim in claims]).update(
-        claimed_until=now + CLAIM_LIFE
+        claimed_until=now + CLAIM_LIFE,
+        due_at=Least(F("due_at"), Value(now, DateTimeField())),
     )
     return claims
 

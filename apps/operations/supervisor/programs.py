@@ -151,22 +151,18 @@ def watch_web(site: Site) -> Probe:
 
 
 def describe_web(site: Site) -> Child:
-    return Child(
-        name="web",
-        argv=build_server_argv("streamswarm.asgi:application", site),
-        environment=site.environment,
-        folder=site.root,
-        is_ready=answers_http(site.local_host, site.port, "/readyz"),
-        ready_timeout_seconds=90,
-        probe=watch_web(site),
-    )
+    return describe_server("web", "streamswarm.asgi:application", site)
 
 
 def describe_door(site: Site) -> Child:
     """The agents' door alone, on the site's port; `manage.py up` has it inside the web server."""
+    return describe_server("door", "streamswarm.door_asgi:application", site)
+
+
+def describe_server(name: str, application: str, site: Site) -> Child:
     return Child(
-        name="door",
-        argv=build_server_argv("streamswarm.door_asgi:application", site),
+        name=name,
+        argv=build_server_argv(application, site),
         environment=site.environment,
         folder=site.root,
         is_ready=answers_http(site.local_host, site.port, "/readyz"),
