@@ -114,6 +114,9 @@ def check_frame(intake: Intake, record: Record) -> tuple[NewFrame, UUID | None]:
 
 def check_values(data: FrameData, layout: KnownLayout) -> None:
     """Raises RecordRefused for a value that is not finite, or missing without a reason."""
+    for place in layout.wordy:
+        if data.values[place] is not None:
+            check_number(layout.keys[place], f"data.values[{place}]")
     if not data.absent and is_all_finite(data.values):
         return
     missing = 0
@@ -180,6 +183,7 @@ def receive_result(intake: Intake, record: Record) -> bool:
         intake.check_moment(getattr(data, name), f"data.{name}")
     for key, value in data.values.items():
         check_key(key, "data.values")
+        check_number(key, "data.values")
         checks.check_finite(value, f"data.values.{key}")
     for key in data.absent:
         check_key(key, "data.absent")
@@ -210,6 +214,14 @@ def check_key(key: str, name: str) -> None:
     if parse_key(key) is None:
         code, reason = explain_refusal(key)
         raise RecordRefused(code, name, f"{checks.clean_text(key)[:100]!r} {reason}")
+
+
+def check_number(key: str, name: str) -> None:
+    """Raises RecordRefused when the metric of a key of the catalogue is no number."""
+    parsed = parse_key(key)
+    if parsed is not None and not parsed.metric.is_number:
+        detail = f"{key} is a {parsed.metric.kind}, which is no number"
+        raise RecordRefused("malformed", name, detail)
 
 
 def receive_inventory(intake: Intake, record: Record) -> bool:

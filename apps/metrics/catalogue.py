@@ -23,16 +23,23 @@ ABSENT_CODES = MappingProxyType(
     }
 )
 
+NUMBERS = frozenset({"gauge", "counter"})
+"""The kinds of metric that are numbers; a text is a fact and a histogram a document."""
+
 LONGEST_KEY = 255
 KEY_PATTERN = re.compile(r"(?P<name>[a-z0-9_.]+)(?:\{(?P<attributes>[^{}]*)\})?")
 ATTRIBUTE_PATTERN = re.compile(
     r"(?P<name>[a-z0-9_.]+)=(?P<value>[^,={}\x00-\x1f\x7f\ud800-\udfff]{1,64})"
 )
+LISTS = ("absent", "attributes", "emitted_by")
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row of the catalogue; `absent` holds the reason codes it may carry."""
+    """One row of the catalogue; `absent` holds the reason codes it may carry.
+
+    `emitted_by` names the probes, the collectors or the `server` that it comes from.
+    """
 
     name: str
     unit: str
@@ -43,20 +50,29 @@ class Metric:
     source: str
     absent: tuple[str, ...]
     attributes: tuple[str, ...]
+    emitted_by: tuple[str, ...]
+
+    @property
+    def is_number(self) -> bool:
+        return self.kind in NUMBERS
 
 
 def build_catalogue(rows: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
     return {
-        row["name"]: Metric(
-            **{**row, "absent": tuple(row["absent"]), "attributes": tuple(row["attributes"])}
-        )
-        for row in rows
+        row["name"]: Metric(**{**row, **{name: tuple(row[name]) for name in LISTS}}) for row in rows
     }
 
 
 METRICS = MappingProxyType(
     build_catalogue(
-        [*read_own_metrics(), *(row for one in load_contracts().values() for row in one.metrics)]
+        [
+            *read_own_metrics(),
+            *(
+                {"emitted_by": [name], **row}
+                for name, one in load_contracts().items()
+                for row in one.metrics
+            ),
+        ]
     )
 )
 

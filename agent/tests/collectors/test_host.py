@@ -5,6 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from streamswarm_agent.collectors.host import HostCollector, HostReaders
+from streamswarm_agent.collectors.kernel_clock import KernelClock
 
 
 class Times(NamedTuple):
@@ -34,6 +35,9 @@ def readers(dial):
         process_ids=lambda: [1, 2, 3],
         boot_time=lambda: 1_000.0,
         users=lambda: ["ann", "bob"],
+        kernel_clock=lambda: KernelClock(
+            is_synchronized=True, offset_seconds=-0.002, max_error_seconds=0.03
+        ),
         monotonic=dial,
         wall=lambda: 1_500.0,
     )
@@ -93,6 +97,7 @@ def test_shares_and_rates_need_two_passes(readers, proc, collect, dial):
     assert second.values["system.paging.operations.rate{direction=in}"] == pytest.approx(50)
     assert second.values["system.paging.operations.rate{direction=out}"] == 0
     assert second.values["system.oom_kills.rate"] == pytest.approx(0.5)
+    assert second.values["system.oom_kills"] == 5
     assert second.values["system.cpu.steal"] == pytest.approx(0.05)
 
 
@@ -135,12 +140,7 @@ def test_a_share_of_no_swap_does_not_apply(readers, proc, collect):
 def test_every_metric_of_the_host_group_is_there(readers, proc, collect, catalogue):
     frame = collect(HostCollector(readers, proc))[""]
     measured = {key.partition("{")[0] for key in [*frame.values, *frame.absent]}
-    elsewhere = ("system.filesystem.", "system.disk.")
-    wanted = {
-        name
-        for name, metric in catalogue.items()
-        if metric["group"] == "Host" and not name.startswith(elsewhere)
-    }
+    wanted = {name for name, metric in catalogue.items() if "host" in metric["emitted_by"]}
     assert measured == wanted
 
 

@@ -11,10 +11,14 @@ class MetricSerializer(serializers.Serializer[Any]):
     """One row of the catalogue."""
 
     name = serializers.CharField()
-    unit = serializers.CharField(help_text="s, B, bit/s, 1 (a ratio or a count), ...")
+    unit = serializers.CharField(
+        help_text="UCUM: s, By, bit/s, 1 (a ratio, a count, a yes or no), ...; string for a text."
+    )
     group = serializers.CharField()
-    kind = serializers.CharField(help_text="gauge or counter.")
-    better = serializers.CharField(help_text="lower, higher or neutral.")
+    kind = serializers.CharField(
+        help_text="gauge or counter for numbers, text for facts, histogram for documents."
+    )
+    better = serializers.CharField(help_text="lower, higher or neither.")
     description = serializers.CharField()
     source = serializers.CharField(  # type: ignore[assignment]  # DRF takes fields off the class
         help_text="Where the number comes from."
@@ -27,6 +31,10 @@ class MetricSerializer(serializers.Serializer[Any]):
     )
     attributes = serializers.ListField(
         child=serializers.CharField(), help_text="Names that may stand in braces in its key."
+    )
+    emitted_by = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Kinds of test and collectors that it comes from; server: it is computed there.",
     )
 
 

@@ -30,7 +30,7 @@ DOCUMENT_KINDS = ("processes", "connections")
 SOURCE_KINDS = frozenset(
     {
         "host", "cpu", "interface", "filesystem", "disk", "hardware", "agent", "assignment",
-        "plugin",
+        "network", "wifi", "plugin",
         *DOCUMENT_KINDS,
     }
 )  # fmt: skip
@@ -42,10 +42,14 @@ CACHE_SECONDS = 600
 
 @dataclass(frozen=True, slots=True)
 class KnownLayout:
-    """A layout as the writers need it, kept in the process between requests."""
+    """A layout as the writers need it, kept in the process between requests.
+
+    `wordy` are the places of texts and histograms, which may only be absent in a frame.
+    """
 
     id: int
     keys: tuple[str, ...]
+    wordy: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,15 @@ def know_layout(layout_hash: str, keys: Sequence[str] | None) -> KnownLayout:
         row, _made = Layout.objects.get_or_create(
             hash=layout_hash, defaults={"keys": list(keys or ())}
         )
-    known = KnownLayout(row.id, tuple(row.keys))
+    known = KnownLayout(row.id, tuple(row.keys), find_wordy(row.keys))
     remember(f"layout:{layout_hash}", known)
     return known
+
+
+def find_wordy(keys: Sequence[str]) -> tuple[int, ...]:
+    """Which of the keys mean metrics that are no numbers."""
+    parsed = enumerate(map(parse_key, keys))
+    return tuple(place for place, key in parsed if key is not None and not key.metric.is_number)
 
 
 def remember(name: str, value: object) -> None:

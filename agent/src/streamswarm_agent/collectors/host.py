@@ -10,6 +10,7 @@ import psutil
 
 from streamswarm_agent.collectors.base import Collection
 from streamswarm_agent.collectors.cpu import busy_share, state_shares
+from streamswarm_agent.collectors.kernel_clock import KernelClock, measure_clock, read_kernel_clock
 from streamswarm_agent.collectors.measures import (
     Measure,
     Reading,
@@ -42,6 +43,7 @@ class HostReaders:
     process_ids: Callable[[], Sequence[int]] = psutil.pids
     boot_time: Callable[[], float] = psutil.boot_time
     users: Callable[[], Sequence[Any]] = psutil.users
+    kernel_clock: Callable[[], KernelClock | None] = read_kernel_clock
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
 
@@ -70,6 +72,7 @@ class HostCollector:
             | self._measure_swap()
             | self._measure_pressure()
             | self._measure_system()
+            | measure_clock(self._readers.kernel_clock())
         )
         return Collection(frames=(frame_of("host", "", measures),))
 
@@ -101,6 +104,7 @@ class HostCollector:
             "system.paging.operations.rate{direction=in}": current.rate_since(earlier, "pswpin"),
             "system.paging.operations.rate{direction=out}": current.rate_since(earlier, "pswpout"),
             "system.oom_kills.rate": current.rate_since(earlier, "oom_kill"),
+            "system.oom_kills": current.counters.get("oom_kill", "U"),
         }
 
     def _read_paging(self) -> dict[str, float]:
