@@ -13,7 +13,7 @@ from apps.accounts.policy import AnyUser
 from apps.clients.selectors import ClientQuery, search_clients
 from apps.core.errors import NotFound
 from apps.dashboard.charts import Line, Panel, name_attributes
-from apps.dashboard.formats import find_style
+from apps.dashboard.formats import Style, find_style
 from apps.metrics.catalogue import METRICS, Metric
 from apps.metrics.selectors import (
     ASSIGNMENT_KIND,
@@ -27,6 +27,7 @@ from apps.tests.selectors import list_assignments
 
 SOURCES_SHOWN = 50
 LINES_DRAWN = 6
+UNBRACED = str.maketrans("", "", "{}")
 
 Label = str | Promise
 
@@ -58,6 +59,14 @@ class Emitter:
 class MetricRow:
     metric: Metric
     emitters: tuple[Emitter, ...]
+
+    @property
+    def unit(self) -> Label:
+        """The unit as people call it: `{packet}/s` is packet/s, and what is a share says so."""
+        words = {Style.FLAG: _("yes or no"), Style.RATIO: _("share"), Style.NUMBER: _("number")}
+        if self.metric.unit == "1":
+            return words[find_style(self.metric.name)]
+        return _("words") if self.metric.kind == "text" else self.metric.unit.translate(UNBRACED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from apps.dashboard.selectors.catalogue import (
     list_groups,
     search_catalogue,
 )
-from apps.dashboard.topics import OVERVIEW
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.metrics.catalogue import ABSENT_CODES, METRICS
@@ -55,6 +54,7 @@ def list_metrics(request: PageRequest) -> HttpResponse:
 def show_metric(request: PageRequest, metric: str) -> HttpResponse:
     """One metric: what it means, where it is measured now, and a chart of one of the places."""
     known = get_metric(metric)
+    described = describe_metric(known)
     elsewhere = lead_to_canonical(request)
     if elsewhere is not None:
         return elsewhere
@@ -63,7 +63,8 @@ def show_metric(request: PageRequest, metric: str) -> HttpResponse:
     drawn = [row for row in rows if row.carrier.source.id == source_id]
     context = {
         "metric": known,
-        "emitters": describe_metric(known).emitters,
+        "emitters": described.emitters,
+        "unit": described.unit,
         "codes": [(code, ABSENT_CODES[code]) for code in known.absent],
         "rows": rows,
         "is_cut": len({row.carrier.source.id for row in rows}) == SOURCES_SHOWN,
@@ -73,7 +74,6 @@ def show_metric(request: PageRequest, metric: str) -> HttpResponse:
         "panels": [panel.as_document() for panel in draw_carriers(rows, source_id)],
         "panels_url": find_history_url(drawn[0]) if drawn else "",
         "history": read_history(request.GET),
-        "topics": [OVERVIEW],
     }
     return render(request, choose_template(request), context)
 
