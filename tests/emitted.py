@@ -8,7 +8,7 @@ than LEAST_EMITTED came, when a key is not in the catalogue, or when the catalog
 its emitter.
 """
 
-import asyncio
+import inspect
 import math
 import weakref
 from collections import defaultdict
@@ -121,7 +121,7 @@ def wrap_run(run, kind, ledger):
         ledger.note_outcome(kind, outcome)
         return outcome
 
-    assert asyncio.iscoroutinefunction(run)
+    assert inspect.iscoroutinefunction(run)
     return watched
 
 
