@@ -209,7 +209,13 @@ async def test_a_collector_that_breaks_is_read_again(kept, settings, caplog):
 async def test_the_agent_measures_itself(kept, uploader):
     budget = Budget(Limits(60e6, 0.01, 120e6, 0.25), ProcessUsage(), kept.clock.monotonic)
     collector = SelfCollector(
-        kept.spool, uploader, kept.server_time, psutil.Process(), budget=budget, last_restart="then"
+        kept.spool,
+        uploader,
+        kept.server_time,
+        psutil.Process(),
+        budget=budget,
+        last_restart="then",
+        capabilities="icmp_raw, tcp_connect",
     )
     collection = collector.collect()
     (first,) = collection.frames
@@ -221,6 +227,7 @@ async def test_the_agent_measures_itself(kept, uploader):
     assert {fact.key: fact.value for fact in collection.facts} == {
         "agent.budget": "normal",
         "agent.restart": "then",
+        "agent.capability": "icmp_raw, tcp_connect",
     }
     assert first.values["agent.memory.limit"] == 60e6
     assert first.values["agent.cpu.limit"] == 0.01

@@ -26,6 +26,14 @@ class Style(StrEnum):
     BIT_RATE = "bit_rate"
     FREQUENCY = "frequency"
     TEMPERATURE = "temperature"
+    VOLTAGE = "voltage"
+    CURRENT = "current"
+    POWER = "power"
+    ENERGY = "energy"
+    LEVEL = "level"
+    GAIN = "gain"
+    ROTATION = "rotation"
+    DRIFT = "drift"
     RATE = "rate"
     FLAG = "flag"
     NUMBER = "number"
@@ -40,8 +48,26 @@ UNIT_STYLES = {
     "bit/s": Style.BIT_RATE,
     "Hz": Style.FREQUENCY,
     "Cel": Style.TEMPERATURE,
+    "V": Style.VOLTAGE,
+    "A": Style.CURRENT,
+    "W": Style.POWER,
+    "J": Style.ENERGY,
+    "dBm": Style.LEVEL,
+    "dB": Style.GAIN,
+    "{rpm}": Style.ROTATION,
+    "ppm": Style.DRIFT,
 }
-RATIO_SUFFIXES = (".ratio", ".utilization", ".pressure")
+RATIO_SUFFIXES = (
+    ".ratio", ".utilization", "_utilization", ".pressure", ".efficiency", ".effectiveness",
+    ".consistency", ".stability", ".steal", ".spare", ".charge", ".link_quality", ".speed_ratio",
+    ".sync_ratio", ".cpu.local", ".cpu.remote", ".cpu.utilization.1m", ".cpu.limit",
+)  # fmt: skip
+FLAG_SUFFIXES = (
+    ".detected", ".bleached", ".blackhole", ".option.sack", ".option.timestamps", ".option.ecn",
+    ".negotiated", ".ect_survives", ".changed", ".truncated", ".authenticated", ".revalidation",
+    ".match", ".hostname_match", ".resumed", ".valid", ".stapled", ".link.up", ".read_only",
+    ".synchronized", ".passed", ".degraded",
+)  # fmt: skip
 # Unit 1 means a share, a yes or no, or a bare number; the catalogue's name tells which.
 NAME_STYLES = {
     "http.compression.ratio": Style.NUMBER,
@@ -49,14 +75,6 @@ NAME_STYLES = {
     "path.mtu": Style.NUMBER,
     "path.mtu.icmp": Style.NUMBER,
     "path.mss.received": Style.NUMBER,
-    "path.mtu.blackhole": Style.FLAG,
-    "path.loop.detected": Style.FLAG,
-    "path.nat.detected": Style.FLAG,
-    "dns.response.truncated": Style.FLAG,
-    "dns.dnssec.authenticated": Style.FLAG,
-    "http.content.match": Style.FLAG,
-    "system.filesystem.read_only": Style.FLAG,
-    "system.network.link.up": Style.FLAG,
 }
 
 
@@ -70,7 +88,9 @@ def find_style(key: str) -> Style:
         return NAME_STYLES[name]
     if unit in UNIT_STYLES:
         return UNIT_STYLES[unit]
-    if name.endswith(RATIO_SUFFIXES):
+    if unit == "1" and name.endswith(FLAG_SUFFIXES):
+        return Style.FLAG
+    if unit == "1" and name.endswith(RATIO_SUFFIXES):
         return Style.RATIO
     return Style.RATE if unit.endswith("/s") else Style.NUMBER
 
@@ -164,6 +184,14 @@ WRITERS = {
     Style.BIT_RATE: lambda value: scale(value, 1000, DECIMAL_PREFIXES, "bit/s"),
     Style.FREQUENCY: lambda value: scale(value, 1000, DECIMAL_PREFIXES, "Hz"),
     Style.TEMPERATURE: lambda value: f"{value:.1f}{SPACE}°C",
+    Style.VOLTAGE: lambda value: f"{format_digits(value)}{SPACE}V",
+    Style.CURRENT: lambda value: f"{format_digits(value)}{SPACE}A",
+    Style.POWER: lambda value: f"{format_digits(value)}{SPACE}W",
+    Style.ENERGY: lambda value: scale(value, 1000, DECIMAL_PREFIXES, "J"),
+    Style.LEVEL: lambda value: f"{format_digits(value)}{SPACE}dBm",
+    Style.GAIN: lambda value: f"{format_digits(value)}{SPACE}dB",
+    Style.ROTATION: lambda value: f"{format_number(value)}{SPACE}rpm",
+    Style.DRIFT: lambda value: f"{format_digits(value)}{SPACE}ppm",
     Style.RATE: lambda value: f"{format_digits(value)}{SPACE}/s",
     Style.FLAG: lambda value: "yes" if value else "no",
     Style.NUMBER: format_number,

@@ -174,6 +174,13 @@ def test_an_assignment_that_has_no_data_yet_gives_an_empty_series(viewer, probe)
     assert document["at"] == document["mean"] == []
 
 
+@pytest.mark.parametrize("metric", ["tls.version", "net.rtt.histogram"])
+def test_what_is_no_number_has_no_series(viewer, probe, metric):
+    answer = read(viewer, client=probe.id, metric=metric)
+    assert answer.status_code == 400
+    assert "only numbers have a series" in answer.content.decode()
+
+
 def test_longer_series_take_no_more_queries(viewer, probe, start):
     assignment = make_assignment(probe)
     query = {"client": probe.id, "test": assignment.test_id, "metric": "net.rtt.median"}
@@ -190,6 +197,14 @@ def test_the_catalogue_is_whole_and_can_be_narrowed(viewer):
     assert {row["name"] for row in found} == {f"system.cpu.load_average.{n}m" for n in (1, 5, 15)}
     group = rows[0]["group"]
     assert {row["group"] for row in viewer.get(f"/api/v1/metrics/?group={group}").json()} == {group}
+
+
+def test_the_catalogue_can_be_narrowed_to_what_metrics_come_from(viewer):
+    rows = viewer.get("/api/v1/metrics/?emitted_by=dns").json()
+    assert {row["name"] for row in rows} == {
+        name for name, metric in METRICS.items() if "dns" in metric.emitted_by
+    }
+    assert viewer.get("/api/v1/metrics/?emitted_by=telepathy").json() == []
 
 
 def test_a_clients_sources_show_their_newest_values(viewer, probe):

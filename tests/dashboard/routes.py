@@ -58,6 +58,8 @@ ACTIONS = frozenset(
         "delete-test",
     }
 )
+# Their argument names what belongs to no site.
+OF_NO_SITE = frozenset({"metric"})
 # Gone once there is a user, or open to whoever has the secret in the address.
 CLOSED = frozenset({"setup", "invitation", "password-link"})
 # Pages and actions only for those who administer everything.
@@ -120,6 +122,8 @@ def build_path(name, corner):
 
 
 def takes_arguments(name):
+    if name in OF_NO_SITE:
+        return False
     _prefix, resolver = get_resolver().namespace_dict["dashboard"]
     [(_pattern, wanted)] = resolver.reverse_dict[name][0]
     return bool(wanted)

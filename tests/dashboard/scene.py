@@ -73,6 +73,7 @@ class Corner:
             "window_id": self.window.id,
             "job_id": self.job.id,
             "deed": "end-sessions",
+            "metric": "system.cpu.utilization",
         }
 
 

@@ -54,6 +54,14 @@ def test_every_metric_of_the_catalogue_has_a_style_that_fits_its_unit():
     }
 
 
+def test_shares_and_yes_or_no_are_written_as_what_the_catalogue_says_they_are():
+    plain = [metric for metric in METRICS.values() if metric.unit == "1"]
+    flags = {one.name for one in plain if one.description.startswith(("1 when ", "1 while "))}
+    shares = {one.name for one in plain if one.description.startswith("Share of ")}
+    assert {one.name for one in plain if find_style(one.name) == Style.FLAG} == flags
+    assert shares <= {one.name for one in plain if find_style(one.name) == Style.RATIO}
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(-3, "0 s"), (59, "59 s"), (119, "119 s"), (120, "2 min"), (7300, "2 h"), (200_000, "2 d")],

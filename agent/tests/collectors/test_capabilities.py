@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from streamswarm_agent.collectors.capabilities import detect_capabilities
+from streamswarm_agent.collectors.capabilities import detect_capabilities, name_available
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems offer less")
 
@@ -66,3 +66,10 @@ def test_the_real_process_knows_what_it_may():
     found = detect_capabilities()
     assert found["tcp_connect"] == {"is_available": True}
     assert all(item["is_available"] or item["reason"] for item in found.values())
+
+
+def test_what_is_available_is_named_in_order():
+    found = {"icmp_raw": True, "sensors": False, "icmp_datagram": True}
+    described = {name: {"is_available": value} for name, value in found.items()}
+    assert name_available(described) == "icmp_datagram, icmp_raw"
+    assert name_available({"sensors": {"is_available": False}}) == "none"

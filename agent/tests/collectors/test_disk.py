@@ -40,6 +40,10 @@ def test_rates_latency_and_utilisation_come_from_two_passes(collector_of, collec
         "system.disk.io.rate{direction=write}": 2000,
         "system.disk.operations.rate{direction=read}": 2,
         "system.disk.operations.rate{direction=write}": 0,
+        "system.disk.io{direction=read}": 5_000,
+        "system.disk.io{direction=write}": 10_000,
+        "system.disk.operations{direction=read}": 20,
+        "system.disk.operations{direction=write}": 10,
         "system.disk.operation.latency{direction=read}": pytest.approx(0.005),
         "system.disk.utilization": pytest.approx(0.5),
     }

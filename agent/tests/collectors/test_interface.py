@@ -4,6 +4,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
+from agent.tests.collectors.trees import write_tree
 from streamswarm_agent.collectors.interface import InterfaceCollector, choose_interfaces
 
 
@@ -48,6 +49,9 @@ def test_traffic_is_in_bits_a_second_and_the_link_in_base_units(collector_of, co
     assert values["system.network.errors.rate{direction=transmit}"] == 2
     assert values["system.network.packet.dropped.rate{direction=receive}"] == 3
     assert values["system.network.io{direction=receive}"] == 62_500_000
+    assert values["system.network.packet.count{direction=transmit}"] == 100
+    assert values["system.network.errors{direction=receive}"] == 5
+    assert values["system.network.packet.dropped{direction=transmit}"] == 20
     assert values["system.network.link.speed"] == 1e9
     assert values["system.network.link.utilization"] == pytest.approx(0.1)
     assert values["system.network.link.up"] == 1
@@ -108,3 +112,20 @@ def test_the_interfaces_of_containers_give_way_to_the_hosts_own():
 
 def test_the_real_interfaces_are_read(collect):
     assert collect(InterfaceCollector())
+
+
+def test_what_the_adapter_itself_lost_is_read_from_sysfs(collect, tmp_path, dial):
+    files = {"carrier_changes": 3, "statistics/rx_missed_errors": 70}
+    write_tree(tmp_path, {f"class/net/eth0/{name}": f"{n}\n" for name, n in files.items()})
+    collector = InterfaceCollector(dict, lambda: {"eth0": state()}, dial, tmp_path)
+    frame = collect(collector)["eth0"]
+    assert frame.values["system.network.nic.ring_dropped"] == 70
+    assert frame.absent["system.network.nic.crc_errors"] == "U"
+
+
+def test_an_unknown_duplex_mode_is_absent_with_its_reason(collector_of, collect):
+    full = state(duplex=psutil.NIC_DUPLEX_FULL)
+    collector = collector_of({}, states={"eth0": full, "wg0": state()})
+    frames = collect(collector)
+    assert frames["wg0"].absent["system.network.link.duplex"] == "U"
+    assert "system.network.link.duplex" not in frames["eth0"].absent

@@ -45,6 +45,9 @@ class MetricQuery(serializers.Serializer[Any]):
     search = serializers.CharField(
         required=False, max_length=100, help_text="Part of the name or description."
     )
+    emitted_by = serializers.CharField(
+        required=False, max_length=50, help_text="Only what comes from it: ping, host, server, ..."
+    )
 
 
 class SourceSerializer(serializers.Serializer[Any]):

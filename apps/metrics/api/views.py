@@ -33,11 +33,13 @@ class MetricListView(APIView):
         query = MetricQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         group = query.validated_data.get("group")
+        emitter = query.validated_data.get("emitted_by")
         word = query.validated_data.get("search", "").lower()
         rows = [
             metric
             for metric in METRICS.values()
             if group in (None, metric.group)
+            and (emitter is None or emitter in metric.emitted_by)
             and word in f"{metric.name} {metric.description}".lower()
         ]
         return Response(MetricSerializer(rows, many=True).data)

@@ -1,3 +1,8 @@
+from apps.metrics.selectors.carriers import (
+    Carrier,
+    list_number_carriers,
+    list_text_carriers,
+)
 from apps.metrics.selectors.comparison import Comparison, compare_ranges
 from apps.metrics.selectors.documents import find_document, get_document
 from apps.metrics.selectors.latest import (
@@ -28,6 +33,7 @@ from apps.metrics.selectors.storage import Storage, Tier, read_storage
 __all__ = [
     "ASSIGNMENT_KIND",
     "MAXIMUM_POINTS",
+    "Carrier",
     "Comparison",
     "LatestValues",
     "Series",
@@ -41,7 +47,9 @@ __all__ = [
     "list_fact_changes",
     "list_host_values",
     "list_keys",
+    "list_number_carriers",
     "list_sources",
+    "list_text_carriers",
     "read_counter_rates",
     "read_facts",
     "read_latest",

@@ -111,6 +111,9 @@ class SeriesQuery(serializers.Serializer[Any]):
         if key is None:
             detail = f"{text!r} is not in the catalogue (/api/v1/metrics/)"
             raise serializers.ValidationError(detail, code="unknown_metric")
+        if not key.metric.is_number:
+            detail = f"{key.metric.name} is a {key.metric.kind}; only numbers have a series"
+            raise serializers.ValidationError(detail, code="no_number")
         return key
 
     def validate(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from streamswarm_agent.collectors import build_collectors
 from streamswarm_agent.collectors.base import CollectedFrame, Collector
 from streamswarm_agent.wire.times import format_time
 
-HOST_COLLECTORS = ("host", "cpu", "filesystem", "disk", "interface", "hardware")
+HOST_COLLECTORS = ("host", "cpu", "filesystem", "disk", "interface", "network", "hardware")
 BETWEEN_SECONDS = 1.0
 
 

@@ -12,6 +12,7 @@ from streamswarm_agent.collectors.filesystem import FilesystemCollector
 from streamswarm_agent.collectors.hardware import HardwareCollector
 from streamswarm_agent.collectors.host import HostCollector
 from streamswarm_agent.collectors.interface import InterfaceCollector
+from streamswarm_agent.collectors.network import NetworkCollector
 from streamswarm_agent.collectors.processes import ProcessesCollector
 from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.wire.plugins import COLLECTORS as ADDED_COLLECTORS
@@ -23,6 +24,7 @@ OWN_COLLECTORS: Mapping[str, Callable[[], Collector]] = {
     "filesystem": FilesystemCollector,
     "disk": DiskCollector,
     "interface": InterfaceCollector,
+    "network": NetworkCollector,
     "hardware": HardwareCollector,
     "processes": ProcessesCollector,
     "connections": ConnectionsCollector,

@@ -55,6 +55,12 @@ def detect_capabilities(
     return {**found, "sensors": _describe_sensors(explain_missing_sensors(sys_root))}
 
 
+def name_available(capabilities: Mapping[str, Mapping[str, Any]]) -> str:
+    """The names of what is available, in order; `none` when nothing is."""
+    names = sorted(name for name, one in capabilities.items() if one["is_available"])
+    return ", ".join(names) or "none"
+
+
 def _describe_sensors(reason: str) -> dict[str, Any]:
     if not reason:
         return {"is_available": True}

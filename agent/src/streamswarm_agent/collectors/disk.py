@@ -80,6 +80,8 @@ def _measure(current: Reading, earlier: Reading | None) -> dict[str, Measure]:
             f"system.disk.operations.rate{attribute}": current.rate_since(
                 earlier, f"{direction}_count"
             ),
+            f"system.disk.io{attribute}": current.counters.get(f"{direction}_bytes", "U"),
+            f"system.disk.operations{attribute}": current.counters.get(f"{direction}_count", "U"),
             f"system.disk.operation.latency{attribute}": _latency(current, earlier, direction),
         }
     busy = current.rate_since(earlier, "busy_time")

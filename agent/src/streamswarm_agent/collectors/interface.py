@@ -20,6 +20,11 @@ MAX_INTERFACES = 64
 NUMEROUS = ("veth", "docker", "br-", "cali", "cni", "flannel", "lxc", "vnet", "tap", "ifb", "dummy")
 DIRECTIONS = {"receive": ("recv", "in"), "transmit": ("sent", "out")}
 BITS_PER_MEGABIT = 1_000_000
+COUNT_FILES = {
+    "system.network.carrier.changes": "carrier_changes",
+    "system.network.nic.ring_dropped": "statistics/rx_missed_errors",
+    "system.network.nic.crc_errors": "statistics/rx_crc_errors",
+}
 DUPLEX_NAMES = {psutil.NIC_DUPLEX_FULL: "full", psutil.NIC_DUPLEX_HALF: "half"}
 
 
@@ -32,8 +37,8 @@ def choose_interfaces(names: Iterable[str]) -> list[str]:
 class InterfaceCollector:
     """One frame for each interface, loopback included: bits, packets, errors and drops a second.
 
-    Bytes since the start are there as well. Fact: the duplex mode. The first pass and a counter
-    that went back give I; without a nominal speed, speed and utilisation are U.
+    Their counts since the start are there as well. Fact: the duplex mode. The first pass and a
+    counter that went back give I; without a nominal speed, speed and utilisation are U.
     """
 
     name: ClassVar[str] = "interface"
@@ -68,7 +73,8 @@ class InterfaceCollector:
                 name,
                 {
                     **_measure(reading, self._previous.get(name), states.get(name)),
-                    "system.network.carrier.changes": self._read_carrier_changes(name),
+                    **self._read_counts(name),
+                    **_explain_duplex(states.get(name)),
                 },
             )
             for name, reading in current.items()
@@ -83,10 +89,21 @@ class InterfaceCollector:
         self._previous = current
         return Collection(frames, facts)
 
-    def _read_carrier_changes(self, name: str) -> Measure:
-        read = (self._sys_root / "class" / "net" / name / "carrier_changes").read_text
-        text = read_if_supported(lambda: read(encoding="ascii")) or ""
-        return float(text) if text.strip().isdecimal() else "U"
+    def _read_counts(self, name: str) -> dict[str, Measure]:
+        folder = self._sys_root / "class" / "net" / name
+        return {metric: read_count(folder / file) for metric, file in COUNT_FILES.items()}
+
+
+def read_count(path: Path) -> Measure:
+    """The whole number in a file of sysfs; U when there is none."""
+    text = read_if_supported(lambda: path.read_text(encoding="ascii")) or ""
+    return float(text) if text.strip().isdecimal() else "U"
+
+
+def _explain_duplex(state: Any | None) -> dict[str, Measure]:
+    """The mode is a fact; where the driver does not say it, the reason is in the frame."""
+    is_known = state is not None and state.duplex in DUPLEX_NAMES
+    return {} if is_known else {"system.network.link.duplex": "U"}
 
 
 def _measure(current: Reading, earlier: Reading | None, state: Any | None) -> dict[str, Measure]:
@@ -103,7 +120,15 @@ def _measure(current: Reading, earlier: Reading | None, state: Any | None) -> di
             f"system.network.packet.dropped.rate{attribute}": current.rate_since(
                 earlier, f"drop{prefix}"
             ),
-            f"system.network.io{attribute}": current.counters.get(f"bytes_{suffix}", "U"),
+        }
+        measures |= {
+            f"{name}{attribute}": current.counters.get(counter, "U")
+            for name, counter in (
+                ("system.network.io", f"bytes_{suffix}"),
+                ("system.network.packet.count", f"packets_{suffix}"),
+                ("system.network.errors", f"err{prefix}"),
+                ("system.network.packet.dropped", f"drop{prefix}"),
+            )
         }
     return measures | _measure_link(state, measures)
 

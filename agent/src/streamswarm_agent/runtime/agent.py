@@ -13,6 +13,7 @@ import psutil
 
 from streamswarm_agent.collectors import ARGUMENTS_VARIABLE, build_collectors
 from streamswarm_agent.collectors.base import Collector
+from streamswarm_agent.collectors.capabilities import detect_capabilities, name_available
 from streamswarm_agent.collectors.inventory import collect_inventory
 from streamswarm_agent.errors import AgentError
 from streamswarm_agent.probes import PROBES
@@ -169,6 +170,7 @@ class Agent:
             psutil.Process(),
             budget=parts.budget,
             last_restart=read_last_restart(self._state),
+            capabilities=name_available(detect_capabilities()),
         )
         has_arguments = parts.settings.configuration.resolve(_ARGUMENTS).value
         variables = {ARGUMENTS_VARIABLE: str(has_arguments).lower()}

@@ -14,7 +14,8 @@ from streamswarm_agent.spool.spool import Spool
 class SelfCollector:
     """The agent's share of one core, its memory in bytes, its budget, its spool, its last upload.
 
-    Facts: the budget's step with its reason, and why the agent last restarted itself.
+    Facts: the budget's step with its reason, why the agent last restarted itself, and what it may
+    measure with.
     """
 
     name: ClassVar[str] = "agent"
@@ -28,6 +29,7 @@ class SelfCollector:
         *,
         budget: Budget,
         last_restart: str = "",
+        capabilities: str = "",
     ) -> None:
         self._spool = spool
         self._uploader = uploader
@@ -35,6 +37,7 @@ class SelfCollector:
         self._process = process
         self._budget = budget
         self._last_restart = last_restart
+        self._capabilities = capabilities
         self._is_first = True
 
     def collect(self) -> Collection:
@@ -73,4 +76,6 @@ class SelfCollector:
         facts = {"agent.budget": self._budget.verdict.describe()}
         if self._last_restart:
             facts["agent.restart"] = self._last_restart
+        if self._capabilities:
+            facts["agent.capability"] = self._capabilities
         return tuple(CollectedFact("agent", "", key, value) for key, value in facts.items())

@@ -15,6 +15,8 @@ class Metric:
     kind: str
     description: str
     attributes: tuple[str, ...]
+    group: str = ""
+    emitted_by: tuple[str, ...] = ()
 
 
 @cache
@@ -28,6 +30,8 @@ def load_metrics() -> Mapping[str, Metric]:
             kind=entry["kind"],
             description=entry["description"],
             attributes=tuple(entry["attributes"]),
+            group=entry["group"],
+            emitted_by=tuple(entry.get("emitted_by", ())),
         )
         for entry in (*added, *load_wire_file("metrics.json")["metrics"])
     }
