@@ -3,7 +3,13 @@ import socket
 
 import pytest
 
-from streamswarm_agent.probes.icmp import EchoEngine, EchoSession, EchoSettings, OddReplies
+from streamswarm_agent.probes.icmp import (
+    EchoEngine,
+    EchoSession,
+    EchoSettings,
+    OddReplies,
+    TimeoutQueue,
+)
 from streamswarm_agent.probes.icmp_packet import EchoError, parse_message
 from streamswarm_agent.probes.icmp_socket import open_icmp_socket, receive_packets
 from streamswarm_agent.probes.icmp_time import Moment
@@ -20,12 +26,16 @@ class PaperChannel:
     def __init__(self):
         self.packets = []
         self.failure = None
+        self.timeouts = {}
 
     def send(self, packet, destination, traffic_class):
         if self.failure:
             raise self.failure
         self.packets.append(packet)
         return SENT
+
+    def give_up_after(self, timeout_seconds, answer):
+        self.timeouts.setdefault(timeout_seconds, TimeoutQueue(timeout_seconds)).add(answer)
 
     def reply_to(self, number, **changes):
         packet = bytearray(self.packets[number])

@@ -6,10 +6,20 @@ import sys
 from collections.abc import Sequence
 
 from streamswarm_agent import __version__
-from streamswarm_agent.cli import check, enrol, interfaces, run, simulate, stats, test, watch
+from streamswarm_agent.cli import (
+    check,
+    enrol,
+    interfaces,
+    run,
+    selftest,
+    simulate,
+    stats,
+    test,
+    watch,
+)
 from streamswarm_agent.errors import AgentError
 
-_COMMANDS = (enrol, run, check, stats, interfaces, watch, test, simulate)
+_COMMANDS = (enrol, run, check, stats, interfaces, watch, test, simulate, selftest)
 _INTERRUPTED = 130
 
 
