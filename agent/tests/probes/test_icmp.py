@@ -118,6 +118,17 @@ async def test_a_probe_without_reply_is_given_up_after_the_time_out(channel):
     assert session.odd_replies == OddReplies(1, 0, 0)
 
 
+async def test_silent_probes_are_given_up_in_turn_between_answered_ones(channel):
+    session = EchoSession(channel, settings(timeout_seconds=0.05))
+    answers = [session.send() for _ in range(4)]
+    session.take_reply(channel.reply_to(1), after(1), None)
+    session.take_reply(channel.reply_to(2), after(2), None)
+    found = await asyncio.wait_for(asyncio.gather(*answers), 5)
+    assert found == [None, pytest.approx(0.001), pytest.approx(0.002), None]
+    later = session.send()
+    assert await asyncio.wait_for(later, 5) is None
+
+
 async def test_a_damaged_reply_leaves_its_probe_open_for_an_intact_one(session, channel):
     answer = session.send()
     payload = bytearray(channel.reply_to(0).payload)

@@ -2,19 +2,16 @@
 
 import argparse
 import json
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamswarm_agent.cli import options
 from streamswarm_agent.cli.quantities import format_quantity
 from streamswarm_agent.errors import AgentError
-from streamswarm_agent.laboratory.measuring import Agent
-from streamswarm_agent.laboratory.namespaces import explain_missing
-from streamswarm_agent.laboratory.path import open_path
-from streamswarm_agent.laboratory.selftest import Bench, Finding, run_selftest
+
+if TYPE_CHECKING:
+    from streamswarm_agent.laboratory.selftest import Finding
 
 
 def add_command(commands: Any) -> None:
@@ -30,10 +27,15 @@ def execute(arguments: argparse.Namespace) -> int:
 
     Raises: AgentError when this host has no room for a laboratory.
     """
+    from streamswarm_agent.laboratory.namespaces import explain_missing
+    from streamswarm_agent.laboratory.selftest import prove_on_this_host
+
     reason = explain_missing()
     if reason:
         raise AgentError(reason)
-    findings = list(_prove(is_said=not arguments.json))
+    if not arguments.json:
+        print("Measuring a path between two hosts inside this one; half a minute.", flush=True)
+    findings = list(prove_on_this_host())
     is_good = all(finding.is_good for finding in findings)
     if arguments.json:
         print(json.dumps(describe(findings)))
@@ -42,7 +44,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0 if is_good else 1
 
 
-def describe(findings: Sequence[Finding]) -> dict[str, Any]:
+def describe(findings: Sequence["Finding"]) -> dict[str, Any]:
     """Everything that was found, for programs."""
     return {
         "is_good": all(finding.is_good for finding in findings),
@@ -50,15 +52,7 @@ def describe(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _prove(*, is_said: bool) -> Iterator[Finding]:
-    if is_said:
-        print("Measuring a path between two hosts of this host's own; half a minute.", flush=True)
-    with tempfile.TemporaryDirectory() as folder, open_path() as path:
-        for findings in run_selftest(Bench(path, Agent(path.host("near"), Path(folder)))):
-            yield from findings
-
-
-def _print_findings(findings: Sequence[Finding]) -> None:
+def _print_findings(findings: Sequence["Finding"]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,8 +1,10 @@
 """A short proof on the user's own host: what the agent measures beside what really happened."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
@@ -10,7 +12,7 @@ from streamswarm_agent.laboratory.impairment import Impairment
 from streamswarm_agent.laboratory.ledger import Ledger
 from streamswarm_agent.laboratory.measuring import Agent
 from streamswarm_agent.laboratory.namespaces import LaboratoryFailed
-from streamswarm_agent.laboratory.path import FaultyPath
+from streamswarm_agent.laboratory.path import FaultyPath, open_path
 from streamswarm_agent.laboratory.round_trips import EchoTruth, match_echoes
 
 TOLERANCE_SECONDS = 0.0001
@@ -136,6 +138,13 @@ EXPERIMENTS: Sequence[Experiment] = (
     prove_loss,
     prove_duplication,
 )
+
+
+def prove_on_this_host() -> Iterator[Finding]:
+    """Every finding, on a path of its own. Raises: LaboratoryFailed."""
+    with tempfile.TemporaryDirectory() as folder, open_path() as path:
+        for findings in run_selftest(Bench(path, Agent(path.host("near"), Path(folder)))):
+            yield from findings
 
 
 def run_selftest(bench: Bench) -> Iterator[list[Finding]]:
