@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from streamswarm_agent.laboratory.impairment import Impairment
+
 TRACE = ["traceroute", "-n", "-q", "1", "-w", "3"]
 
 
@@ -11,6 +13,10 @@ TRACE = ["traceroute", "-n", "-q", "1", "-w", "3"]
 def traceroute():
     if shutil.which("traceroute") is None:
         pytest.skip("traceroute is not installed, and nobody else tells the paths")
+
+
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def trace(topology, *options, target=None):
@@ -26,15 +32,13 @@ def test_a_chain_has_the_hops_it_says(network, traceroute):
 
 
 def test_a_link_of_a_chain_can_be_impaired(network, traceroute):
-    from streamswarm_agent.laboratory.impairment import Impairment
-
     chain = network.chain(2, faulty_link=1)
     chain.faults.set(forward=Impairment(drop_every=1))
     assert trace(chain, "-m", "3") == [chain.paths[0][0], "*", "*"]
     assert chain.faults.ledger().forward.total.lost == 2
 
 
-@pytest.mark.parametrize("width", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("width", [slow(1), 2, slow(4)])
 def test_equal_paths_are_all_in_use(network, traceroute, lab_table, width):
     topology = network.equal_paths(width)
     flows = [trace(topology, "-U", "-p", "33434", f"--sport={40000 + flow}") for flow in range(32)]

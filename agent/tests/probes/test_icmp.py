@@ -3,7 +3,13 @@ import socket
 
 import pytest
 
-from streamswarm_agent.probes.icmp import EchoEngine, EchoSession, EchoSettings, OddReplies
+from streamswarm_agent.probes.icmp import (
+    EchoEngine,
+    EchoSession,
+    EchoSettings,
+    OddReplies,
+    TimeoutQueue,
+)
 from streamswarm_agent.probes.icmp_packet import EchoError, parse_message
 from streamswarm_agent.probes.icmp_socket import open_icmp_socket, receive_packets
 from streamswarm_agent.probes.icmp_time import Moment
@@ -20,12 +26,16 @@ class PaperChannel:
     def __init__(self):
         self.packets = []
         self.failure = None
+        self.timeouts = {}
 
     def send(self, packet, destination, traffic_class):
         if self.failure:
             raise self.failure
         self.packets.append(packet)
         return SENT
+
+    def give_up_after(self, timeout_seconds, answer):
+        self.timeouts.setdefault(timeout_seconds, TimeoutQueue(timeout_seconds)).add(answer)
 
     def reply_to(self, number, **changes):
         packet = bytearray(self.packets[number])
@@ -106,6 +116,17 @@ async def test_a_probe_without_reply_is_given_up_after_the_time_out(channel):
     assert await asyncio.wait_for(answer, 5) is None
     session.take_reply(channel.reply_to(0), after(5), None)
     assert session.odd_replies == OddReplies(1, 0, 0)
+
+
+async def test_silent_probes_are_given_up_in_turn_between_answered_ones(channel):
+    session = EchoSession(channel, settings(timeout_seconds=0.05))
+    answers = [session.send() for _ in range(4)]
+    session.take_reply(channel.reply_to(1), after(1), None)
+    session.take_reply(channel.reply_to(2), after(2), None)
+    found = await asyncio.wait_for(asyncio.gather(*answers), 5)
+    assert found == [None, pytest.approx(0.001), pytest.approx(0.002), None]
+    later = session.send()
+    assert await asyncio.wait_for(later, 5) is None
 
 
 async def test_a_damaged_reply_leaves_its_probe_open_for_an_intact_one(session, channel):

@@ -12,6 +12,7 @@ from streamswarm_agent.cli import (
     interfaces,
     metrics,
     run,
+    selftest,
     simulate,
     stats,
     test,
@@ -19,7 +20,18 @@ from streamswarm_agent.cli import (
 )
 from streamswarm_agent.errors import AgentError
 
-_COMMANDS = (enrol, run, check, stats, metrics, interfaces, watch, test, simulate)
+_COMMANDS = (
+    enrol,
+    run,
+    check,
+    stats,
+    metrics,
+    interfaces,
+    watch,
+    test,
+    simulate,
+    selftest,
+)
 _INTERRUPTED = 130
 
 

@@ -83,8 +83,8 @@ class Bridge:
     def _release(self, way: Way, departure: Departure) -> None:
         entry = departure.entry
         device = way.source if entry is None else way.destination
-        for copy in range(1 if entry is None else entry.copies):
+        # Before writing: what the kernel then does in here belongs to the other host.
+        way.direction.note_departure(departure, time.monotonic())
+        for _ in range(1 if entry is None else entry.copies):
             for piece in departure.pieces:
                 os.write(device, piece)
-            if copy == 0:
-                way.direction.note_departure(departure, time.monotonic())

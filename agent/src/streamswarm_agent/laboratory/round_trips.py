@@ -56,9 +56,9 @@ class EchoTruth:
         return [len(list(run)) for is_lost, run in groupby(self.unanswered) if is_lost]
 
     @property
-    def reply_count(self) -> int:
-        """All that went back."""
-        return sum(echo.sound_count + echo.corrupt_count for echo in self.echoes)
+    def sound_count(self) -> int:
+        """Undamaged replies."""
+        return sum(echo.sound_count for echo in self.echoes)
 
     @property
     def corrupt_count(self) -> int:

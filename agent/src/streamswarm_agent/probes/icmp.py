@@ -7,7 +7,7 @@ while a socket and thread per target measures its own scheduling.
 import asyncio
 import secrets
 import socket
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,11 +56,49 @@ class OddReplies:
     duplicate_count: int
 
 
+class TimeoutQueue:
+    """Gives up answers that do not come in time: all that wait equally long share one timer.
+
+    A timer for each probe would cost more than the probe: nearly all are answered and cancelled.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[float, asyncio.Future[float | None]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, answer: asyncio.Future[float | None]) -> None:
+        """Let the answer be None unless it is there in time."""
+        self._drop_answered()
+        deadline = self._loop.time() + self._timeout_seconds
+        self._waiting.append((deadline, answer))
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def close(self) -> None:
+        """Give up nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        self._drop_answered()
+        now = self._loop.time()
+        while self._waiting and self._waiting[0][0] <= now:
+            _give_up(self._waiting.popleft()[1])
+        self._timer = None
+        if self._waiting:
+            self._timer = self._loop.call_at(self._waiting[0][0], self._expire)
+
+    def _drop_answered(self) -> None:
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
+
+
 @dataclass(frozen=True, slots=True)
 class _Outstanding:
     sent: Moment
     answer: asyncio.Future[float | None]
-    timer: asyncio.TimerHandle
 
 
 class EchoSession:
@@ -114,8 +152,8 @@ class EchoSession:
             self.errors[_describe(error)] += 1
             answer.set_result(None)
             return answer
-        timer = loop.call_later(self._settings.timeout_seconds, _give_up, answer)
-        self._outstanding[index] = _Outstanding(sent, answer, timer)
+        self._channel.give_up_after(self._settings.timeout_seconds, answer)
+        self._outstanding[index] = _Outstanding(sent, answer)
         if len(self._outstanding) > LATE_WINDOW_PROBES:
             del self._outstanding[next(iter(self._outstanding))]
         return answer
@@ -135,7 +173,6 @@ class EchoSession:
         if outstanding is None:
             self._duplicate_count += 1
             return True
-        outstanding.timer.cancel()
         seconds = round_trip_seconds(outstanding.sent, seen, kernel_nanoseconds)
         if seconds <= self._settings.timeout_seconds and not outstanding.answer.done():
             outstanding.answer.set_result(seconds)
@@ -163,6 +200,7 @@ class EchoChannel:
         self._clocks = clocks
         self._traffic_class = 0
         self._sessions: dict[str, list[EchoSession]] = {}
+        self._timeouts: dict[float, TimeoutQueue] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(opened, self._receive)
 
@@ -188,12 +226,23 @@ class EchoChannel:
         if traffic_class != self._traffic_class:
             set_traffic_class(self._socket, traffic_class)
             self._traffic_class = traffic_class
-        sent = self._clocks.read()
+        monotonic_nanoseconds = self._clocks.monotonic()
+        # The very last thing before: whatever comes between would count as round trip.
+        wall_nanoseconds = self._clocks.wall()
         self._socket.sendto(packet, destination)
-        return sent
+        return Moment(wall_nanoseconds, monotonic_nanoseconds)
+
+    def give_up_after(self, timeout_seconds: float, answer: asyncio.Future[float | None]) -> None:
+        """Let the answer be None when it is not there in time."""
+        queue = self._timeouts.get(timeout_seconds)
+        if queue is None:
+            queue = self._timeouts[timeout_seconds] = TimeoutQueue(timeout_seconds)
+        queue.add(answer)
 
     def close(self) -> None:
         """Give the socket back."""
+        for queue in self._timeouts.values():
+            queue.close()
         self._loop.remove_reader(self._socket)
         self._socket.close()
 

@@ -140,11 +140,11 @@ def parse_quoted_request(
 
 def internet_checksum(message: bytes) -> int:
     """The checksum of RFC 1071; 0 for a message that contains its right checksum."""
-    padded = message + b"\0" * (len(message) % 2)
-    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    number = int.from_bytes(message) << 8 * (len(message) % 2)
+    # 2^16 is 1 modulo 2^16 - 1: the remainder is the sum of all words with their carries added in.
+    # Of the two zeros of one's complement, only a message of zeros has the sum 0.
+    total = number % 0xFFFF or (0xFFFF if number else 0)
+    return 0xFFFF - total
 
 
 def without_ip_header(packet: bytes) -> bytes:

@@ -95,7 +95,9 @@ class AttemptSchedule(Generic[Result]):
             attempts = [attempt for attempt in self._waiting if attempt.offset_seconds < end]
             if not attempts:
                 continue
-            await asyncio.wait([attempt.future for attempt in attempts])
+            pending = [attempt.future for attempt in attempts if not attempt.future.done()]
+            if pending:
+                await asyncio.wait(pending)
             results = [self._waiting.popleft().future.result() for _ in attempts]
             self._results += results
             await self._report(results)
