@@ -7,6 +7,7 @@ from apps.metrics.selectors.comparison import Comparison, compare_ranges
 from apps.metrics.selectors.documents import find_document, get_document
 from apps.metrics.selectors.latest import (
     LatestValues,
+    list_fact_changes,
     list_host_values,
     read_facts,
     read_latest,
@@ -43,6 +44,7 @@ __all__ = [
     "find_host_source",
     "find_source",
     "get_document",
+    "list_fact_changes",
     "list_host_values",
     "list_keys",
     "list_number_carriers",

@@ -4,9 +4,20 @@ from apps.tests.kinds.added import build_kinds
 from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
+from apps.tests.kinds.mtu import MTU
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.tcp import TCP
+from apps.tests.kinds.trace import TRACE
 
-KINDS = build_kinds({"ping": PING, "tcp": TCP, "http": HTTP, "dns": DNS})
+KINDS = build_kinds(
+    {
+        "ping": PING,
+        "tcp": TCP,
+        "http": HTTP,
+        "dns": DNS,
+        "trace": TRACE,
+        "mtu": MTU,
+    }
+)
 
 __all__ = ["KINDS", "Kind"]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from streamswarm_agent.cli import options
+from streamswarm_agent.cli.hops import build_hop_table
 from streamswarm_agent.cli.quantities import ABSENT, format_quantity
 from streamswarm_agent.errors import ParametersRefused
 from streamswarm_agent.probes import build_probes
@@ -22,6 +23,8 @@ _LEADING_METRICS = {
     "tcp": ("net.rtt.tcp_connect", "net.availability.ratio"),
     "dns": ("dns.lookup.duration", "dns.timeout.ratio"),
     "http": ("http.client.request.duration", "http.response.status_code"),
+    "trace": ("path.hop.count", "path.hop.rtt.median", "path.ecmp.width"),
+    "mtu": ("path.mtu", "path.mtu.blackhole"),
 }
 
 
@@ -143,5 +146,8 @@ def _print_outcome(outcome: Outcome) -> None:
     verdict = Text("success", "green") if outcome.is_success else Text("no success", "red")
     reason = f": {outcome.reason}" if outcome.reason else ""
     console = Console()
+    hops = build_hop_table(outcome.document)
+    if hops is not None:
+        console.print(hops)
     console.print(table)
     console.print(Text.assemble(verdict, f" by {outcome.method}{reason}"))
