@@ -53,7 +53,7 @@ def build_grid(series: Sequence[Buckets], first: float, width: int, step_seconds
         means = np.add.reduceat(parts.mean[inside] * share, starts)
         # Rounding must not lead out of the values' range.
         mean[row, column] = np.clip(means, minimum[row, column], maximum[row, column])
-    start = first + np.arange(width) * float(step_seconds)
+    start = first + np.arange(width, dtype=np.float64) * step_seconds
     return Grid(step_seconds, start, count, minimum, mean, maximum)
 
 

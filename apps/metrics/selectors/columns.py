@@ -80,17 +80,20 @@ def read_rollups(
     key: str,
     step_seconds: int,
     span: tuple[datetime, datetime],
+    *,
+    is_brief: bool = False,
 ) -> dict[int, Column]:
     """The kept buckets that begin in the span (start, end) by source.
 
-    Hours of weeks that are laid out by keys come from there (selectors/strips.py).
+    Hours of weeks that are laid out by keys come from there (selectors/strips.py); with `is_brief`
+    their percentiles are NaN.
     """
     groups = group_by_index(places, source_ids)
     rows = Rollup.objects.filter(step=step_seconds, at__gte=span[0], at__lt=span[1])
     rows = rows.order_by("source_id", "at")
     if step_seconds != HOUR_SECONDS:
         return cut_columns(rows, groups, key, ROLLUP_COLUMNS)
-    laid = read_laid(source_ids, key, span)
+    laid = read_laid(source_ids, key, span, is_brief=is_brief)
     missing = match_missing(laid, span)
     found = {source_id: Column(1 + len(ROLLUP_COLUMNS)) for source_id in source_ids}
     if missing is not None:
