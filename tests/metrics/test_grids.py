@@ -81,9 +81,7 @@ def pair(db):
 
 
 def read(pair, days):
-    return read_many(
-        source_ids=pair, key=KEY, start=MIDNIGHT, end=MIDNIGHT + timedelta(days=days)
-    )
+    return read_many(source_ids=pair, key=KEY, start=MIDNIGHT, end=MIDNIGHT + timedelta(days=days))
 
 
 def test_many_sources_are_read_by_the_hour(pair):

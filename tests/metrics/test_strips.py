@@ -88,7 +88,7 @@ def test_what_is_packed_comes_out_as_it_was(weeks):
 
 
 def test_a_strip_of_the_wrong_length_is_refused():
-    with pytest.raises(ValueError, match="length|size"):
+    with pytest.raises(ValueError, match=r"length|size"):
         unpack_strips([0.0], [b"1234"])
     with pytest.raises(ValueError, match="equally many"):
         unpack_strips([], [pack_strip([])])
