@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.clock import read_now
 from apps.metrics.algorithms.series import bucket_series
 from apps.metrics.algorithms.strips import BRIEF, pack_strip, unpack_strips
 from apps.metrics.algorithms.tiers import HOUR_SECONDS, WEEK_SECONDS, floor_moment
 from apps.metrics.models import DirtyBucket, HourStrip, Rollup
 from apps.metrics.selectors import read_range, read_values
 from apps.metrics.selectors.columns import find_places, read_rollups
-from apps.metrics.services import dirty, forget_history, roll_up, rollups, strips
+from apps.metrics.services import dirty, roll_up, rollups, strips
 from apps.metrics.writers import LAID
 from tests.factories.frames import (
     KEY,
@@ -199,12 +198,3 @@ def test_a_chart_reads_the_same_before_and_after(source):
     settle()
     assert HourStrip.objects.exists()
     assert read_range(**question, end=MIDNIGHT + timedelta(days=9)) == before
-
-
-def test_strips_are_forgotten_with_their_hours(source):
-    now = read_now()
-    week = floor_moment(now - timedelta(days=4000), WEEK_SECONDS)
-    for at in (week, floor_moment(now, WEEK_SECONDS)):
-        HourStrip.objects.create(source=source, key=LAID, at=at, numbers=b"")
-    forget_history(now=now)
-    assert HourStrip.objects.count() == 1
