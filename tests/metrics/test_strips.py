@@ -159,19 +159,6 @@ def test_who_was_overtaken_lays_out_nothing(source):
     assert DirtyBucket.objects.filter(step=WEEK_SECONDS).exists()
 
 
-def test_a_claim_ahead_of_time_is_overtaken_as_any_other(source):
-    """As a rebuild claims: what is not due yet."""
-    now = MIDNIGHT + timedelta(hours=1, minutes=1)
-    store_hours(source, [0])
-    rollups.sort_arrivals(now)
-    claims = dirty.claim_buckets(HOUR_SECONDS, now, now + timedelta(hours=1))
-    stale = rollups.compute_rollups(HOUR_SECONDS, claims)
-    store_frames(source, [(MIDNIGHT, 99.0)], first_seq=900)
-    rollups.sort_arrivals(now)
-    rollups.store_rollups(HOUR_SECONDS, claims, stale, now)
-    assert DirtyBucket.objects.filter(step=HOUR_SECONDS, at=MIDNIGHT).exists()
-
-
 def test_ranges_are_cut_inside_a_week(source):
     store_hours(source, range(60))
     settle()

@@ -9,9 +9,10 @@ FROM (
   SELECT DISTINCT source_id, date_bin('7 days', at, TIMESTAMPTZ '1970-01-01 00:00:00Z') AS week
   FROM metrics_rollup WHERE step = 3600
 ) AS weeks
+ON CONFLICT DO NOTHING
 """
 MARK_WEEKS_SQLITE = """
-INSERT INTO metrics_dirtybucket (source_id, step, at, due_at, claimed_until, revision)
+INSERT OR IGNORE INTO metrics_dirtybucket (source_id, step, at, due_at, claimed_until, revision)
 SELECT source_id, 604800, week, moment, moment, 0
 FROM (
   SELECT DISTINCT source_id,
