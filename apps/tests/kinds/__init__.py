@@ -4,12 +4,22 @@ from apps.tests.kinds.added import build_kinds
 from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
+from apps.tests.kinds.mtu import MTU
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.tcp import TCP
+from apps.tests.kinds.trace import TRACE
 from apps.tests.kinds.udp_session import UDP_SESSION
 
 KINDS = build_kinds(
-    {"ping": PING, "tcp": TCP, "http": HTTP, "dns": DNS, "udp_session": UDP_SESSION}
+    {
+        "ping": PING,
+        "tcp": TCP,
+        "http": HTTP,
+        "dns": DNS,
+        "trace": TRACE,
+        "mtu": MTU,
+        "udp_session": UDP_SESSION,
+    }
 )
 
 __all__ = ["KINDS", "Kind"]
