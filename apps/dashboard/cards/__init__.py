@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from apps.dashboard.cards.base import Card
 from apps.dashboard.cards.mtu import build_mtu_card
 from apps.dashboard.cards.trace import build_trace_card
+from apps.dashboard.cards.udp_session import build_session_card
 from apps.tests.models import Result, Run
 
 CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
     "trace": build_trace_card,
     "mtu": build_mtu_card,
+    "udp_session": build_session_card,
 }
 
 __all__ = ["CARDS", "Card", "build_card"]
