@@ -53,7 +53,7 @@ def read(page, assignment, *, document=None, **fields):
 
 def test_losses_and_order_are_told_of_each_direction(page, session):
     shown = read(page, session)
-    for words in ("Both directions", "to the peer", "and back", "1 %", "600", "596"):
+    for words in ("Both directions", "to the peer", "and back", "1.0 %", "600", "596"):
         assert words in shown
 
 

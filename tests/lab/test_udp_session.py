@@ -115,6 +115,8 @@ def test_each_direction_is_found_exactly_as_it_was(session, lab_table, name):
     assert forward["longest_burst"] == longest_run(truth.forward_lost)
     assert (forward["duplicates"], forward["reordered"]) == (copies, there_late)
     assert reverse["lost"] == sum(truth.reverse_lost)
+    doubled = sum(reply.copies - 1 for one in truth.journeys for reply in one.answers)
+    assert reverse["duplicates"] == doubled
     assert damaged or not FAULTS[name][1].corrupt_every
 
 
