@@ -51,7 +51,7 @@ def postgresql_server(request):
         yield cluster
         return
     try:
-        cluster = start_cluster()
+        cluster = start_cluster(is_durable=False)
     except PostgresqlMissingError as error:
         if os.environ.get("CI"):
             raise

@@ -22,6 +22,7 @@ CLUSTER_FOLDER_NAME = "TESTS_CLUSTER_FOLDER"
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 STASHED_FOLDER = pytest.StashKey[Path]()
 STASHED_CLUSTER = pytest.StashKey[object]()
+STASHED_PREPARED = pytest.StashKey[Path | None]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
 # What mostly waits for processes and browsers runs first, beside what computes.
 WAITING_FOLDERS = ("faults", "browser", "flows", "plugins", "operations", "lab")
@@ -59,6 +60,9 @@ def pytest_load_initial_conftests(early_config):
     folder = Path(tempfile.mkdtemp(prefix="swarm-"))
     early_config.stash[STASHED_FOLDER] = folder
     os.environ["SWARM_VAR_DIR"] = str(folder / "var")
+    from tests.servers.prepared import share_folder
+
+    early_config.stash[STASHED_PREPARED] = share_folder()
     if not is_on_postgresql(early_config):
         return
     from tests.servers.postgresql import PostgresqlMissingError
@@ -97,7 +101,7 @@ def find_cluster():
 
     if is_worker():
         return join_cluster(Path(os.environ[CLUSTER_FOLDER_NAME]))
-    cluster = start_cluster()
+    cluster = start_cluster(is_durable=False)
     os.environ[CLUSTER_FOLDER_NAME] = str(cluster.folder)
     return cluster
 
@@ -106,9 +110,10 @@ def pytest_unconfigure(config):
     cluster = config.stash.get(STASHED_CLUSTER, None)
     if cluster is not None:
         cluster.stop()
-    folder = config.stash.get(STASHED_FOLDER, None)
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    for key in (STASHED_FOLDER, STASHED_PREPARED):
+        folder = config.stash.get(key, None)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def uses_database(item):
