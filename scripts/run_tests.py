@@ -32,8 +32,8 @@ ROUNDS = (
 
 
 def count_processes() -> int:
-    # One more than there are processors: many tests wait for the programs they started.
-    return min((os.cpu_count() or 2) + 1, MOST_PROCESSES)
+    # Two more than there are processors: many tests wait for the programs they started.
+    return min((os.cpu_count() or 2) + 2, MOST_PROCESSES)
 
 
 def run_round(tests: Round, extra_arguments: Sequence[str]) -> tuple[int, Counter[str]]:
@@ -41,7 +41,7 @@ def run_round(tests: Round, extra_arguments: Sequence[str]) -> tuple[int, Counte
     parallel = ("-n", str(count_processes()), "--dist", "loadfile", "--no-loadscope-reorder")
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
-        argv = [sys.executable, "-m", "pytest", "-q", f"--tally={tally}", *parallel]
+        argv = [sys.executable, "-m", "pytest", "-q", "--quick", f"--tally={tally}", *parallel]
         chosen = extra_arguments or tests.whole_arguments
         result = subprocess.run([*argv, *tests.arguments, *chosen], cwd=ROOT, check=False)
         counts = Counter(json.loads(tally.read_text())[tests.name]) if tally.exists() else Counter()

@@ -25,7 +25,7 @@ STASHED_CLUSTER = pytest.StashKey[object]()
 STASHED_PREPARED = pytest.StashKey[Path | None]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
 # What mostly waits for processes and browsers runs first, beside what computes.
-WAITING_FOLDERS = ("faults", "browser", "flows", "plugins", "operations", "lab")
+WAITING_FOLDERS = ("faults", "scale", "browser", "flows", "plugins", "operations", "lab")
 # Pages read by the same selectors as the API, whose tests run on both databases.
 LEFT_OUT_FOLDERS = frozenset({"dashboard"})
 LEFT_OUT_MARKERS = ("browser", "any_database")
@@ -35,6 +35,9 @@ OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped"
 def pytest_addoption(parser):
     group = parser.getgroup("streamswarm")
     group.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    group.addoption(
+        "--quick", action="store_true", help="leave out what `make faults` repeats elsewhere"
+    )
     group.addoption("--tally", type=Path, help="write the numbers of the closing line to this file")
 
 
@@ -122,19 +125,33 @@ def uses_database(item):
     return not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
+def is_repetition(item):
+    """Whether the test shows on this database only what it shows on the other one as well."""
+    marker = item.get_closest_marker("repeats")
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return marker is not None and any(value in marker.args for value in parameters)
+
+
+def is_left_out(item):
+    """Whether nothing may come out differently on PostgreSQL."""
+    return (
+        not uses_database(item)
+        or item.path.parent.name in LEFT_OUT_FOLDERS
+        or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """On PostgreSQL only what may come out differently there; each test knows its database."""
-    if is_on_postgresql(config):
-        left_out = [
-            item
-            for item in items
-            if not uses_database(item)
-            or item.path.parent.name in LEFT_OUT_FOLDERS
-            or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
-        ]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+    left_out = {
+        item
+        for item in items
+        if (is_on_postgresql(config) and is_left_out(item))
+        or (config.option.quick and is_repetition(item))
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.path.parent.name not in WAITING_FOLDERS)
     skip_reason = config.stash.get(STASHED_SKIP_REASON, None)
     for item in items:
