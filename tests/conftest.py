@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
 from apps.core.storage_state import forget_storage_fault
 from apps.ingest.known_keys import KNOWN_KEYS
 from tests.plugin import STASHED_CLUSTER
-from tests.servers.postgresql import PostgresqlMissingError, start_cluster
+from tests.servers.postgresql import PREPARED, PostgresqlMissingError, start_cluster
 from tests.servers.redis import run_redis
 from tests.servers.stack import run_stack
 
@@ -34,6 +35,13 @@ def empty_cache():
 def room_on_the_disk():
     """Another test may have met a full disk."""
     forget_storage_fault()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(request, django_db_modify_db_settings):
+    """On PostgreSQL a process of tests starts with a copy of a database that was migrated once."""
+    if STASHED_CLUSTER in request.config.stash:
+        connection.settings_dict["TEST"]["TEMPLATE"] = PREPARED
 
 
 @pytest.fixture(scope="session")

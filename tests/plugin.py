@@ -82,6 +82,29 @@ def pytest_load_initial_conftests(early_config):
 
 
 def pytest_configure():
+    let_flushes_clear_the_audit()
+    look_for_static_files_once()
+
+
+def look_for_static_files_once():
+    """Each test's client builds the middleware anew, and with it a list of hundreds of files."""
+    from whitenoise.base import WhiteNoise
+
+    look = WhiteNoise.update_files_dictionary
+    found = {}
+
+    def look_once(self, root, prefix):
+        place = (str(root), prefix, type(self))
+        if place not in found:
+            known, self.files = self.files, {}
+            look(self, root, prefix)
+            found[place], self.files = self.files, known
+        self.files.update(found[place])
+
+    WhiteNoise.update_files_dictionary = look_once
+
+
+def let_flushes_clear_the_audit():
     """Emptying all tables between tests is the one thing that may clear the audit."""
     from django.db.backends.base.operations import BaseDatabaseOperations
 
