@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,14 +56,25 @@ def describe(counts: Counter[str]) -> str:
     return f"{counts['passed']} passed{failed}{skipped}"
 
 
+@contextmanager
+def share_databases() -> Iterator[None]:
+    """Both rounds copy what the first one migrates (tests/servers/prepared.py)."""
+    with tempfile.TemporaryDirectory(prefix="swarm-prepared-") as folder:
+        # PostgreSQL's account reads it as well.
+        Path(folder).chmod(0o755)
+        os.environ["TESTS_PREPARED_FOLDER"] = folder
+        yield
+
+
 def main(extra_arguments: Sequence[str]) -> int:
     total: Counter[str] = Counter()
     parts, exit_codes = [], []
-    for tests in ROUNDS:
-        exit_code, counts = run_round(tests, extra_arguments)
-        exit_codes.append(exit_code)
-        total += counts
-        parts.append(f"on {tests.name}: {describe(counts)}")
+    with share_databases():
+        for tests in ROUNDS:
+            exit_code, counts = run_round(tests, extra_arguments)
+            exit_codes.append(exit_code)
+            total += counts
+            parts.append(f"on {tests.name}: {describe(counts)}")
     is_good = not any(exit_codes)
     print(f"\ntests {'; '.join(parts)}")
     if not is_good and not total["failed"]:

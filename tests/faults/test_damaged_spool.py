@@ -15,6 +15,7 @@ import pytest
 from tests.faults.disks import mount_disk
 from tests.faults.line import run_line
 from tests.faults.oracle import Database, compare
+from tests.faults.refusals import list_refused
 from tests.faults.rounds import SETTINGS, create_tests
 from tests.flows.agents import AgentHost, enrol_host
 from tests.flows.api_user import become_admin
@@ -127,8 +128,10 @@ def test_an_agent_with_a_damaged_spool_begins_anew_and_sends_what_it_can_read(
     recovery_seconds = time.monotonic() - begin
     ledger = host.read_ledger()
     verdict = compare(ledger, list_stored(server, host))
-    # The agent says so when its file was damaged; what it held is then given up.
+    # The agent says so when its file was damaged; what it held is then given up. What it could
+    # still read, bits flipped or not, it has written to its ledger again.
     told = set(before) if "spool_corrupt" in host.read_log() else set()
+    told |= list_refused(host).keys()
     fault_journal.record(
         17, f"spool: {damage.__name__}", verdict, told=told, recovery_seconds=recovery_seconds
     )
