@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
@@ -42,6 +43,15 @@ def django_db_modify_db_settings(request, django_db_modify_db_settings):
     """On PostgreSQL a process of tests starts with a copy of a database that was migrated once."""
     if STASHED_CLUSTER in request.config.stash:
         connection.settings_dict["TEST"]["TEMPLATE"] = PREPARED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """What beat wakes is in the database that was copied, and in none that a test expects."""
+    with django_db_blocker.unblock():
+        for name in ("PeriodicTask", "IntervalSchedule", "PeriodicTasks"):
+            model = apps.get_model("django_celery_beat", name)
+            model._base_manager.all().delete()
 
 
 @pytest.fixture(scope="session")
