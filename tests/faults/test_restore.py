@@ -108,10 +108,11 @@ def test_an_older_state_is_gone_on_from_without_doubles_and_without_a_storm(
     seconds = time.monotonic() - began_again
     site.set_marks()
     wait_for_lines(site, LATER_LINES)
-    newest = site.hosts[FAR].read_new()
-    far_id = site.hosts[FAR].agent.client_id
+    gone_with_it, ledgers = flatten(before) - stored, site.read_ledgers()
     wait_until(
-        lambda: not site.judge({far_id: newest}).lost, seconds=WAIT_SECONDS, what="new arrivals"
+        lambda: not site.judge(ledgers).lost - gone_with_it - list_all_refused(site),
+        seconds=WAIT_SECONDS,
+        what="an answer to all that was measured",
     )
     site.end_hosts()
     verdict = site.judge(site.read_ledgers())
@@ -119,15 +120,16 @@ def test_an_older_state_is_gone_on_from_without_doubles_and_without_a_storm(
         18,
         "an older backup restored",
         verdict,
-        told=(flatten(before) - stored) | list_all_refused(site),
+        told=gone_with_it | list_all_refused(site),
         recovery_seconds=recovery_seconds,
     )
     assert not verdict.doubled, verdict
     assert not verdict.unlisted
     # What the server had taken over after the backup is gone with it, and nothing else of the far
     # host; the near one also ran a test of which the older state knows nothing.
+    far_id = site.hosts[FAR].agent.client_id
     gone = {line for line in verdict.lost if line.startswith(far_id)}
-    assert gone <= flatten(before) - stored, gone
+    assert gone <= gone_with_it, gone
     for name, host in site.hosts.items():
         fresh = host.agent.read_ledger()[len(at_restore[host.agent.client_id]) :]
         results = sum(line.startswith("result ") for line in fresh)
