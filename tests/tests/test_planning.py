@@ -10,7 +10,8 @@ from apps.core.clock import read_now, to_milliseconds
 from apps.tests.algorithms.slots import compute_start_ms, iterate_slots
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.services import close_overdue_runs, plan_runs, planning
-from apps.tests.services.planning import MISSED_GRACE, ON_DEMAND_PATIENCE, describe_schedule
+from apps.tests.services.overdue import MISSED_GRACE
+from apps.tests.services.planning import ON_DEMAND_PATIENCE, describe_schedule
 from tests.factories.clients import make_client
 from tests.factories.tests import forget_plans, make_assignment, make_run, make_test
 from tests.factories.threads import run_together

@@ -34,8 +34,10 @@ class Pairing:
         Raises: ProbeFailed when the lease names none, or policy denies its address.
         """
         peer = planned.run.peer
-        if peer is None or not peer.address:
+        if peer is None:
             raise ProbeFailed("the server named no peer for this run")
+        if not peer.address:
+            raise ProbeFailed("the server knows no address of the other end")
         address = await self.resolver.resolve(peer.address)
         return Peer(address, peer.port, peer.key, planned.run.id)
 
