@@ -258,10 +258,10 @@ def test_a_batch_that_fails_does_not_stop_the_next(monkeypatch):
     Assignment.objects.filter(id=good.id).update(planned_until=read_now(), plan_again_at=None)
     insert = planning.insert_new_runs
 
-    def fail_on_bad(runs):
-        if any(run.assignment_id == bad.id for run in runs):
+    def fail_on_bad(proposals):
+        if any(one.run.assignment_id == bad.id for one in proposals):
             raise OverflowError("a moment that no database can store")
-        return insert(runs)
+        return insert(proposals)
 
     monkeypatch.setattr(planning, "insert_new_runs", fail_on_bad)
     monkeypatch.setattr(planning, "ASSIGNMENTS_PER_TRANSACTION", 1)

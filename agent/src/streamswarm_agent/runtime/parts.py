@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from streamswarm_agent.probes import build_probes
+from streamswarm_agent.probes.base import Clock, Resolver
 from streamswarm_agent.probes.responders import build_responders
 from streamswarm_agent.runtime.budget import Budget, Limits, ProcessUsage
 from streamswarm_agent.runtime.clock import ServerTime, SystemClock
@@ -116,6 +117,16 @@ def open_line(
     return Line(identity, tls, client, proxy)
 
 
+def build_pairing(clock: Clock, resolver: Resolver, configuration: Configuration) -> Pairing:
+    """What the agent needs for runs of two, at the port and address that its owner allows."""
+    return Pairing(
+        resolver,
+        build_responders(clock=clock),
+        port=round(configuration.read_number("responder.port")),
+        bind_address=configuration.read_text("responder.address") or "",
+    )
+
+
 def build_parts(
     state: StateDirectory,
     identity: Identity,
@@ -149,12 +160,7 @@ def build_parts(
         pass_point=pass_point,
     )
     probes = build_probes(clock=clock, resolver=resolver)
-    pairing = Pairing(
-        resolver,
-        build_responders(clock=clock),
-        port=round(configuration.read_number("responder.port")),
-        bind_address=configuration.read_text("responder.address") or "",
-    )
+    pairing = build_pairing(clock, resolver, configuration)
     executor = RunExecutor(probes, recorder, server_time, pairing=pairing, pass_point=pass_point)
     started = storage.spool.list_started_runs()
     scheduler = Scheduler(executor, server_time, started=started)
