@@ -46,7 +46,9 @@ def reserve_runs(proposals: Iterable[Proposal]) -> list[Reservation]:
         return []
     bearers = lock_bearers([one.run.assignment for one in exclusive])
     earliest = min(one.run.start_at for one in exclusive) - MARGIN
-    taken = read_taken({one for ids in bearers.values() for one in ids}, earliest)
+    latest = max(one.latest_at + find_length(one) for one in exclusive) + MARGIN
+    concerned = {one for ids in bearers.values() for one in ids}
+    taken = read_taken(concerned, earliest, latest)
     made: list[Reservation] = []
     for proposal in sorted(exclusive, key=lambda one: (one.run.start_at, one.run.id)):
         client_ids = bearers[proposal.run.assignment_id]
@@ -122,9 +124,17 @@ def list_mates(
     return mates[group] if group else {client_id}
 
 
-def read_taken(client_ids: Collection[UUID], earliest: datetime) -> dict[UUID, list[Span]]:
-    """What is reserved after that moment on each of the clients, whose calendars are locked."""
-    rows = Reservation.objects.filter(client_id__in=client_ids, end_at__gt=earliest).order_by()
+def find_length(proposal: Proposal) -> timedelta:
+    return proposal.run.end_at - proposal.run.start_at + proposal.patience
+
+
+def read_taken(
+    client_ids: Collection[UUID], earliest: datetime, latest: datetime
+) -> dict[UUID, list[Span]]:
+    """What is reserved between those moments on the clients, whose calendars are locked."""
+    rows = Reservation.objects.filter(
+        client_id__in=client_ids, end_at__gt=earliest, start_at__lt=latest
+    ).order_by()
     found: dict[UUID, list[Span]] = {}
     for client_id, start, end, run_id in rows.values_list(
         "client_id", "start_at", "end_at", "run_id"
