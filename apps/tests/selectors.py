@@ -31,12 +31,19 @@ def list_assignments(
     return narrow(rows, find_scope(user, permission), build_filter=filter_through("client__"))
 
 
-def get_assignment(user: AnyUser, *, test_id: UUID, client_id: UUID) -> Assignment:
+def get_assignment(
+    user: AnyUser, *, test_id: UUID, client_id: UUID, peer_id: UUID | None = None
+) -> Assignment:
     """The assignment of that test to that client, also when it was taken away since.
+
+    Of several pairs that the client initiates it is the one with that peer, or else the first.
 
     Raises: NotFound when there is none, or none that `user` may see.
     """
-    row = list_assignments(user).filter(test_id=test_id, client_id=client_id).first()
+    rows = list_assignments(user).filter(test_id=test_id, client_id=client_id)
+    if peer_id is not None:
+        rows = rows.filter(peer_id=peer_id)
+    row = rows.order_by("created_at", "id").first()
     if row is None:
         raise NotFound("assignment_unknown", "That test is not assigned to that client.")
     return row

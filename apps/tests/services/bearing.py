@@ -55,9 +55,10 @@ def count_members_within(test: Test, *, have: int, loads: int) -> int:
     return more
 
 
-def refuse_members(test: Test, member_ids: Collection[UUID]) -> None:
+def refuse_members(test: Test, member_ids: Collection[UUID], *, is_chosen: bool = True) -> None:
     """Refuse named clients that the test's topology has no place for.
 
+    Whoever chose them (`is_chosen`) meant a mesh to have pairs.
     Raises: Invalid for a hub among the others, two far ends of a pair, or too many pairs.
     """
     if not test.topology:
@@ -68,7 +69,7 @@ def refuse_members(test: Test, member_ids: Collection[UUID]) -> None:
     if test.topology == Test.Topology.PAIR and len(member_ids) > 1:
         detail = "must be one client, the far end of the pair; a star takes several"
         errors.append(FieldError("clients", "too_many", detail))
-    if test.topology == Test.Topology.MESH and len(member_ids) == 1:
+    if is_chosen and test.topology == Test.Topology.MESH and len(member_ids) == 1:
         errors.append(FieldError("clients", "too_few", "must be at least two for a mesh"))
     limit, asked = read_pair_limit(), len(list_ends(test, member_ids))
     if asked > limit:

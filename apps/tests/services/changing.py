@@ -52,29 +52,34 @@ def create_test(definition: TestDefinition, *, clients: Iterable[Client] = ()) -
 
 
 @audited()
-def change_test(test: Test, definition: TestDefinition) -> Test:
+def change_test(
+    test: Test, definition: TestDefinition, *, clients: Iterable[Client] | None = None
+) -> Test:
     """The test with its new definition; runs planned by the old one are taken back.
 
-    Raises: Invalid naming each wrong field and its limit, Conflict for a name that is taken or
-    a quota that it would break.
+    `clients` are those that run it from now on where they are named; left out, the same as so far.
+    Raises: Invalid naming each wrong field and its limit or deleted clients, Conflict for a name
+    that is taken or a quota that it would break.
     """
     checked = check_definition(definition)
     locked = lock_test(test)
     refuse_taken_name(checked.name, except_id=locked.id)
-    before = describe_test(locked)
-    members, had = list_members(locked), locked.topology
+    before, had = describe_test(locked), locked.topology
+    members = list_members(locked)
     apply_definition(locked, checked)
-    if locked.selection_kind == Test.SelectionKind.CLIENTS:
-        members -= {locked.hub_id}
-        refuse_members(locked, members)
+    is_named = locked.selection_kind == Test.SelectionKind.CLIENTS
+    if is_named:
+        members = members - {locked.hub_id} if clients is None else {one.id for one in clients}
+        refuse_deleted(members)
+        refuse_members(locked, members, is_chosen=clients is not None)
     refuse_beyond_quotas(locked, client_ids=sorted(members), count=count_asked(locked))
     locked.selection_note = ""
     locked.save()
     restart_schedule(locked)
-    if had or locked.topology:
-        # Who measures to whom may be different now.
-        book_clients(test=locked, client_ids=members)
     record_audit(action="change", target=locked, before=before, after=describe_test(locked))
+    # Who measures to whom may be different now, whoever the clients are.
+    if is_named and (clients is not None or had or locked.topology):
+        book_clients(test=locked, client_ids=members)
     choose_clients(test=locked)
     locked.refresh_from_db(fields=["selection_note"])
     return locked
