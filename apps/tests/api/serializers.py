@@ -28,6 +28,13 @@ def read_default_interval() -> float:
     return read_number("default_test_interval_seconds")
 
 
+class KindField(serializers.ChoiceField):
+    """One of the kinds that this server knows now."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=sorted(KINDS), **options)
+
+
 class SelectorField(serializers.DictField):
     """`sites`, `tags` and `clients`, each a list; what they mean is checked by the service."""
 
@@ -83,7 +90,7 @@ class TestDefinitionSerializer(serializers.Serializer[Any]):
     """The shape of a definition; what it means is checked by the service."""
 
     name = serializers.CharField(max_length=100)
-    kind = serializers.ChoiceField(choices=sorted(KINDS))
+    kind = KindField()
     target = serializers.CharField(
         max_length=2048,
         default="",
