@@ -105,7 +105,8 @@ def test_the_grid_asks_the_database_as_often_for_many_pairs(page, django_assert_
     test = make_mesh(*[make_end(f"probe-{number}") for number in range(8)])
     page.get(f"/tests/{test.id}/mesh/")
     with django_assert_max_num_queries(12):
-        page.get(f"/tests/{test.id}/mesh/")
+        answer = page.get(f"/tests/{test.id}/mesh/")
+    assert answer.content.decode().count("No result yet") == 2 * 56
 
 
 # Forms and pages
