@@ -193,6 +193,8 @@ PAGES = {
     "quotas/<int:quota_id>/remove/": {"POST": ADMINISTER},
     "tests/<uuid:test_id>/": READ,
     "tests/<uuid:test_id>/clients/<uuid:client_id>/history.json": READ,
+    "tests/<uuid:test_id>/assignments/<uuid:assignment_id>/history.json": READ,
+    "tests/<uuid:test_id>/mesh/": READ,
     "tests/<uuid:test_id>/edit/": FORM,
     "tests/<uuid:test_id>/run/": DONE,
     "tests/<uuid:test_id>/pause/": DONE,
