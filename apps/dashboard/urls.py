@@ -166,9 +166,9 @@ urlpatterns = [
         name="test-history",
     ),
     path(
-        "tests/<uuid:test_id>/clients/<uuid:client_id>/peers/<uuid:peer_id>/history.json",
-        history.read_test_history,
-        name="pair-history",
+        "tests/<uuid:test_id>/assignments/<uuid:assignment_id>/history.json",
+        history.read_assignment_history,
+        name="assignment-history",
     ),
     path("tests/<uuid:test_id>/mesh/", mesh.show_mesh, name="mesh"),
     path("tests/<uuid:test_id>/edit/", edit_tests.edit_test, name="edit-test"),

@@ -127,8 +127,7 @@ def find_panels_url(chosen: Assignment | None) -> str:
     if chosen is None:
         return ""
     if chosen.peer_id is not None:
-        names = [chosen.test_id, chosen.client_id, chosen.peer_id]
-        return reverse("dashboard:pair-history", args=names)
+        return reverse("dashboard:assignment-history", args=[chosen.test_id, chosen.id])
     return reverse("dashboard:test-history", args=[chosen.test_id, chosen.client_id])
 
 
