@@ -89,7 +89,6 @@ def test_two_agents_measure_each_direction_of_the_line_between_them(run):
     assert 0 < values["net.rtt.udp"] < 1
     assert abs(values["net.clock.peer_offset"]) < 0.1
     assert 4 < values["net.voip.mos"] <= 4.5
-    assert sum(result["document"]["net.rtt.histogram"]["counts"]) == PACKETS
     assert result["facts"]["agent.timestamp.source"] in {"kernel", "user"}
 
 
@@ -98,3 +97,4 @@ def test_its_page_shows_both_directions(run, swarm):
     answer = httpx.get(f"{swarm.base_url}/runs/{run['id']}/", headers=headers, trust_env=False)
     assert answer.status_code == 200
     assert "Both directions" in answer.text
+    assert "How many round trips took how long" in answer.text
