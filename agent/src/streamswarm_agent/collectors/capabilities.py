@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from streamswarm_agent.collectors.hardware import explain_missing_sensors
+from streamswarm_agent.collectors.sensors import explain_missing_sensors
 
 SO_TIMESTAMPNS = 35
 ETH_P_ALL = 0x0300
