@@ -17,7 +17,6 @@ SIGNAL = re.compile(r"signal:\s*(-?\d+)")
 BITRATE = r"{direction} bitrate:\s*([\d.]+) MBit/s"
 MCS = re.compile(r"tx bitrate:.*?\b(?:VHT-|HE-|EHT-)?MCS (\d+)")
 CHANNEL = re.compile(r"channel \d+ \(([\d.]+) MHz\), width: ([\d.]+) MHz")
-STATION = re.compile(r"^Station ([0-9a-f:]{17})", re.MULTILINE)
 SURVEY_NOISE = re.compile(r"noise:\s*(-?\d+) dBm")
 SURVEY_TIME = r"channel {name} time:\s*(\d+) ms"
 ACCESS_POINT = re.compile(r"^BSS [0-9a-f:]{17}", re.MULTILINE)
@@ -68,16 +67,8 @@ def read_channel_width(description: str) -> float | None:
 
 def read_station(dump: str, bssid: str) -> Mapping[str, float | None]:
     """The counters of the access point in `iw dev X station dump`."""
-    places = [*STATION.finditer(dump)]
-    ends = [place.start() for place in places[1:]] + [len(dump)]
-    own = next(
-        (
-            dump[place.start() : end]
-            for place, end in zip(places, ends, strict=True)
-            if place.group(1) == bssid
-        ),
-        "",
-    )
+    parts = re.split(r"^Station ", dump, flags=re.MULTILINE)
+    own = next((part for part in parts if bssid and part.startswith(bssid)), "")
     return {
         "wifi.transmit.retries": find_number(r"tx retries:\s*(\d+)", own),
         "wifi.transmit.failed": find_number(r"tx failed:\s*(\d+)", own),
