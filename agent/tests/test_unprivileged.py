@@ -48,10 +48,10 @@ def run_as_nobody():
     base = ("unshare", "--net", "sh", "-c", *SETUP, *DROP, sys.executable)
 
     def run(*arguments):
-        command = (*base, "-m", "streamswarm_agent", *arguments)
         done = subprocess.run(
-            command, check=False, env=environment, cwd=home, capture_output=True, text=True, timeout=120
-        )
+            (*base, "-m", "streamswarm_agent", *arguments),
+            check=False, env=environment, cwd=home, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
     probe = subprocess.run(

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -30,7 +30,12 @@ from streamswarm_agent.probes.icmp_socket import (
     set_traffic_class,
     without_scope,
 )
-from streamswarm_agent.probes.icmp_time import HostClocks, Moment, round_trip_seconds
+from streamswarm_agent.probes.icmp_time import (
+    HostClocks,
+    Moment,
+    round_trip_seconds,
+    stamp_delay_seconds,
+)
 
 Destination = tuple[str, int] | tuple[str, int, int, int]
 LATE_WINDOW_PROBES = 65_536
@@ -109,6 +114,7 @@ class EchoSession:
         self._late_count = 0
         self._corrupt_count = 0
         self._duplicate_count = 0
+        self._stamp_delays_seconds: list[float] = []
         self._channel = channel
         self._settings = settings
         self._identifier = secrets.randbits(16)
@@ -128,6 +134,11 @@ class EchoSession:
     def odd_replies(self) -> OddReplies:
         """Replies so far that answered no probe in time."""
         return OddReplies(self._late_count, self._corrupt_count, self._duplicate_count)
+
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """How much later than the kernel the program saw each reply that the kernel stamped."""
+        return self._stamp_delays_seconds
 
     @property
     def route(self) -> str:
@@ -174,6 +185,9 @@ class EchoSession:
             self._duplicate_count += 1
             return True
         seconds = round_trip_seconds(outstanding.sent, seen, kernel_nanoseconds)
+        delay_seconds = stamp_delay_seconds(outstanding.sent, seen, kernel_nanoseconds)
+        if delay_seconds is not None:
+            self._stamp_delays_seconds.append(delay_seconds)
         if seconds <= self._settings.timeout_seconds and not outstanding.answer.done():
             outstanding.answer.set_result(seconds)
         else:

@@ -16,7 +16,9 @@ from streamswarm_agent.probes.measures import (
     measure_loss,
     measure_round_trips,
     measure_send_schedule,
+    measure_stamps,
     measure_variation,
+    name_stamps,
     ratio,
     sample_of,
 )
@@ -62,6 +64,10 @@ class Pinger(Protocol):
     def odd_replies(self) -> OddReplies | None:
         """Replies that answered no probe in time; None when the method cannot see them."""
 
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """As `EchoSession.stamp_delays_seconds`; empty when the kernel stamps nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class IcmpPinger:
@@ -88,6 +94,11 @@ class IcmpPinger:
         """As the session counted them."""
         return self.session.odd_replies
 
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """As the session saw them."""
+        return self.session.stamp_delays_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class TcpPinger:
@@ -110,6 +121,11 @@ class TcpPinger:
     def odd_replies(self) -> OddReplies | None:
         """Unknown: the kernel's TCP keeps them to itself."""
         return None
+
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """None: connections have no stamps."""
+        return ()
 
 
 class PingProbe:
@@ -184,12 +200,14 @@ def _conclude(course: Course[float | None], pinger: Pinger, address: str) -> Out
         _measure_series(course.results)
         | _measure_odd_replies(pinger.odd_replies, sent_count, received_count)
         | measure_send_schedule(course.errors_seconds)
+        | measure_stamps(pinger.stamp_delays_seconds, received_count)
     )
     return Outcome(
         is_success=received_count > 0,
         method=pinger.method,
         values=sample.values,
         absent=sample.absent,
+        facts=name_stamps(pinger.stamp_delays_seconds, received_count),
         document={"address": address, "errors": dict(pinger.errors)},
         reason=_explain(pinger.errors, sent_count, received_count, address),
     )
@@ -204,7 +222,7 @@ async def _report_unresolved(error: NameNotResolved, request: ProbeRequest, emit
     measures = _measure_series([]) | {"net.availability.ratio": 0.0}
     await emit(sample_of(measures, SAMPLE_KEYS))
     replies = _measure_odd_replies(OddReplies(0, 0, 0), 0, 0)
-    sample = sample_of(measures | replies | measure_send_schedule([]))
+    sample = sample_of(measures | replies | measure_send_schedule([]) | measure_stamps((), 0))
     method = "tcp" if request.parameters["method"] == "tcp" else "icmp"
     return Outcome(False, method, sample.values, sample.absent, reason=str(error))
 
