@@ -18,7 +18,7 @@ from functools import wraps
 import pytest
 
 # As many as were emitted when this was written last; it only ever rises.
-LEAST_EMITTED = 136
+LEAST_EMITTED = 202
 STASHED_LEDGER = pytest.StashKey["Ledger"]()
 OUTPUT_NAME = "emitted"
 # What the executor of a run adds to the outcome of its probe.

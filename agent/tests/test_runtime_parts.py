@@ -7,7 +7,7 @@ import pytest
 from agent.tests.answering_server import Refusal, read_example
 from streamswarm_agent.collectors.base import CollectedFact, CollectedFrame, Collection
 from streamswarm_agent.errors import AgentError, CallRefused, StateUnusable
-from streamswarm_agent.runtime.budget import STEPS, Budget, Limits, ProcessUsage
+from streamswarm_agent.runtime.budget import STEPS, Budget, Limits, ProcessUsage, Usage
 from streamswarm_agent.runtime.collecting import collect_for_ever
 from streamswarm_agent.runtime.configuration.resolution import Sources
 from streamswarm_agent.runtime.crash import arm_crash, pass_unharmed
@@ -251,6 +251,28 @@ async def test_the_agent_measures_itself(kept, uploader):
     assert second.values["agent.upload.duration"] == 0.5
     assert second.values["agent.spool.oldest_age"] == pytest.approx(30, abs=0.1)
     assert second.absent == {"agent.cpu.utilization.1m": "I"}
+
+
+class SteadyWork:
+    """A process that uses a twentieth of a core, on a clock to turn."""
+
+    seconds = 1000.0
+
+    def read(self):
+        return Usage(memory_bytes=40e6, cpu_seconds=self.seconds / 20)
+
+
+async def test_the_share_of_a_minute_is_told_once_a_minute_is_over(kept, uploader):
+    work = SteadyWork()
+    budget = Budget(Limits(60e6, 0.5, 120e6, 0.5), work, lambda: work.seconds)
+    collector = SelfCollector(
+        kept.spool, uploader, kept.server_time, psutil.Process(), budget=budget
+    )
+    for _ in range(8):
+        budget.observe(is_running=False)
+        work.seconds += 10
+    (frame,) = collector.collect().frames
+    assert frame.values["agent.cpu.utilization.1m"] == pytest.approx(0.05)
 
 
 async def test_a_damaged_database_is_reported_once_it_shows(tmp_path):

@@ -265,7 +265,7 @@ class ConfigView(AgentView):
 
 LEASE_SECONDS = 10
 COLLECTORS = ("host", "cpu", "filesystem", "disk", "hardware", "agent")
-NETWORK_COLLECTORS = ("interface", "network")
+NETWORK_COLLECTORS = ("interface", "network", "wifi")
 DOCUMENT_SECONDS = 60
 DENIED_NETWORKS = ("169.254.0.0/16", "fe80::/10")
 

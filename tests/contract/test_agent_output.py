@@ -191,6 +191,12 @@ def use_loopback_alone():
 
 
 @contextmanager
+def look_at_own_host():
+    """The host that the agent runs on."""
+    yield {"target": "agent", "parameters": {"part": "all"}}
+
+
+@contextmanager
 def use_denied_address():
     """An address that policy denies: nothing is sent, and the run says why."""
     yield {"target": "169.254.169.254", "parameters": {"interval_seconds": 0.1}}
@@ -205,6 +211,7 @@ def use_denied_address():
         ("dns", open_silent_resolver, Run.State.FINISHED, False),
         ("trace", use_loopback_alone, Run.State.FINISHED, True),
         ("mtu", use_loopback_alone, Run.State.FINISHED, True),
+        ("host", look_at_own_host, Run.State.FINISHED, True),
         ("ping", use_denied_address, Run.State.FAILED, None),
     ],
 )

@@ -16,6 +16,7 @@ from apps.tests.algorithms.targets import normalise_target
         ("host", "münchen.de", "xn--mnchen-3ya.de"),
         ("host", "localhost", "localhost"),
         ("resolver", "SYSTEM", "system"),
+        ("agent", " Agent ", "agent"),
         ("resolver", "9.9.9.9", "9.9.9.9"),
         ("url", "http://Example.org", "http://example.org/"),
         ("url", "https://example.org:8443/a?b=c#d", "https://example.org:8443/a?b=c"),
@@ -86,7 +87,12 @@ def test_what_is_no_url_is_refused_with_the_rule(text):
         normalise_target("url", text)
 
 
-@given(st.sampled_from(["host", "resolver", "url"]), st.text())
+def test_the_agents_own_host_goes_by_one_word_only():
+    with pytest.raises(ValueError, match="must be 'agent'"):
+        normalise_target("agent", "192.0.2.1")
+
+
+@given(st.sampled_from(["host", "resolver", "url", "agent"]), st.text())
 def test_any_text_is_either_refused_or_made_canonical(form, text):
     try:
         target = normalise_target(form, text)

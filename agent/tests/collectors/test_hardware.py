@@ -2,12 +2,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from agent.tests.collectors.recorded import nothing_installed
 from agent.tests.collectors.trees import BOARD, LAPTOP, VIRTUAL, write_tree
-from streamswarm_agent.collectors.hardware import (
-    MAX_SENSORS,
-    HardwareCollector,
-    explain_missing_sensors,
-)
+from streamswarm_agent.collectors.hardware import HardwareCollector, HardwareReaders
+from streamswarm_agent.collectors.sensors import explain_missing_sensors
+from streamswarm_agent.collectors.sysfs import MAX_SENSORS
 from streamswarm_agent.wire.keys import parse_key
 
 
@@ -18,8 +17,9 @@ def no_battery():
 @pytest.fixture
 def measure(tmp_path, collect):
     def run(files, read_battery=no_battery):
-        collector = HardwareCollector(write_tree(tmp_path, files), read_battery)
-        return collect(collector)[""]
+        root = write_tree(tmp_path, files)
+        readers = HardwareReaders(root, root, root, nothing_installed, read_battery)
+        return collect(HardwareCollector(readers))[""]
 
     return run
 
@@ -48,14 +48,17 @@ def test_thermal_zones_are_read_where_there_is_nothing_else(measure):
     assert values["hw.temperature{sensor=cpu-thermal 2}"] == 60.0
 
 
-def test_without_sensors_each_kind_is_unsupported_never_zero(measure):
+def test_without_hardware_each_kind_is_unsupported_never_zero(measure, catalogue):
     frame = measure(VIRTUAL)
     assert frame.values == {}
-    assert frame.absent == {
-        "hw.temperature": "U",
-        "hw.fan.speed": "U",
-        "hw.battery.charge": "U",
-    }
+    assert set(frame.absent.values()) == {"U"}
+    known = {name for name, row in catalogue.items() if "hardware" in row["emitted_by"]}
+    # What goes with another figure: limits with a temperature, time left with a battery.
+    derived = {
+        "hw.temperature.limit", "hw.temperature.margin", "hw.fan.speed_ratio",
+        "hw.battery.time_left",
+    }  # fmt: skip
+    assert frame.absent.keys() == known - derived
 
 
 @pytest.mark.parametrize("text", ["", "hot\n", "-300000\n", "99999999\n", "12.5\n"])

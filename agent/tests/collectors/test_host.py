@@ -52,6 +52,10 @@ def proc(tmp_path):
         "pressure/io": "some avg10=3.00 avg60=0.00 avg300=0.00 total=0\n",
         "vmstat": "nr_free_pages 5\npswpin 1000\npswpout 40\noom_kill 0\n",
         "sys/fs/file-nr": "411\t11\t4000\n",
+        "7/stat": "7 (a) S (b) S 1 7 7 0\n",
+        "8/stat": "8 (cat) R 1 8 8 0\n",
+        "9/stat": "9 (dd) D 1 9 9 0\n",
+        "10/stat": "10 (sh) S 1 10 10 0\n",
     }
     for path, content in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
@@ -68,6 +72,10 @@ def test_the_figures_are_those_of_the_system_in_base_units(readers, proc, collec
     assert values["system.paging.usage"] == 100
     assert values["system.paging.utilization"] == 0.25
     assert values["system.process.count"] == 3
+    assert values["system.process.count{state=sleeping}"] == 2
+    assert values["system.process.count{state=running}"] == 1
+    assert values["system.process.count{state=disk_sleep}"] == 1
+    assert values["system.process.count{state=zombie}"] == 0
     assert values["system.users.count"] == 2
     assert values["system.uptime"] == 500
 
@@ -117,6 +125,7 @@ def test_without_kernel_files_the_values_are_unsupported_never_zero(readers, tmp
     assert absent["system.file_descriptors.utilization"] == "U"
     assert absent["system.paging.operations.rate{direction=in}"] == "U"
     assert absent["system.oom_kills.rate"] == "U"
+    assert absent["system.process.count{state=running}"] == "U"
 
 
 def test_what_the_system_refuses_is_unsupported(readers, proc, collect):
@@ -149,3 +158,14 @@ def test_the_real_host_is_read(collect):
     assert 0 < values["system.memory.utilization"] < 1
     assert values["system.uptime"] > 0
     assert values["system.process.count"] >= 1
+
+
+def test_the_states_of_the_processes_are_read_once_a_minute(readers, proc, collect, dial):
+    collector = HostCollector(readers, proc)
+    key = "system.process.count{state=zombie}"
+    assert collect(collector)[""].values[key] == 0
+    (proc / "8" / "stat").write_text("8 (cat) Z 1 8 8 0\n")
+    dial.seconds += 59
+    assert collect(collector)[""].values[key] == 0
+    dial.seconds += 1
+    assert collect(collector)[""].values[key] == 1

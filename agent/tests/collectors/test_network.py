@@ -45,13 +45,17 @@ LATER = {
 }
 
 
+def refuse():
+    raise OSError
+
+
 @pytest.fixture
 def proc(tmp_path):
     return write_tree(tmp_path, ROUTER)
 
 
 def test_sockets_queues_tracking_and_neighbours_are_those_of_the_kernel(proc, collect, dial):
-    values = collect(NetworkCollector(proc, dial))[""].values
+    values = collect(NetworkCollector(proc, dial, refuse))[""].values
     assert values == {
         "net.tcp.host.established": 12,
         "system.network.connection.count": 29 + 6 + 573,
@@ -66,7 +70,7 @@ def test_sockets_queues_tracking_and_neighbours_are_those_of_the_kernel(proc, co
 
 
 def test_trouble_is_told_a_second_and_a_counter_that_went_back_tells_none(proc, collect, dial):
-    collector = NetworkCollector(proc, dial)
+    collector = NetworkCollector(proc, dial, refuse)
     assert set(collect(collector)[""].absent.items()) == {(name, "I") for name in RATES}
     dial.seconds += 10
     write_tree(proc, LATER)
@@ -96,16 +100,21 @@ def test_a_file_that_is_not_there_leaves_out_its_figures_and_no_others(
     proc, collect, path, missing, dial
 ):
     (proc / path).unlink()
-    absent = collect(NetworkCollector(proc, dial))[""].absent
+    absent = collect(NetworkCollector(proc, dial, refuse))[""].absent
     assert {key for key, code in absent.items() if code == "U"} == missing
 
 
 def test_a_host_without_these_files_says_that_all_is_unsupported(tmp_path, collect, catalogue):
-    frame = collect(NetworkCollector(tmp_path))[""]
+    frame = collect(NetworkCollector(tmp_path, count_neighbours=refuse))[""]
     assert not frame.values
     assert set(frame.absent.values()) == {"U"}
     names = {key.partition("{")[0] for key in frame.absent}
     assert names == {name for name, row in catalogue.items() if "network" in row["emitted_by"]}
+
+
+def test_neighbours_are_those_that_the_kernel_tells_of_both_families(proc, collect, dial):
+    frame = collect(NetworkCollector(proc, dial, lambda: 7))[""]
+    assert frame.values["system.network.neighbour.failed"] == 7
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc/net")

@@ -40,6 +40,61 @@ LAPTOP = {
     "class/dmi/id/product_name": "20XW\n",
     "class/dmi/id/sys_vendor": "LENOVO\n",
 }
+# A server: every kind of sensor, two memory controllers, a processor of two cores and four threads.
+SERVER = {
+    "class/hwmon/hwmon0/name": "nct6775\n",
+    "class/hwmon/hwmon0/in0_input": "856\n",
+    "class/hwmon/hwmon0/in0_label": "Vcore\n",
+    "class/hwmon/hwmon0/in1_input": "-12100\n",
+    "class/hwmon/hwmon0/intrusion0_alarm": "1\n",
+    "class/hwmon/hwmon0/fan2_input": "1020\n",
+    "class/hwmon/hwmon0/pwm2": "102\n",
+    "class/hwmon/hwmon1/name": "ina226\n",
+    "class/hwmon/hwmon1/curr1_input": "1500\n",
+    "class/hwmon/hwmon1/power1_input": "18250000\n",
+    "class/hwmon/hwmon2/name": "amdgpu\n",
+    "class/hwmon/hwmon2/power1_label": "PPT\n",
+    "class/hwmon/hwmon2/power1_average": "35046000\n",
+    "class/hwmon/hwmon2/power1_input": "99000000\n",
+    "class/hwmon/hwmon3/name": "nvme\n",
+    "class/hwmon/hwmon3/temp1_input": "38850\n",
+    "class/hwmon/hwmon3/device/nvme0n1/size": "1953525168\n",
+    "class/hwmon/hwmon4/name": "drivetemp\n",
+    "class/hwmon/hwmon4/temp1_input": "31000\n",
+    "class/hwmon/hwmon4/device/block/sda/size": "7814037168\n",
+    "class/powercap/intel-rapl:0/name": "package-0\n",
+    "class/powercap/intel-rapl:0/energy_uj": "262000000000\n",
+    "class/powercap/intel-rapl:0/max_energy_range_uj": "262143328850\n",
+    "class/powercap/intel-rapl:0:0/name": "core\n",
+    "class/powercap/intel-rapl:0:0/energy_uj": "1250000\n",
+    "class/powercap/intel-rapl:0:0/max_energy_range_uj": "262143328850\n",
+    "class/power_supply/BAT0/status": "Discharging\n",
+    "class/power_supply/ADP1/online": "0\n",
+    "class/power_supply/hidpp_battery_0/status": "Unknown\n",
+    **{
+        f"devices/system/cpu/cpu{thread}/{name}": f"{value}\n"
+        for thread in range(4)
+        for name, value in {
+            "topology/physical_package_id": 0,
+            "topology/core_id": thread % 2,
+            "thermal_throttle/core_throttle_count": 3 + thread % 2,
+            "thermal_throttle/package_throttle_count": 9,
+        }.items()
+    },
+    "devices/system/edac/mc/mc0/ce_count": "12\n",
+    "devices/system/edac/mc/mc0/ue_count": "1\n",
+    "devices/system/edac/mc/mc0/dimm0/dimm_label": "CPU_SrcID#0_Ha#0_Chan#0_DIMM#0\n",
+    "devices/system/edac/mc/mc0/dimm0/dimm_ce_count": "12\n",
+    "devices/system/edac/mc/mc0/dimm0/dimm_ue_count": "1\n",
+    "devices/system/edac/mc/mc1/ce_count": "0\n",
+    "devices/system/edac/mc/mc1/ue_count": "0\n",
+    "bus/pci/devices/0000:00:1c.0/aer_dev_correctable": (
+        "RxErr 5\nBadTLP 1\nBadDLLP 0\nTOTAL_ERR_COR 6\n"
+    ),
+    "bus/pci/devices/0000:00:1c.0/aer_dev_nonfatal": "Undefined 0\nTOTAL_ERR_NONFATAL 2\n",
+    "bus/pci/devices/0000:00:1c.0/aer_dev_fatal": "Undefined 0\nTOTAL_ERR_FATAL 0\n",
+    "bus/pci/devices/0000:00:1f.3/class": "0x040300\n",
+}
 # A board whose kernel knows thermal zones only.
 BOARD = {
     "class/thermal/thermal_zone0/type": "cpu-thermal\n",

@@ -1,7 +1,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamswarm_agent.probes.icmp_time import HostClocks, Moment, round_trip_seconds
+from streamswarm_agent.probes.icmp_time import (
+    HostClocks,
+    Moment,
+    round_trip_seconds,
+    stamp_delay_seconds,
+)
 
 MILLISECOND = 1_000_000
 SENT = Moment(wall_nanoseconds=5_000 * MILLISECOND, monotonic_nanoseconds=70 * MILLISECOND)
@@ -33,6 +38,13 @@ def test_a_clock_set_back_or_forth_during_the_probe_does_not_show():
 def test_a_slew_of_the_clock_is_no_step():
     seen = Moment(SENT.wall_nanoseconds + 1_000_400_000, SENT.monotonic_nanoseconds + 10**9)
     assert round_trip_seconds(SENT, seen, SENT.wall_nanoseconds + 10**9) == 1.0
+
+
+def test_the_program_sees_a_reply_so_much_later_than_the_kernel():
+    stamp = SENT.wall_nanoseconds + 21 * MILLISECOND
+    assert stamp_delay_seconds(SENT, seen_after(24), stamp) == 0.003
+    assert stamp_delay_seconds(SENT, seen_after(24), None) is None
+    assert stamp_delay_seconds(SENT, seen_after(24, wall_step=50), stamp) is None
 
 
 @given(st.integers(0, 10**10), st.integers(-(10**10), 10**10), st.integers(0, 10**10))

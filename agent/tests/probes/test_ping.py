@@ -79,6 +79,8 @@ async def test_a_perfect_path_has_no_loss_and_a_whole_set_of_figures(ping):
     assert values["net.packet.loss.ratio"] == 0
     assert found.outcome.absent == {"net.packet.loss.distance.mean": "I"}
     assert sum(found.outcome.document["net.rtt.histogram"]["counts"]) >= 100
+    assert found.outcome.facts == {"agent.timestamp.source": "kernel"}
+    assert 0 <= values["agent.timestamp.user_kernel_delta.p99"] < 1
     order = ["min", "median", "p95", "p99", "max"]
     times = [values[f"net.rtt.{name}"] for name in order]
     assert times == sorted(times)
@@ -150,6 +152,7 @@ async def test_silence_is_a_result_with_absent_times(ping):
     assert found.outcome.values["net.packet.loss.ratio"] == 1
     assert found.outcome.values["net.availability.ratio"] == 0
     assert found.outcome.absent["net.rtt.median"] == "T"
+    assert found.outcome.absent["agent.timestamp.source"] == "N"
     assert "no answer from 127.0.0.1" in found.outcome.reason
 
 
@@ -197,6 +200,8 @@ async def test_by_tcp_a_refusal_proves_that_the_host_is_there(
     assert found.outcome.is_success
     assert found.outcome.method == "tcp"
     assert found.outcome.values["net.packet.loss.ratio"] == 0
+    assert found.outcome.facts == {"agent.timestamp.source": "user"}
+    assert found.outcome.absent["agent.timestamp.user_kernel_delta.p99"] == "U"
 
 
 async def test_asking_for_icmp_only_fails_where_icmp_is_denied(clock, resolver, request_for):

@@ -31,7 +31,7 @@ UNBRACED = str.maketrans("", "", "{}")
 
 Label = str | Promise
 
-# What is no kind of test; a plug-in's collector keeps its own name.
+# What measures without a test; a plug-in's collector keeps its own name.
 EMITTERS: Mapping[str, Label] = {
     "server": _("The server"),
     "agent": _("The agent itself"),
@@ -105,7 +105,7 @@ class CarrierRow:
 
 
 def describe_emitter(name: str) -> Emitter:
-    if name in KINDS:
+    if name in KINDS and name not in EMITTERS:
         return Emitter(name, KINDS[name].title, f"{reverse('dashboard:tests')}?kind={name}")
     return Emitter(name, EMITTERS.get(name, name))
 

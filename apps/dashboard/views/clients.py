@@ -62,6 +62,7 @@ VALUE_COLUMNS = {
 # What agents name; the API takes any other name as well.
 CAPABILITIES = (
     "icmp_raw", "icmp_datagram", "tcp_connect", "kernel_timestamps", "packet_capture", "sensors",
+    "wifi", "energy", "disk_health", "optical_power", "queues", "machine_power", "all_processes",
 )  # fmt: skip
 PAGE_SIZES = (25, 50, 100, 200)
 DEFAULT_PAGE_SIZE = 50

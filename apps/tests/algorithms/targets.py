@@ -4,6 +4,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+OWN_HOST = "agent"
 MAXIMUM_NAME_LENGTH = 253
 MAXIMUM_URL_LENGTH = 2048
 BRACKETED_PATTERN = re.compile(r"^\[.*\]$")
@@ -63,7 +64,7 @@ def normalise_url(text: str) -> str:
 
 
 def normalise_target(form: str, text: str) -> str:
-    """The target of a test in canonical form; `form` is host, resolver or url.
+    """The target of a test in canonical form; `form` is host, resolver, url or agent.
 
     Raises: ValueError saying what is wrong.
     """
@@ -71,4 +72,8 @@ def normalise_target(form: str, text: str) -> str:
         return normalise_url(text)
     if form == "resolver" and text.strip().lower() == "system":
         return "system"
+    if form == "agent":
+        if text.strip().lower() != OWN_HOST:
+            raise ValueError(f"must be {OWN_HOST!r}, which stands for the agent's own host")
+        return OWN_HOST
     return normalise_host(text)

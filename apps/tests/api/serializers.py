@@ -367,7 +367,7 @@ class KindSerializer(serializers.Serializer[Any]):
     title = serializers.CharField()
     description = serializers.SerializerMethodField()
     target_form = serializers.CharField(
-        help_text="host, resolver or url; peer for kinds that two clients run between them."
+        help_text="host, resolver, url or agent; peer for kinds that two clients run between them."
     )
     headline = serializers.ListField(child=serializers.CharField())
     chart = serializers.ListField(child=serializers.CharField())

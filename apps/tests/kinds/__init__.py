@@ -5,6 +5,7 @@ from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
 from apps.tests.kinds.mtu import MTU
+from apps.tests.kinds.own_host import HARDWARE, HOST, WIFI
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.tcp import TCP
 from apps.tests.kinds.trace import TRACE
@@ -19,6 +20,9 @@ KINDS = build_kinds(
         "trace": TRACE,
         "mtu": MTU,
         "udp_session": UDP_SESSION,
+        "host": HOST,
+        "hardware": HARDWARE,
+        "wifi": WIFI,
     }
 )
 

@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def target_form(self) -> str:
-        """`host`, `resolver` or `url`; `peer` for a kind that two clients run between them."""
+        """`host`, `resolver`, `url` or `agent`; `peer` for a kind that two clients run."""
         return "peer" if self.is_paired else str(self.schema["x-target"])
 
     @property

@@ -9,18 +9,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamswarm_agent.cli import options
+from streamswarm_agent.cli.check_capabilities import check_capabilities
 from streamswarm_agent.cli.check_host import (
-    check_capabilities,
     check_files,
+    check_kinds,
     check_plugins,
     check_process,
     check_spool,
 )
 from streamswarm_agent.cli.check_line import ask_server, check_way
 from streamswarm_agent.cli.finding import Check
-from streamswarm_agent.collectors.inventory import collect_inventory
+from streamswarm_agent.collectors.capabilities import detect_capabilities
 from streamswarm_agent.errors import AgentError, ConfigurationRefused, StateUnusable
-from streamswarm_agent.probes import PROBES
 from streamswarm_agent.runtime.configuration.kinds import Value
 from streamswarm_agent.runtime.configuration.resolution import Configuration, Resolved
 from streamswarm_agent.runtime.configuration.sources import Said
@@ -54,13 +54,15 @@ def execute(arguments: argparse.Namespace) -> int:
     except ConfigurationRefused as error:
         remedy = "correct the place that is named"
         checks.append(Check("configuration", is_good=False, detail=str(error), remedy=remedy))
-    checks += check_capabilities(collect_inventory(tuple(PROBES)))
+    checks.append(check_kinds())
+    checks += check_capabilities(detect_capabilities())
     checks += check_plugins()
     settings = tuple(configuration.resolve_all(config))
     if arguments.json:
         print(json.dumps(describe(checks, settings)))
     else:
         _print_checks(checks)
+        _print_capabilities(checks)
         _print_settings(settings)
     return 0 if is_well(checks) else 1
 
@@ -191,10 +193,26 @@ def _print_checks(checks: Sequence[Check]) -> None:
     from rich.text import Text
 
     table = Table("", "check", "finding", "what to do", box=None, header_style="bold")
-    for check in checks:
+    for check in (check for check in checks if not check.enables):
         remedy = "" if check.is_good else check.remedy
         mark = Text(check.mark, _COLOURS[check.mark])
         table.add_row(mark, Text(check.subject), Text(check.detail), Text(remedy))
+    Console().print(table)
+
+
+def _print_capabilities(checks: Sequence[Check]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    titles = ("", "capability", "enables", "finding", "used instead", "command that grants it")
+    table = Table(*titles, box=None, header_style="bold")
+    for check in (check for check in checks if check.enables):
+        remedy = "" if check.is_good else check.remedy
+        mark = Text(check.mark, _COLOURS[check.mark])
+        words = (check.subject, check.enables, check.detail, check.fallback, remedy)
+        table.add_row(mark, *map(Text, words))
+    Console().print()
     Console().print(table)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,15 +143,7 @@ def check_spool(state: StateDirectory, configuration: Configuration) -> Check:
     return Check("spool", is_good=is_roomy, detail=detail, remedy=remedy, is_required=False)
 
 
-def check_capabilities(inventory: Mapping[str, Any]) -> Iterator[Check]:
-    """What this host lets the agent measure, with the reason and the remedy where it does not."""
+def check_kinds() -> Check:
+    """The kinds of test that this agent has a probe for."""
     kinds = ", ".join(sorted(PROBES))
-    yield Check("kinds of test", is_good=True, detail=kinds, is_required=False)
-    for name, capability in sorted(inventory["capabilities"].items()):
-        yield Check(
-            name.replace("_", " "),
-            is_good=bool(capability["is_available"]),
-            detail=str(capability.get("reason", "")) or "available",
-            remedy=str(capability.get("remedy", "")),
-            is_required=False,
-        )
+    return Check("kinds of test", is_good=True, detail=kinds, is_required=False)

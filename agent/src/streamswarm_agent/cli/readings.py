@@ -9,7 +9,9 @@ from streamswarm_agent.collectors import build_collectors
 from streamswarm_agent.collectors.base import CollectedFrame, Collector
 from streamswarm_agent.wire.times import format_time
 
-HOST_COLLECTORS = ("host", "cpu", "filesystem", "disk", "interface", "network", "hardware")
+HOST_COLLECTORS = (
+    "host", "cpu", "filesystem", "disk", "interface", "network", "wifi", "hardware",
+)  # fmt: skip
 BETWEEN_SECONDS = 1.0
 
 

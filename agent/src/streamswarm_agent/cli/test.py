@@ -24,6 +24,8 @@ _LEADING_METRICS = {
     "ping": ("net.rtt.mean", "net.rtt.max", "net.packet.loss.ratio"),
     "tcp": ("net.rtt.tcp_connect", "net.availability.ratio"),
     "dns": ("dns.lookup.duration", "dns.timeout.ratio"),
+    "host": ("system.cpu.utilization", "system.memory.utilization"),
+    "wifi": ("wifi.signal", "wifi.snr", "wifi.bitrate.transmit"),
     "http": ("http.client.request.duration", "http.response.status_code"),
     "trace": ("path.hop.count", "path.hop.rtt.median", "path.ecmp.width"),
     "mtu": ("path.mtu", "path.mtu.blackhole"),
@@ -34,7 +36,9 @@ _LEADING_METRICS = {
 def add_command(commands: Any) -> None:
     parser = options.add_parser(commands, "test", "measure once, on the spot")
     parser.add_argument("kind", metavar="TYPE", help=f"one of: {', '.join(list_kinds())}")
-    parser.add_argument("target", metavar="TARGET", help="host name, IP address or URL")
+    parser.add_argument(
+        "target", metavar="TARGET", help="host name, IP address, URL, or agent for its own host"
+    )
     parser.add_argument(
         "--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the type"
     )

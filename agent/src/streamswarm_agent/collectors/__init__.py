@@ -14,6 +14,7 @@ from streamswarm_agent.collectors.host import HostCollector
 from streamswarm_agent.collectors.interface import InterfaceCollector
 from streamswarm_agent.collectors.network import NetworkCollector
 from streamswarm_agent.collectors.processes import ProcessesCollector
+from streamswarm_agent.collectors.wifi import WifiCollector
 from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.wire.plugins import COLLECTORS as ADDED_COLLECTORS
 from streamswarm_agent.wire.plugins import load_plugins
@@ -25,6 +26,7 @@ OWN_COLLECTORS: Mapping[str, Callable[[], Collector]] = {
     "disk": DiskCollector,
     "interface": InterfaceCollector,
     "network": NetworkCollector,
+    "wifi": WifiCollector,
     "hardware": HardwareCollector,
     "processes": ProcessesCollector,
     "connections": ConnectionsCollector,

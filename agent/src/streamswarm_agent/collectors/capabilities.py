@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-from streamswarm_agent.collectors.hardware import explain_missing_sensors
+from streamswarm_agent.collectors.host_access import HostAccess
 
 SO_TIMESTAMPNS = 35
 ETH_P_ALL = 0x0300
@@ -43,28 +42,22 @@ class _Trial:
 def detect_capabilities(
     open_socket: SocketOpener = socket.socket,
     executable: str = sys.executable,
-    sys_root: Path = Path("/sys"),
+    access: HostAccess | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """`icmp_raw`, `icmp_datagram`, `tcp_connect`, `kernel_timestamps`, `packet_capture`, `sensors`.
+    """Sockets by name, such as `icmp_raw` and `kernel_timestamps`, and what `HostAccess` tells.
 
     Each is `{"is_available": true}` or `{"is_available": false, "reason", "remedy"}`, the remedy
     being a command for the host's administrator, empty when there is none.
     """
     trials = _list_trials(os.path.realpath(executable))
     found = {name: _try(trial, open_socket) for name, trial in trials.items()}
-    return {**found, "sensors": _describe_sensors(explain_missing_sensors(sys_root))}
+    return found | (access or HostAccess()).describe()
 
 
 def name_available(capabilities: Mapping[str, Mapping[str, Any]]) -> str:
     """The names of what is available, in order; `none` when nothing is."""
     names = sorted(name for name, one in capabilities.items() if one["is_available"])
     return ", ".join(names) or "none"
-
-
-def _describe_sensors(reason: str) -> dict[str, Any]:
-    if not reason:
-        return {"is_available": True}
-    return {"is_available": False, "reason": reason, "remedy": ""}
 
 
 def _list_trials(executable: str) -> Mapping[str, _Trial]:

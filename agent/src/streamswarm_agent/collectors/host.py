@@ -1,6 +1,7 @@
 """The `host` collector: processors, memory, swap, pressure, processes of the whole machine."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 import psutil
 
 from streamswarm_agent.collectors.base import Collection
+from streamswarm_agent.collectors.commands import PacedRead
 from streamswarm_agent.collectors.cpu import busy_share, state_shares
 from streamswarm_agent.collectors.kernel_clock import measure_clock
 from streamswarm_agent.collectors.measures import (
@@ -23,6 +25,15 @@ from streamswarm_agent.kernel_clock import KernelClock, read_kernel_clock
 HERTZ_PER_MEGAHERTZ = 1e6
 MEMORY_STATES = ("used", "free", "cached", "buffers")
 FILE_NR_FIELDS = 3
+STATES_SECONDS = 60.0
+PROCESS_STATES: Mapping[str, str] = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "disk_sleep",
+    "I": "idle",
+    "T": "stopped",
+    "Z": "zombie",
+}
 VMSTAT_COUNTERS = frozenset({"pswpin", "pswpout", "oom_kill"})
 
 
@@ -53,7 +64,7 @@ class HostCollector:
     """One frame of the source `host`: shares 0 to 1, bytes, seconds, rates since the last pass.
 
     The first pass gives I for shares and rates; what the system does not offer (pressure and paging
-    rates outside Linux, for one) gives U.
+    rates outside Linux, for one) gives U. The states of the processes are read once a minute.
     """
 
     name: ClassVar[str] = "host"
@@ -61,6 +72,7 @@ class HostCollector:
     def __init__(self, readers: HostReaders | None = None, proc_root: Path = Path("/proc")) -> None:
         self._readers = readers or HostReaders()
         self._proc_root = proc_root
+        self._read_states = PacedRead(self._count_states, STATES_SECONDS, self._readers.monotonic)
         self._previous_times: Mapping[str, float] | None = None
         self._previous_counts: Reading | None = None
 
@@ -154,6 +166,16 @@ class HostCollector:
             "system.uptime": max(uptime_seconds, 0.0),
             "system.users.count": "U" if users is None else len(users),
             "system.file_descriptors.utilization": self._read_open_files(),
+            **self._read_states(),
+        }
+
+    def _count_states(self) -> dict[str, Measure]:
+        """How many processes are in each state; a process that ends meanwhile is left out."""
+        letters = Counter(read_state(path) for path in self._proc_root.glob("[0-9]*/stat"))
+        del letters[""]
+        return {
+            f"system.process.count{{state={name}}}": float(letters[letter]) if letters else "U"
+            for letter, name in PROCESS_STATES.items()
         }
 
     def _read_open_files(self) -> Measure:
@@ -166,3 +188,9 @@ class HostCollector:
     def _read_lines(self, path: str) -> list[str]:
         read = (self._proc_root / path).read_text
         return (read_if_supported(lambda: read(encoding="ascii")) or "").splitlines()
+
+
+def read_state(path: Path) -> str:
+    """The state's letter in a `/proc/PID/stat`, whose program name may hold anything."""
+    text = read_if_supported(path.read_bytes) or b""
+    return text.rpartition(b")")[2].strip()[:1].decode("ascii", "replace")

@@ -7,7 +7,16 @@ from typing import Any, ClassVar
 
 import psutil
 
+from streamswarm_agent.collectors.adapters import (
+    NO_QUEUE,
+    OPTICAL_POWER,
+    count_ring_drops,
+    has_device,
+    read_light,
+    read_queues,
+)
 from streamswarm_agent.collectors.base import CollectedFact, Collection
+from streamswarm_agent.collectors.commands import PacedRead, RunCommand, run_command
 from streamswarm_agent.collectors.measures import (
     Measure,
     Reading,
@@ -20,9 +29,12 @@ MAX_INTERFACES = 64
 NUMEROUS = ("veth", "docker", "br-", "cali", "cni", "flannel", "lxc", "vnet", "tap", "ifb", "dummy")
 DIRECTIONS = {"receive": ("recv", "in"), "transmit": ("sent", "out")}
 BITS_PER_MEGABIT = 1_000_000
+MAX_ADAPTERS = 8
+LIGHT_SECONDS = 60.0
+RING_DROPPED = "system.network.nic.ring_dropped"
 COUNT_FILES = {
     "system.network.carrier.changes": "carrier_changes",
-    "system.network.nic.ring_dropped": "statistics/rx_missed_errors",
+    RING_DROPPED: "statistics/rx_missed_errors",
     "system.network.nic.crc_errors": "statistics/rx_crc_errors",
 }
 DUPLEX_NAMES = {psutil.NIC_DUPLEX_FULL: "full", psutil.NIC_DUPLEX_HALF: "half"}
@@ -37,8 +49,10 @@ def choose_interfaces(names: Iterable[str]) -> list[str]:
 class InterfaceCollector:
     """One frame for each interface, loopback included: bits, packets, errors and drops a second.
 
-    Their counts since the start are there as well. Fact: the duplex mode. The first pass and a
-    counter that went back give I; without a nominal speed, speed and utilisation are U.
+    Their counts since the start are there as well, what the queue before each of them lost and
+    holds, and for hardware what its ring lost and the light of an optical module, which is read
+    once a minute at most. Fact: the duplex mode. The first pass and a counter that went back give
+    I; without a nominal speed, speed and utilisation are U.
     """
 
     name: ClassVar[str] = "interface"
@@ -51,12 +65,15 @@ class InterfaceCollector:
         read_states: Callable[[], Mapping[str, Any]] = psutil.net_if_stats,
         monotonic: Callable[[], float] = time.monotonic,
         sys_root: Path = Path("/sys"),
+        run: RunCommand = run_command,
     ) -> None:
         self._read_counters = read_counters
         self._read_states = read_states
         self._monotonic = monotonic
         self._sys_root = sys_root
+        self._run = run
         self._previous: dict[str, Reading] = {}
+        self._read_lights = PacedRead(self._collect_light, LIGHT_SECONDS, monotonic)
 
     def collect(self) -> Collection:
         """One pass over all interfaces."""
@@ -67,6 +84,7 @@ class InterfaceCollector:
             name: Reading(at_seconds, counters[name]._asdict() if name in counters else {})
             for name in names
         }
+        queues, lights = read_queues(self._run), self._read_lights()
         frames = tuple(
             frame_of(
                 "interface",
@@ -75,6 +93,8 @@ class InterfaceCollector:
                     **_measure(reading, self._previous.get(name), states.get(name)),
                     **self._read_counts(name),
                     **_explain_duplex(states.get(name)),
+                    **queues.get(name, NO_QUEUE),
+                    **lights.get(name, {OPTICAL_POWER: "U"}),
                 },
             )
             for name, reading in current.items()
@@ -91,13 +111,30 @@ class InterfaceCollector:
 
     def _read_counts(self, name: str) -> dict[str, Measure]:
         folder = self._sys_root / "class" / "net" / name
-        return {metric: read_count(folder / file) for metric, file in COUNT_FILES.items()}
+        counts = {metric: read_count(folder / file) for metric, file in COUNT_FILES.items()}
+        if has_device(self._sys_root, name):
+            dropped = count_ring_drops(self._run, name)
+            counts[RING_DROPPED] = choose_larger(counts[RING_DROPPED], dropped)
+        return counts
+
+    def _collect_light(self) -> dict[str, dict[str, Measure]]:
+        """Of the first 8 adapters: each of them may take a tenth of a second."""
+        net = self._sys_root / "class" / "net"
+        names = choose_interfaces(path.parent.name for path in net.glob("*/device"))
+        return {name: read_light(self._run, name) for name in names[:MAX_ADAPTERS]}
 
 
 def read_count(path: Path) -> Measure:
     """The whole number in a file of sysfs; U when there is none."""
     text = read_if_supported(lambda: path.read_text(encoding="ascii")) or ""
     return float(text) if text.strip().isdecimal() else "U"
+
+
+def choose_larger(count: Measure, other: float | None) -> Measure:
+    """The kernel's count or the driver's own, whichever knows of more."""
+    if other is None:
+        return count
+    return other if isinstance(count, str) else max(count, other)
 
 
 def _explain_duplex(state: Any | None) -> dict[str, Measure]:

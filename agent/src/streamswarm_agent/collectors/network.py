@@ -13,6 +13,7 @@ from streamswarm_agent.collectors.measures import (
     read_if_supported,
     share_of,
 )
+from streamswarm_agent.collectors.neighbours import count_failed_neighbours
 
 UDP_ERRORS = "Udp RcvbufErrors"
 # A rate and the counters of /proc/net/snmp or netstat that it adds up.
@@ -33,14 +34,19 @@ class NetworkCollector:
     """One frame of the source `network`: TCP and UDP trouble a second, sockets, queues, neighbours.
 
     Rates are I on the first pass and after a reset; what this kernel does not show is U, as is
-    everything outside Linux. IPv4 and IPv6 are counted together, neighbours are those of IPv4.
+    everything outside Linux. IPv4 and IPv6 are counted together; where rtnetlink does not answer,
+    neighbours are those of IPv4.
     """
 
     name: ClassVar[str] = "network"
 
     def __init__(
-        self, proc_root: Path = Path("/proc"), monotonic: Callable[[], float] = time.monotonic
+        self,
+        proc_root: Path = Path("/proc"),
+        monotonic: Callable[[], float] = time.monotonic,
+        count_neighbours: Callable[[], int] = count_failed_neighbours,
     ) -> None:
+        self._count_neighbours = count_neighbours
         self._proc_root = proc_root
         self._monotonic = monotonic
         self._previous: Reading | None = None
@@ -107,6 +113,9 @@ class NetworkCollector:
         return share_of(float(tracked), float(most), "U")
 
     def _count_failed_neighbours(self) -> Measure:
+        count = read_if_supported(self._count_neighbours)
+        if count is not None:
+            return count
         rows = [line.split() for line in self._read_lines("net/arp")]
         if not rows:
             return "U"

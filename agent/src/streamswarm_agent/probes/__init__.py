@@ -9,6 +9,7 @@ from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.mtu import MtuProbe
+from streamswarm_agent.probes.own_host import HardwareProbe, HostProbe, WifiProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
 from streamswarm_agent.probes.trace import TraceProbe
@@ -27,6 +28,9 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "trace": TraceProbe,
     "mtu": MtuProbe,
     "udp_session": UdpSessionProbe,
+    "host": HostProbe,
+    "hardware": HardwareProbe,
+    "wifi": WifiProbe,
 }
 
 

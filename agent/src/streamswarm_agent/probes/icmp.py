@@ -8,7 +8,7 @@ import asyncio
 import secrets
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -30,7 +30,12 @@ from streamswarm_agent.probes.icmp_socket import (
     set_traffic_class,
     without_scope,
 )
-from streamswarm_agent.probes.icmp_time import HostClocks, Moment, round_trip_seconds
+from streamswarm_agent.probes.icmp_time import (
+    HostClocks,
+    Moment,
+    round_trip_seconds,
+    stamp_delay_seconds,
+)
 
 Destination = tuple[str, int] | tuple[str, int, int, int]
 LATE_WINDOW_PROBES = 65_536
@@ -115,6 +120,7 @@ class EchoSession:
         self._duplicate_count = 0
         self._reordered_count = 0
         self._highest_answered = -1
+        self._stamp_delays_seconds: list[float] = []
         self._channel = channel
         self._settings = settings
         self._identifier = secrets.randbits(16)
@@ -136,6 +142,11 @@ class EchoSession:
         return OddReplies(
             self._late_count, self._corrupt_count, self._duplicate_count, self._reordered_count
         )
+
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """How much later than the kernel the program saw each reply that the kernel stamped."""
+        return self._stamp_delays_seconds
 
     @property
     def route(self) -> str:
@@ -184,6 +195,9 @@ class EchoSession:
         self._reordered_count += index < self._highest_answered
         self._highest_answered = max(self._highest_answered, index)
         seconds = round_trip_seconds(outstanding.sent, seen, kernel_nanoseconds)
+        delay_seconds = stamp_delay_seconds(outstanding.sent, seen, kernel_nanoseconds)
+        if delay_seconds is not None:
+            self._stamp_delays_seconds.append(delay_seconds)
         if seconds <= self._settings.timeout_seconds and not outstanding.answer.done():
             outstanding.answer.set_result(seconds)
         else:

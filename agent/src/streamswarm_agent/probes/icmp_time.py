@@ -37,9 +37,23 @@ def round_trip_seconds(sent: Moment, seen: Moment, kernel_nanoseconds: int | Non
     moved by over 0.5 ms plus the 500 ppm of an ordinary slew against the monotonic clock), the
     monotonic time until the program saw the reply: an upper bound.
     """
+    if kernel_nanoseconds is None or is_stepped(sent, seen):
+        return (seen.monotonic_nanoseconds - sent.monotonic_nanoseconds) / NANOSECONDS
+    return max(kernel_nanoseconds - sent.wall_nanoseconds, 0) / NANOSECONDS
+
+
+def stamp_delay_seconds(sent: Moment, seen: Moment, kernel_nanoseconds: int | None) -> float | None:
+    """Seconds from the kernel's receive stamp until the program saw the reply.
+
+    None where the round trip could not use the stamp.
+    """
+    if kernel_nanoseconds is None or is_stepped(sent, seen):
+        return None
+    return max(seen.wall_nanoseconds - kernel_nanoseconds, 0) / NANOSECONDS
+
+
+def is_stepped(sent: Moment, seen: Moment) -> bool:
+    """Whether the wall clock moved against the monotonic one in between."""
     elapsed = seen.monotonic_nanoseconds - sent.monotonic_nanoseconds
     step = seen.wall_nanoseconds - sent.wall_nanoseconds - elapsed
-    is_stepped = abs(step) > STEP_TOLERANCE_NANOSECONDS + SLEW_SHARE * elapsed
-    if kernel_nanoseconds is None or is_stepped:
-        return elapsed / NANOSECONDS
-    return max(kernel_nanoseconds - sent.wall_nanoseconds, 0) / NANOSECONDS
+    return abs(step) > STEP_TOLERANCE_NANOSECONDS + SLEW_SHARE * elapsed

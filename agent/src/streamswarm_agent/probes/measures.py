@@ -25,6 +25,7 @@ Measure = float | AbsentCode
 P95_NEEDS = 20
 P99_NEEDS = 100
 MAX_FAILURE_LENGTH = 200
+TIMESTAMP_SOURCE = "agent.timestamp.source"
 PAIR_NEEDS = 2
 
 
@@ -117,6 +118,25 @@ def measure_disorder_of(arrivals: Sequence[Arrival]) -> dict[str, Measure]:
 def measure_send_schedule(errors_seconds: Sequence[float]) -> dict[str, Measure]:
     """How late probes left, in seconds against the plan."""
     return {"agent.send_schedule.error.p99": high_percentile(errors_seconds, 0.99, P99_NEEDS)}
+
+
+def measure_stamps(delays_seconds: Sequence[float], received_count: int) -> dict[str, Measure]:
+    """How much later than the kernel the program saw the replies, in seconds.
+
+    U when the kernel stamped none of them; N without any reply, which is the source's code too.
+    """
+    delay = "agent.timestamp.user_kernel_delta.p99"
+    if not received_count:
+        return {delay: "N", TIMESTAMP_SOURCE: "N"}
+    return {delay: high_percentile(delays_seconds, 0.99, P99_NEEDS) if delays_seconds else "U"}
+
+
+def name_stamps(delays_seconds: Sequence[float], received_count: int) -> dict[str, str]:
+    """The fact who stamped the replies: `kernel`, or `user` when it did not stamp them all."""
+    if not received_count:
+        return {}
+    is_kernel = len(delays_seconds) >= received_count
+    return {TIMESTAMP_SOURCE: "kernel" if is_kernel else "user"}
 
 
 def describe_failures(failures: Counter[str]) -> str:

@@ -17,8 +17,10 @@ from streamswarm_agent.probes.measures import (
     measure_loss,
     measure_round_trips,
     measure_send_schedule,
+    measure_stamps,
     measure_variation,
     measure_voice,
+    name_stamps,
     ratio,
     sample_of,
 )
@@ -65,6 +67,10 @@ class Pinger(Protocol):
     def odd_replies(self) -> OddReplies | None:
         """Replies that answered no probe in time; None when the method cannot see them."""
 
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """As `EchoSession.stamp_delays_seconds`; empty when the kernel stamps nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class IcmpPinger:
@@ -91,6 +97,11 @@ class IcmpPinger:
         """As the session counted them."""
         return self.session.odd_replies
 
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """As the session saw them."""
+        return self.session.stamp_delays_seconds
+
 
 @dataclass(frozen=True, slots=True)
 class TcpPinger:
@@ -113,6 +124,11 @@ class TcpPinger:
     def odd_replies(self) -> OddReplies | None:
         """Unknown: the kernel's TCP keeps them to itself."""
         return None
+
+    @property
+    def stamp_delays_seconds(self) -> Sequence[float]:
+        """None: connections have no stamps."""
+        return ()
 
 
 class PingProbe:
@@ -188,6 +204,7 @@ def _conclude(course: Course[float | None], pinger: Pinger, address: str) -> Out
         | measure_voice(course.results)
         | _measure_odd_replies(pinger.odd_replies, sent_count, received_count)
         | measure_send_schedule(course.errors_seconds)
+        | measure_stamps(pinger.stamp_delays_seconds, received_count)
     )
     answered = [seconds for seconds in course.results if seconds is not None]
     histogram = {HISTOGRAM: count_in_buckets(answered)} if answered else {}
@@ -196,6 +213,7 @@ def _conclude(course: Course[float | None], pinger: Pinger, address: str) -> Out
         method=pinger.method,
         values=sample.values,
         absent=sample.absent if answered else {**sample.absent, HISTOGRAM: "T"},
+        facts=name_stamps(pinger.stamp_delays_seconds, received_count),
         document={"address": address, "errors": dict(pinger.errors), **histogram},
         reason=_explain(pinger.errors, sent_count, received_count, address),
     )
@@ -210,7 +228,9 @@ async def _report_unresolved(error: NameNotResolved, request: ProbeRequest, emit
     measures = _measure_series([]) | {"net.availability.ratio": 0.0}
     await emit(sample_of(measures, SAMPLE_KEYS))
     replies = _measure_odd_replies(OddReplies(0, 0, 0), 0, 0)
-    sample = sample_of(measures | measure_voice([]) | replies | measure_send_schedule([]))
+    sample = sample_of(
+        measures | measure_voice([]) | replies | measure_send_schedule([]) | measure_stamps((), 0)
+    )
     method = "tcp" if request.parameters["method"] == "tcp" else "icmp"
     absent = {**sample.absent, HISTOGRAM: "T"}
     return Outcome(False, method, sample.values, absent, reason=str(error))
