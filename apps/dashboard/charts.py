@@ -97,6 +97,9 @@ LABELS: dict[str, Label] = {
     "http.client.phase.transfer": _("Transfer"),
     "http.client.request.duration": _("Whole request"),
     "http.availability.ratio": _("Success"),
+    "tls.handshake.duration": _("Handshake"),
+    "ntp.offset": _("Offset"),
+    "ntp.rtt": _("Round trip"),
 }
 # Drawn as their complement: bars where something is wrong, nothing where all is well.
 COMPLEMENTS: dict[str, Label] = {

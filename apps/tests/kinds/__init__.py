@@ -5,8 +5,10 @@ from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
 from apps.tests.kinds.mtu import MTU
+from apps.tests.kinds.ntp import NTP
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.tcp import TCP
+from apps.tests.kinds.tls import TLS
 from apps.tests.kinds.trace import TRACE
 
 KINDS = build_kinds(
@@ -17,6 +19,8 @@ KINDS = build_kinds(
         "dns": DNS,
         "trace": TRACE,
         "mtu": MTU,
+        "tls": TLS,
+        "ntp": NTP,
     }
 )
 

@@ -25,6 +25,8 @@ _LEADING_METRICS = {
     "http": ("http.client.request.duration", "http.response.status_code"),
     "trace": ("path.hop.count", "path.hop.rtt.median", "path.ecmp.width"),
     "mtu": ("path.mtu", "path.mtu.blackhole"),
+    "tls": ("tls.handshake.duration", "tls.certificate.expires_in", "tls.certificate.valid"),
+    "ntp": ("ntp.offset", "ntp.rtt", "ntp.stratum"),
 }
 
 

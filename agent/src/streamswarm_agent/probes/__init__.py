@@ -9,8 +9,10 @@ from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.mtu import MtuProbe
+from streamswarm_agent.probes.ntp import NtpProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
+from streamswarm_agent.probes.tls import TlsProbe
 from streamswarm_agent.probes.trace import TraceProbe
 from streamswarm_agent.wire.kinds import list_kinds
 from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
@@ -25,6 +27,8 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "dns": DnsProbe,
     "trace": TraceProbe,
     "mtu": MtuProbe,
+    "tls": TlsProbe,
+    "ntp": NtpProbe,
 }
 
 
