@@ -89,6 +89,8 @@ LABELS: dict[str, Label] = {
     "path.mtu": _("Path MTU (B)"),
     "path.mtu.blackhole": _("Black hole"),
     "dns.lookup.duration": _("Lookup"),
+    "dns.lookup.duration.cold": _("Cold"),
+    "dns.lookup.duration.warm": _("Warm"),
     "dns.timeout.ratio": _("Unanswered queries"),
     "http.client.phase.dns": _("DNS"),
     "http.client.phase.connect": _("Connect"),
