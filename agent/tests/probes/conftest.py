@@ -98,7 +98,7 @@ class Measurement:
     def _check(self, measured):
         assert not set(measured.values) & set(measured.absent)
         for key in measured.values:
-            assert key in self._catalogue
+            assert key.partition("{")[0] in self._catalogue
         for key, code in measured.absent.items():
             assert code in self._catalogue[key], f"{key} may not be absent with {code}"
 
