@@ -100,6 +100,8 @@ LABELS: dict[str, Label] = {
     "http.client.request.duration": _("Whole request"),
     "http.availability.ratio": _("Success"),
     "tls.handshake.duration": _("Handshake"),
+    "net.latency.loaded.download": _("Under download"),
+    "net.latency.loaded.upload": _("Under upload"),
     "ntp.offset": _("Offset"),
     "ntp.rtt": _("Round trip"),
 }

@@ -323,6 +323,7 @@ def test_there_is_room_for_any_number_without_a_limit():
         ("http", {"interval_seconds": 1, "method": "HEAD"}, 18, (10_000 + 18 * 66) * 8),
         ("tls", {"interval_seconds": 1}, 36, 2 * (10_000 + 18 * 66) * 8),
         ("ntp", {"interval_seconds": 1}, 2, 2 * 110 * 8),
+        ("http_throughput", {"max_megabits": 8}, 1044, (1_000_000 + 1044 * 66) * 8),
     ],
 )
 def test_the_load_of_a_kind_follows_from_its_parameters(kind, parameters, packets, bits):

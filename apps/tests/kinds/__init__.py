@@ -4,6 +4,7 @@ from apps.tests.kinds.added import build_kinds
 from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
+from apps.tests.kinds.http_throughput import HTTP_THROUGHPUT
 from apps.tests.kinds.mtu import MTU
 from apps.tests.kinds.ntp import NTP
 from apps.tests.kinds.ping import PING
@@ -21,6 +22,7 @@ KINDS = build_kinds(
         "mtu": MTU,
         "tls": TLS,
         "ntp": NTP,
+        "http_throughput": HTTP_THROUGHPUT,
     }
 )
 

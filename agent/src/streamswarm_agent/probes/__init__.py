@@ -8,6 +8,7 @@ from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
+from streamswarm_agent.probes.http_throughput import HttpThroughputProbe
 from streamswarm_agent.probes.mtu import MtuProbe
 from streamswarm_agent.probes.ntp import NtpProbe
 from streamswarm_agent.probes.ping import PingProbe
@@ -29,6 +30,7 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "mtu": MtuProbe,
     "tls": TlsProbe,
     "ntp": NtpProbe,
+    "http_throughput": HttpThroughputProbe,
 }
 
 
