@@ -100,6 +100,8 @@ LABELS: dict[str, Label] = {
     "http.client.request.duration": _("Whole request"),
     "http.availability.ratio": _("Success"),
     "tls.handshake.duration": _("Handshake"),
+    "net.throughput.http.download": _("Download"),
+    "net.throughput.http.upload": _("Upload"),
     "net.latency.loaded.download": _("Under download"),
     "net.latency.loaded.upload": _("Under upload"),
     "ntp.offset": _("Offset"),
@@ -124,6 +126,9 @@ def describe_test_panels(kind: Kind) -> list[Panel]:
     if times:
         lines = tuple(name_line(key) for key in times)
         panels.append(Panel(_("Latency"), Style.DURATION, lines, band=band))
+    rates = tuple(name_line(key) for key in kind.chart if find_style(key) == Style.BIT_RATE)
+    if rates:
+        panels.append(Panel(_("Throughput"), Style.BIT_RATE, rates))
     shares = [key for key in kind.chart if find_style(key) == Style.RATIO]
     others = [key for key in kind.chart if find_style(key) not in {Style.DURATION, Style.RATIO}]
     return [

@@ -2,14 +2,21 @@
 
 from collections.abc import Callable, Mapping
 
+from apps.dashboard.cards.answers import build_dns_card, build_ntp_card
 from apps.dashboard.cards.base import Card
+from apps.dashboard.cards.http import build_http_card
 from apps.dashboard.cards.mtu import build_mtu_card
+from apps.dashboard.cards.tls import build_tls_card
 from apps.dashboard.cards.trace import build_trace_card
 from apps.tests.models import Result, Run
 
 CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
     "trace": build_trace_card,
     "mtu": build_mtu_card,
+    "http": build_http_card,
+    "tls": build_tls_card,
+    "dns": build_dns_card,
+    "ntp": build_ntp_card,
 }
 
 __all__ = ["CARDS", "Card", "build_card"]

@@ -25,6 +25,11 @@ HTTP_THROUGHPUT = Kind(
         "net.throughput.http.upload",
         "net.bufferbloat.delta",
     ),
-    chart=("net.latency.loaded.download", "net.latency.loaded.upload"),
+    chart=(
+        "net.throughput.http.download",
+        "net.throughput.http.upload",
+        "net.latency.loaded.download",
+        "net.latency.loaded.upload",
+    ),
     measure_load=measure_load,
 )
