@@ -1,5 +1,5 @@
 import asyncio
-import time
+import threading
 
 import dns.flags
 import dns.message
@@ -340,11 +340,12 @@ async def test_a_transport_that_is_not_offered_has_no_time(look_up, name_server,
 
 async def test_what_nobody_asked_before_is_cold_and_the_same_again_warm(look_up, name_server):
     seen = set()
+    fetching = threading.Event()
 
     def answer(query, transport):
         name = query.question[0].name
         if name not in seen:
-            time.sleep(0.03)
+            fetching.wait(0.03)
         seen.add(name)
         return answer_with(code=dns.rcode.NXDOMAIN)(query, transport)
 

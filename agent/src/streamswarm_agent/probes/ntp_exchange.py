@@ -163,5 +163,5 @@ def read_time(timestamp: int, *, near: float) -> float:
 def describe_reference(stratum: int, reference: bytes) -> str:
     """Letters for a reference clock or a refusal (stratum 0 and 1), else four numbers."""
     if stratum <= 1:
-        return "".join(chr(byte) for byte in reference if 0x20 < byte < 0x7F)  # noqa: PLR2004
+        return "".join(chr(byte) for byte in reference if 0x20 < byte < 0x7F)  # noqa: PLR2004 - printable ASCII
     return ".".join(str(byte) for byte in reference)
