@@ -199,13 +199,6 @@ def open_silent_server():
 
 
 @contextmanager
-def open_large_file():
-    with open_web() as definition:
-        limits = {"streams": 1, "omit_seconds": 0, "max_megabits": 1}
-        yield {**definition, "parameters": limits}
-
-
-@contextmanager
 def use_denied_address():
     """An address that policy denies: nothing is sent, and the run says why."""
     yield {"target": "169.254.169.254", "parameters": {"interval_seconds": 0.1}}
@@ -220,7 +213,6 @@ def use_denied_address():
         ("dns", open_silent_resolver, Run.State.FINISHED, False),
         ("tls", open_silent_server, Run.State.FINISHED, False),
         ("ntp", open_silent_server, Run.State.FINISHED, False),
-        ("http_throughput", open_large_file, Run.State.FINISHED, True),
         ("trace", use_loopback_alone, Run.State.FINISHED, True),
         ("mtu", use_loopback_alone, Run.State.FINISHED, True),
         ("ping", use_denied_address, Run.State.FAILED, None),

@@ -30,7 +30,7 @@ KINDS = Path(__file__).parents[2] / "agent" / "wire" / "v1" / "kinds"
 HOST = "site.example"
 TOLERANCE_SECONDS = 0.002
 ATTEMPTS = 5
-ROUNDS = 5
+ROUNDS = 9
 PAUSE_SECONDS = {"dns": 0.03, "tls": 0.05, "ttfb": 0.08, "transfer": 0.06}
 BODY = b"hello world " * 2000
 
