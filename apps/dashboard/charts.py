@@ -89,6 +89,8 @@ LABELS: dict[str, Label] = {
     "path.mtu": _("Path MTU (B)"),
     "path.mtu.blackhole": _("Black hole"),
     "dns.lookup.duration": _("Lookup"),
+    "dns.lookup.duration.cold": _("Cold"),
+    "dns.lookup.duration.warm": _("Warm"),
     "dns.timeout.ratio": _("Unanswered queries"),
     "http.client.phase.dns": _("DNS"),
     "http.client.phase.connect": _("Connect"),
@@ -97,6 +99,13 @@ LABELS: dict[str, Label] = {
     "http.client.phase.transfer": _("Transfer"),
     "http.client.request.duration": _("Whole request"),
     "http.availability.ratio": _("Success"),
+    "tls.handshake.duration": _("Handshake"),
+    "net.throughput.http.download": _("Download"),
+    "net.throughput.http.upload": _("Upload"),
+    "net.latency.loaded.download": _("Under download"),
+    "net.latency.loaded.upload": _("Under upload"),
+    "ntp.offset": _("Offset"),
+    "ntp.rtt": _("Round trip"),
 }
 # Drawn as their complement: bars where something is wrong, nothing where all is well.
 COMPLEMENTS: dict[str, Label] = {
@@ -117,6 +126,9 @@ def describe_test_panels(kind: Kind) -> list[Panel]:
     if times:
         lines = tuple(name_line(key) for key in times)
         panels.append(Panel(_("Latency"), Style.DURATION, lines, band=band))
+    rates = tuple(name_line(key) for key in kind.chart if find_style(key) == Style.BIT_RATE)
+    if rates:
+        panels.append(Panel(_("Throughput"), Style.BIT_RATE, rates))
     shares = [key for key in kind.chart if find_style(key) == Style.RATIO]
     others = [key for key in kind.chart if find_style(key) not in {Style.DURATION, Style.RATIO}]
     return [

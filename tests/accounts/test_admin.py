@@ -44,7 +44,7 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 SEALED = {AuditEntry, AuditHead, AuditCheck}
 OWN_APPS = {"accounts", "jobs", "clients", "metrics", "tests", "ingest"}
 # Django's admin takes no model with a composite primary key.
-NEVER_REGISTERED = {"metrics.Frame", "metrics.Rollup"}
+NEVER_REGISTERED = {"metrics.Frame", "metrics.HourStrip", "metrics.Rollup"}
 
 
 def address(model, page="changelist", *arguments):

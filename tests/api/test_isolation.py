@@ -16,7 +16,7 @@ from tests.factories.tests import make_test
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
-SHARED = {"api/v1/kinds/<str:name>/"}
+SHARED = {"api/v1/kinds/<str:name>/", "catalogue/<str:metric>/"}
 ROUTES_WITH_ID = sorted(
     route for route in {**matrix.API, **matrix.PAGES} if "<" in route and route not in SHARED
 )

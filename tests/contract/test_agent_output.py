@@ -197,6 +197,14 @@ def look_at_own_host():
 
 
 @contextmanager
+def open_silent_server():
+    """Takes connections, or datagrams, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        yield {"target": "127.0.0.1", "parameters": {"port": port, "timeout_seconds": 0.3}}
+
+
+@contextmanager
 def use_denied_address():
     """An address that policy denies: nothing is sent, and the run says why."""
     yield {"target": "169.254.169.254", "parameters": {"interval_seconds": 0.1}}
@@ -209,6 +217,8 @@ def use_denied_address():
         ("tcp", open_tcp, Run.State.FINISHED, True),
         ("http", open_web, Run.State.FINISHED, True),
         ("dns", open_silent_resolver, Run.State.FINISHED, False),
+        ("tls", open_silent_server, Run.State.FINISHED, False),
+        ("ntp", open_silent_server, Run.State.FINISHED, False),
         ("trace", use_loopback_alone, Run.State.FINISHED, True),
         ("mtu", use_loopback_alone, Run.State.FINISHED, True),
         ("host", look_at_own_host, Run.State.FINISHED, True),

@@ -321,6 +321,9 @@ def test_there_is_room_for_any_number_without_a_limit():
         ("trace", {"method": "tcp", "packets_per_second": 1}, 7, 7 * 66 * 8),
         ("mtu", {}, 200, 100 * 2 * 1514 * 8),
         ("http", {"interval_seconds": 1, "method": "HEAD"}, 18, (10_000 + 18 * 66) * 8),
+        ("tls", {"interval_seconds": 1}, 36, 2 * (10_000 + 18 * 66) * 8),
+        ("ntp", {"interval_seconds": 1}, 2, 2 * 110 * 8),
+        ("http_throughput", {"max_megabits": 8}, 1044, (1_000_000 + 1044 * 66) * 8),
     ],
 )
 def test_the_load_of_a_kind_follows_from_its_parameters(kind, parameters, packets, bits):

@@ -12,7 +12,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from streamswarm_agent.errors import ProbeFailed, TargetRefused
 from streamswarm_agent.probes.http import HttpProbe, is_expected_status
 
-ONCE = {"duration_seconds": 0.2, "sample_interval_seconds": 0.2, "interval_seconds": 0.5}
+ONCE = {
+    "duration_seconds": 0.2,
+    "sample_interval_seconds": 0.2,
+    "interval_seconds": 0.5,
+    "is_cache_measured": False,
+}
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 LONG_SECONDS = 30
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+from apps.dashboard.cards.answers import build_dns_card, build_ntp_card
 from apps.dashboard.cards.base import Card
+from apps.dashboard.cards.http import build_http_card
 from apps.dashboard.cards.mtu import build_mtu_card
+from apps.dashboard.cards.tls import build_tls_card
 from apps.dashboard.cards.trace import build_trace_card
 from apps.dashboard.cards.udp_session import build_session_card
 from apps.tests.models import Result, Run
@@ -12,6 +15,10 @@ CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
     "trace": build_trace_card,
     "mtu": build_mtu_card,
     "udp_session": build_session_card,
+    "http": build_http_card,
+    "tls": build_tls_card,
+    "dns": build_dns_card,
+    "ntp": build_ntp_card,
 }
 
 __all__ = ["CARDS", "Card", "build_card"]

@@ -4,10 +4,13 @@ from apps.tests.kinds.added import build_kinds
 from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
+from apps.tests.kinds.http_throughput import HTTP_THROUGHPUT
 from apps.tests.kinds.mtu import MTU
+from apps.tests.kinds.ntp import NTP
 from apps.tests.kinds.own_host import HARDWARE, HOST, WIFI
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.tcp import TCP
+from apps.tests.kinds.tls import TLS
 from apps.tests.kinds.trace import TRACE
 from apps.tests.kinds.udp_session import UDP_SESSION
 
@@ -23,6 +26,9 @@ KINDS = build_kinds(
         "host": HOST,
         "hardware": HARDWARE,
         "wifi": WIFI,
+        "tls": TLS,
+        "ntp": NTP,
+        "http_throughput": HTTP_THROUGHPUT,
     }
 )
 

@@ -1,7 +1,7 @@
 """What runs found: stored once, whichever way and however often it comes in."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.db import transaction
 from apps.core.bus import publish
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.services import record_fact
+from apps.tests.algorithms.comparison import compare_results, is_compared
 from apps.tests.algorithms.slots import derive_run_id
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.published import RunStarted
@@ -59,6 +60,7 @@ def record_result(*, client_id: UUID, result: NewResult, received_at: datetime) 
     Raises: Invalid(unknown_run | unknown_assignment) when the run is not this client's.
     """
     run = find_or_make_run(client_id, result)
+    result = complete_result(run, result)
     _row, is_new = Result.objects.get_or_create(
         run=run,
         defaults={
@@ -121,6 +123,26 @@ def find_or_make_run(client_id: UUID, result: NewResult) -> Run:
         },
     )
     return run
+
+
+def complete_result(run: Run, result: NewResult) -> NewResult:
+    """The result with what follows from it and the one before it."""
+    if not is_compared(result.document):
+        return result
+    previous = (
+        Result.objects.filter(
+            run__assignment_id=run.assignment_id,
+            run__start_at__lt=run.start_at,
+            outcome=Result.Outcome.COMPLETED,
+        )
+        .order_by("-run__start_at")
+        .values_list("document", flat=True)
+        .first()
+    )
+    found = compare_results(result.document, previous)
+    numbers = {key: value for key, value in found.items() if not isinstance(value, str)}
+    codes = {key: value for key, value in found.items() if isinstance(value, str)}
+    return replace(result, values={**result.values, **numbers}, absent={**result.absent, **codes})
 
 
 def refuse(field: str, code: str, detail: str) -> Invalid:

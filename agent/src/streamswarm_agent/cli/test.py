@@ -30,6 +30,9 @@ _LEADING_METRICS = {
     "trace": ("path.hop.count", "path.hop.rtt.median", "path.ecmp.width"),
     "mtu": ("path.mtu", "path.mtu.blackhole"),
     "udp_session": ("net.rtt.median", "net.packet.loss.ratio", "net.voip.mos"),
+    "tls": ("tls.handshake.duration", "tls.certificate.expires_in", "tls.certificate.valid"),
+    "http_throughput": ("net.throughput.http.download", "net.throughput.http.upload"),
+    "ntp": ("ntp.offset", "ntp.rtt", "ntp.stratum"),
 }
 
 

@@ -8,10 +8,13 @@ from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
+from streamswarm_agent.probes.http_throughput import HttpThroughputProbe
 from streamswarm_agent.probes.mtu import MtuProbe
+from streamswarm_agent.probes.ntp import NtpProbe
 from streamswarm_agent.probes.own_host import HardwareProbe, HostProbe, WifiProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
+from streamswarm_agent.probes.tls import TlsProbe
 from streamswarm_agent.probes.trace import TraceProbe
 from streamswarm_agent.probes.udp_session import UdpSessionProbe
 from streamswarm_agent.wire.kinds import list_kinds
@@ -31,6 +34,9 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "host": HostProbe,
     "hardware": HardwareProbe,
     "wifi": WifiProbe,
+    "tls": TlsProbe,
+    "ntp": NtpProbe,
+    "http_throughput": HttpThroughputProbe,
 }
 
 

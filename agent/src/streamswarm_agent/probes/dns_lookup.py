@@ -2,26 +2,36 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Iterator, Sequence
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import httpx
 
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Clock
 from streamswarm_agent.probes.measures import failure_text
+from streamswarm_agent.probes.targets import bracketed
 
 if TYPE_CHECKING:
     from dns.message import Message, QueryMessage
     from dns.name import Name
 
-Transport = Literal["udp", "tcp"]
+Transport = Literal["udp", "tcp", "dot", "doh"]
+Exchange = Callable[["QueryMessage"], Awaitable["tuple[Message, bool]"]]
+MESSAGE_TYPE = "application/dns-message"
+MAX_MESSAGE_BYTES = 1 << 16
 PAYLOAD_BYTES = 1232
 """The largest answer over UDP that needs no fragments (DNS flag day 2020)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a resolver said; `answers` are the records of the wanted type, in one form."""
+    """What a resolver said; `answers` are the records of the wanted type, in one form.
+
+    `edns_payload_bytes` is the largest message over UDP that it takes, None without EDNS.
+    """
 
     code: str
     record_count: int
@@ -29,6 +39,7 @@ class Reply:
     size_bytes: int
     is_authenticated: bool
     answers: tuple[str, ...]
+    edns_payload_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +62,40 @@ def system_nameservers() -> Sequence[str]:
         return []
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A resolver at an address that policy allows; `host` is the name its certificate must bear."""
+
+    host: str
+    address: str
+    ports: Mapping[Transport, int]
+    doh_path: str
+    tls: ssl.SSLContext
+
+
 class Questioner:
     """Asks one resolver for one name and record type, each time with a new query.
 
     The query carries EDNS with 1,232 bytes and sets AD, which asks for the resolver's own judgement
     of DNSSEC (RFC 6840 section 5.7). Over UDP a truncated answer is asked for again over TCP within
-    the same time-out.
+    the same time-out. Over TCP, TLS (RFC 7858) and HTTPS (RFC 8484) each query opens a connection
+    of its own, whose opening counts.
     """
 
     def __init__(
-        self, clock: Clock, address: str, port: int, transport: Transport, timeout_seconds: float
+        self, clock: Clock, server: Server, transport: Transport, timeout_seconds: float
     ) -> None:
         self._clock = clock
-        self._address = address
-        self._port = port
-        self._transport = transport
+        self._server = server
         self._timeout_seconds = timeout_seconds
+        exchanges: Mapping[Transport, Exchange] = {
+            "udp": self._exchange_udp,
+            "tcp": self._exchange_tcp,
+            "dot": self._exchange_tls,
+            "doh": self._exchange_https,
+        }
+        self._exchange = exchanges[transport]
+        self._port = server.ports[transport]
 
     async def ask(self, name: "Name", record_type: str) -> Lookup:
         """The lookup, silence and errors included."""
@@ -79,19 +108,74 @@ class Questioner:
                 response, is_truncated = await self._exchange(query)
         except (TimeoutError, dns.exception.Timeout):
             return Lookup(self._clock.monotonic() - start, error="no answer in time")
-        except (dns.exception.DNSException, OSError, EOFError) as failure:
+        except (dns.exception.DNSException, httpx.HTTPError, OSError, EOFError) as failure:
             return Lookup(self._clock.monotonic() - start, error=failure_text(failure))
         seconds = self._clock.monotonic() - start
         return Lookup(seconds, _read_reply(response, record_type), is_truncated)
 
-    async def _exchange(self, query: "QueryMessage") -> "tuple[Message, bool]":
+    async def _exchange_udp(self, query: "QueryMessage") -> "tuple[Message, bool]":
         import dns.asyncquery
 
-        if self._transport == "tcp":
-            return await dns.asyncquery.tcp(query, self._address, port=self._port), False
         return await dns.asyncquery.udp_with_fallback(
-            query, self._address, port=self._port, ignore_unexpected=True, ignore_errors=True
+            query,
+            self._server.address,
+            port=self._port,
+            ignore_unexpected=True,
+            ignore_errors=True,
         )
+
+    async def _exchange_tcp(self, query: "QueryMessage") -> "tuple[Message, bool]":
+        import dns.asyncquery
+
+        return await dns.asyncquery.tcp(query, self._server.address, port=self._port), False
+
+    async def _exchange_tls(self, query: "QueryMessage") -> "tuple[Message, bool]":
+        import dns.asyncquery
+
+        response = await dns.asyncquery.tls(
+            query,
+            self._server.address,
+            port=self._port,
+            ssl_context=self._server.tls,
+            server_hostname=self._server.host,
+        )
+        return response, False
+
+    async def _exchange_https(self, query: "QueryMessage") -> "tuple[Message, bool]":
+        """By hand: the library would look names up by itself, past the policy."""
+        import dns.message
+
+        request = httpx.Request(
+            "POST",
+            f"https://{bracketed(self._server.address)}:{self._port}{self._server.doh_path}",
+            headers={
+                "Host": f"{bracketed(self._server.host)}:{self._port}",
+                "Accept": MESSAGE_TYPE,
+                "Content-Type": MESSAGE_TYPE,
+            },
+            content=query.to_wire(),
+            extensions={"sni_hostname": self._server.host},
+        )
+        async with httpx.AsyncHTTPTransport(self._server.tls, trust_env=False) as transport:
+            wire = await _read_message(await transport.handle_async_request(request))
+        response = dns.message.from_wire(wire)
+        if not query.is_response(response):
+            raise EOFError("the answer is not to the question")
+        return response, False
+
+
+async def _read_message(response: httpx.Response) -> bytes:
+    try:
+        if response.status_code != httpx.codes.OK:
+            raise EOFError(f"status {response.status_code}")
+        wire = b""
+        async for piece in response.aiter_raw():
+            wire += piece
+            if len(wire) > MAX_MESSAGE_BYTES:
+                raise EOFError("the answer is longer than a DNS message")
+        return wire
+    finally:
+        await response.aclose()
 
 
 def parse_query_name(text: str, record_type: str) -> "Name":
@@ -136,6 +220,7 @@ def _read_reply(response: "Message", record_type: str) -> Reply:
         size_bytes=len(response.wire or response.to_wire()),
         is_authenticated=bool(response.flags & dns.flags.AD),
         answers=tuple(_answers_of(response, record_type)),
+        edns_payload_bytes=response.payload if response.edns >= 0 else None,
     )
 
 

@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urljoin
@@ -29,6 +30,11 @@ PHASE_MARKS: Mapping[Phase, tuple[str, str]] = {
 HEADERS = {"User-Agent": "StreamSwarm", "Accept": "*/*", "Accept-Encoding": "gzip"}
 
 
+def open_transport(tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    """A pool of connections, without proxies."""
+    return httpx.AsyncHTTPTransport(tls, trust_env=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings:
     """What to ask for and within which limits."""
@@ -39,16 +45,21 @@ class ExchangeSettings:
     max_body_bytes: int
     wanted_text: str
     tls: ssl.SSLContext
+    kept_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last response: its status, protocol version, content encoding and body."""
+    """The last response: its status, protocol version, content encoding, body and head.
+
+    `headers` have lower-case names; values of one that came several times are joined by commas.
+    """
 
     status_code: int
     version: str
     encoding: str
     body: Body
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class Exchange:
 
     `phases` has the seconds of each phase of the last hop that was reached; `answer` and
     `duration_seconds` (from the first look-up to the last byte) are None when none came, and
-    `error` tells why.
+    `error` tells why. `mismatch` is what is wrong with the body, once it was judged.
     """
 
     phases: Mapping[Phase, float]
@@ -68,6 +79,8 @@ class Exchange:
     duration_seconds: float | None = None
     answer: Answer | None = None
     error: str = ""
+    mismatch: str = ""
+    host: str = ""
 
 
 @dataclass(slots=True)
@@ -97,16 +110,26 @@ class Exchanger:
 
     Every hop's name goes through the resolver, and the connection to the address it allowed, so
     that neither a redirect nor a changed name leads to a network that policy denies. The first byte
-    is taken to be in when the response's head is complete.
+    is taken to be in when the response's head is complete. Given a transport, it uses that for all
+    hops, so that connections are kept; whoever gave it closes it.
     """
 
-    def __init__(self, clock: Clock, resolver: Resolver, settings: ExchangeSettings) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        resolver: Resolver,
+        settings: ExchangeSettings,
+        transport: httpx.AsyncHTTPTransport | None = None,
+    ) -> None:
         self._clock = clock
         self._resolver = resolver
         self._settings = settings
+        self._transport = transport
 
-    async def fetch(self, address: WebAddress) -> Exchange:
-        """The exchange, failures included.
+    async def fetch(
+        self, address: WebAddress, headers: Mapping[str, str] | None = None
+    ) -> Exchange:
+        """The exchange, failures included; `headers` go along on every hop.
 
         Raises: TargetRefused when policy denies the first address.
         """
@@ -116,7 +139,7 @@ class Exchanger:
         error = ""
         try:
             async with asyncio.timeout(self._settings.timeout_seconds):
-                answer = await self._follow(hop)
+                answer = await self._follow(hop, headers or {})
         except TimeoutError:
             error = "no answer in time"
         except TargetRefused as refusal:
@@ -135,23 +158,25 @@ class Exchanger:
             duration_seconds=end - start if answer else None,
             answer=answer,
             error=error,
+            host=hop.address.host,
         )
 
-    async def _follow(self, hop: _Hop) -> Answer:
-        while not isinstance(found := await self._ask(hop), Answer):
+    async def _follow(self, hop: _Hop, headers: Mapping[str, str]) -> Answer:
+        while not isinstance(found := await self._ask(hop, headers), Answer):
             if hop.redirect_count == self._settings.max_redirects:
                 raise ProbeFailed(f"more than {self._settings.max_redirects} redirects")
             hop.follow(found)
         return found
 
-    async def _ask(self, hop: _Hop) -> Answer | str:
+    async def _ask(self, hop: _Hop, headers: Mapping[str, str]) -> Answer | str:
         """The answer, or where it says to go on."""
         hop.marks["hop.started"] = self._clock.monotonic()
         address = await self._resolver.resolve(hop.address.host)
         if not is_address(hop.address.host):
             hop.marks["name.resolved"] = self._clock.monotonic()
-        async with httpx.AsyncHTTPTransport(self._settings.tls, trust_env=False) as transport:
-            response = await transport.handle_async_request(self._request(hop, address))
+        async with self._open_transport() as transport:
+            request = self._request(hop, address, headers)
+            response = await transport.handle_async_request(request)
             try:
                 location = response.headers.get("location", "")
                 is_redirect = response.status_code in REDIRECTS and bool(location)
@@ -161,20 +186,34 @@ class Exchanger:
             finally:
                 await response.aclose()
 
-    def _request(self, hop: _Hop, address: str) -> httpx.Request:
+    @asynccontextmanager
+    async def _open_transport(self) -> AsyncIterator[httpx.AsyncHTTPTransport]:
+        if self._transport is not None:
+            yield self._transport
+            return
+        async with open_transport(self._settings.tls) as transport:
+            yield transport
+
+    def _request(self, hop: _Hop, address: str, headers: Mapping[str, str]) -> httpx.Request:
         async def mark(event: str, _: Mapping[str, Any]) -> None:
             hop.marks[event] = self._clock.monotonic()
 
         return httpx.Request(
             self._settings.method,
             hop.address.url_at(address),
-            headers={**HEADERS, "Host": hop.address.authority},
+            headers={**HEADERS, **headers, "Host": hop.address.authority},
             extensions={"trace": mark, "sni_hostname": hop.address.host},
         )
 
     async def _read(self, response: httpx.Response, hop: _Hop) -> Answer:
         encoding = response.headers.get("content-encoding", "").strip().lower()
-        reader = BodyReader(encoding, self._settings.max_body_bytes, self._settings.wanted_text)
+        settings = self._settings
+        reader = BodyReader(
+            encoding,
+            settings.max_body_bytes,
+            settings.wanted_text,
+            kept_bytes=settings.kept_bytes,
+        )
         body = await reader.read(response.aiter_raw())
         hop.marks["body.read"] = self._clock.monotonic()
         version: bytes = response.extensions["http_version"]
@@ -183,4 +222,5 @@ class Exchanger:
             version=version.decode("ascii").removeprefix("HTTP/"),
             encoding=encoding,
             body=body,
+            headers=dict(response.headers),
         )
