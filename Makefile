@@ -53,6 +53,7 @@ metrics: setup-test ## Count the metrics that the agent's tests really emit, and
 
 lab: setup-test ## The whole network laboratory (needs root)
 	$(BIN)/python -m pytest tests/lab $(ARGS)
+	$(BIN)/python -m pytest tests/lab/test_exclusive.py --database=postgresql $(ARGS)
 
 faults: setup-test ## The whole fault matrix, in long rounds
 	$(BIN)/python -m pytest tests/faults --rounds 20 $(ARGS)

@@ -171,6 +171,12 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "DEFAULT_TEST_INTERVAL",
     ),
     Variable(
+        "SWARM_PAIRS_PER_TEST",
+        "1000",
+        parse_setting("pairs_per_test"),
+        "Pairs that a star or mesh may have at most.",
+    ),
+    Variable(
         "SWARM_HOST_INTERVAL_SECONDS",
         "10",
         parse_setting("host_interval_seconds"),

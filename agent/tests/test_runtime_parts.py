@@ -110,6 +110,18 @@ async def test_a_lease_outlives_the_agent(server, kept, client, orders):
     assert len(scheduler._lease.assignments) == len(server.lease["assignments"])
 
 
+async def test_the_keys_of_paired_runs_are_never_on_disk(server, kept, client, orders):
+    server.lease = read_example("leases_answer.pair")
+    await orders.fetch()
+    written = (kept.state.path / "leases.json").read_text()
+    for run in server.lease["runs"]:
+        assert run["peer"]["key"] not in written
+    scheduler = Scheduler(RunExecutor({}, kept.recorder, kept.server_time), kept.server_time)
+    Orders(client, scheduler, kept.state).resume()
+    assert len(scheduler._lease.assignments) == 2
+    assert scheduler._lease.runs == ()
+
+
 async def test_a_lease_is_written_again_only_for_something_new(server, kept, orders):
     server.lease = read_example("leases_answer")
     await orders.fetch()

@@ -73,6 +73,10 @@ class Client(models.Model):
     )
     tags = models.ManyToManyField(Tag, blank=True, related_name="clients")
     enrolled_at = models.DateTimeField(_("enrolled"))
+    # Where other agents find it; empty leaves it to its interfaces.
+    peer_address = models.CharField(_("address for other agents"), max_length=64, blank=True)
+    # Clients of one group share an uplink, and with it the time of exclusive runs.
+    link_group = models.CharField(_("shared uplink"), max_length=64, blank=True, db_index=True)
 
     presence = models.CharField(
         _("presence"), max_length=8, choices=Presence.choices, default=Presence.NEVER, db_index=True

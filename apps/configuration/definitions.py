@@ -187,6 +187,16 @@ DEFINITIONS: tuple[Definition, ...] = (
         maximum=3600,
     ),
     Definition(
+        "pairs_per_test",
+        "measuring",
+        "whole",
+        "SWARM_PAIRS_PER_TEST",
+        _("Pairs of a test"),
+        _("The most that a star or mesh may have: 32 clients make 992 in a mesh both ways."),
+        minimum=1,
+        maximum=100_000,
+    ),
+    Definition(
         "host_interval_seconds",
         "measuring",
         "number",

@@ -63,12 +63,18 @@ class InterfaceData(msgspec.Struct, frozen=True):
     is_up: bool = False
 
 
+class ResponderData(msgspec.Struct, frozen=True):
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    kinds: Annotated[list[Text64], Meta(max_length=256)]
+
+
 class InventoryData(msgspec.Struct, frozen=True):
     hostname: Annotated[str, Meta(max_length=253)] = ""
     operating_system: Annotated[str, Meta(max_length=100)] = ""
     operating_system_version: Annotated[str, Meta(max_length=100)] = ""
     interfaces: Annotated[list[InterfaceData], Meta(max_length=256)] = []
     capabilities: Annotated[dict[Text64, dict[str, Any]], Meta(max_length=64)] = {}
+    responder: ResponderData | None = None
 
 
 class DocumentData(msgspec.Struct, frozen=True):

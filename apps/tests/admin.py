@@ -6,7 +6,17 @@ A change has to take back planned runs and wake agents, which a form of the admi
 from django.contrib import admin
 
 from apps.accounts.admin import ReadOnlyAdmin
-from apps.tests.models import Assignment, Quota, Result, Run, SelectionClock, Target, Test
+from apps.tests.models import (
+    Assignment,
+    Calendar,
+    Quota,
+    Reservation,
+    Result,
+    Run,
+    SelectionClock,
+    Target,
+    Test,
+)
 
 
 @admin.register(Target)
@@ -19,34 +29,56 @@ class TargetAdmin(ReadOnlyAdmin):
 class TestAdmin(ReadOnlyAdmin):
     list_display = [
         "name", "kind", "target", "schedule_kind", "every_seconds", "cron_expression",
-        "selection_kind", "wanted_clients", "selection_note", "is_paused",
+        "selection_kind", "wanted_clients", "selection_note", "topology", "hub", "directions",
+        "is_paused",
     ]  # fmt: skip
-    list_filter = ["kind", "schedule_kind", "selection_kind", "is_paused"]
-    list_select_related = ["target"]
+    list_filter = ["kind", "schedule_kind", "selection_kind", "topology", "is_paused"]
+    list_select_related = ["target", "hub"]
     search_fields = ["name", "target__address"]
 
 
 @admin.register(Assignment)
 class AssignmentAdmin(ReadOnlyAdmin):
-    list_display = ["test", "client", "last_run_at", "last_run_state", "last_is_success"]
-    list_filter = ["last_run_state", "last_is_success"]
-    list_select_related = ["test", "client"]
-    search_fields = ["test__name", "client__name"]
+    list_display = ["test", "client", "peer", "last_run_at", "last_run_state", "last_is_success"]
+    list_filter = ["last_run_state", "last_is_success", "is_paired"]
+    list_select_related = ["test", "client", "peer"]
+    search_fields = ["test__name", "client__name", "peer__name"]
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ["assignment", "start_at", "state", "reason", "is_on_demand"]
-    list_filter = ["state", "is_on_demand"]
-    list_select_related = ["assignment__test", "assignment__client"]
+    list_display = [
+        "assignment", "start_at", "state", "reason", "is_on_demand", "is_overlapped",
+    ]  # fmt: skip
+    list_filter = ["state", "is_on_demand", "is_overlapped"]
+    list_select_related = ["assignment__test", "assignment__client", "assignment__peer"]
     search_fields = ["id", "assignment__test__name", "assignment__client__name"]
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnlyAdmin):
+    list_display = ["client", "start_at", "end_at", "run"]
+    list_select_related = [
+        "client", "run__assignment__test", "run__assignment__client", "run__assignment__peer",
+    ]  # fmt: skip
+    search_fields = ["client__name", "run__id"]
+    ordering = ["-start_at"]
+
+
+@admin.register(Calendar)
+class CalendarAdmin(ReadOnlyAdmin):
+    list_display = ["client"]
+    list_select_related = ["client"]
+    search_fields = ["client__name"]
 
 
 @admin.register(Result)
 class ResultAdmin(ReadOnlyAdmin):
     list_display = ["run", "received_at", "outcome", "is_success", "reason"]
     list_filter = ["outcome", "is_success"]
-    list_select_related = ["run__assignment__test", "run__assignment__client"]
+    list_select_related = [
+        "run__assignment__test", "run__assignment__client", "run__assignment__peer",
+    ]  # fmt: skip
     search_fields = ["run__assignment__test__name", "run__assignment__client__name"]
     ordering = ["-received_at"]
 

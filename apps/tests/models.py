@@ -37,6 +37,16 @@ class Test(models.Model):
         ALL = "all", _("All clients that match")
         ANY = "any", _("Any N clients that match")
 
+    class Topology(models.TextChoices):
+        PAIR = "pair", _("Pair: two clients")
+        STAR = "star", _("Star: a hub and the others")
+        MESH = "mesh", _("Mesh: each with each")
+
+    class Directions(models.TextChoices):
+        OUT = "out", _("One way: from the hub, or each two once")
+        BACK = "back", _("One way: to the hub")
+        BOTH = "both", _("Both ways")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=100, unique=True)
     kind = models.CharField(_("type"), max_length=32, db_index=True)
@@ -68,6 +78,20 @@ class Test(models.Model):
         _("clients that match"), default=dict, blank=True
     )
     wanted_clients = models.PositiveIntegerField(_("clients wanted"), null=True, blank=True)
+    # Of kinds that need two participants; the clients above are the far ends, or the mesh.
+    topology = models.CharField(_("topology"), max_length=8, choices=Topology.choices, blank=True)
+    hub = models.ForeignKey(
+        Client,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("hub"),
+        related_name="hub_tests",
+    )
+    directions = models.CharField(
+        _("directions"), max_length=8, choices=Directions.choices, blank=True
+    )
+    peer_address = models.CharField(_("address of the far end"), max_length=64, blank=True)
     # Why fewer clients run it than it asks for; empty when all is well.
     selection_note = models.CharField(max_length=255, blank=True)
 
@@ -87,11 +111,24 @@ class Test(models.Model):
 
 
 class Assignment(models.Model):
-    """A test given to a client, with its own stream of numbers and its last state for lists."""
+    """A test given to a client, with its own stream of numbers and its last state for lists.
+
+    Of a kind for two participants `client` initiates the runs and `peer` answers them.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     test = models.ForeignKey(Test, on_delete=models.CASCADE, related_name="assignments")
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="assignments")
+    # What was measured towards a client that is deleted stays with the one that measured it.
+    peer = models.ForeignKey(
+        Client,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("far end"),
+        related_name="answered_assignments",
+    )
+    is_paired = models.BooleanField(default=False)
     source = models.OneToOneField(
         Source, on_delete=models.SET_NULL, null=True, related_name="assignment"
     )
@@ -115,11 +152,21 @@ class Assignment(models.Model):
         verbose_name = _("assignment")
         verbose_name_plural = _("assignments")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["test", "client"], name="assignment_once")
+            models.UniqueConstraint(
+                fields=["test", "client"],
+                condition=models.Q(is_paired=False),
+                name="assignment_once",
+            ),
+            models.UniqueConstraint(fields=["test", "client", "peer"], name="assignment_pair_once"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.test} @ {self.client}"
+        return f"{self.test} @ {self.client}" + (f" → {self.peer}" if self.peer else "")
+
+    @property
+    def participant_ids(self) -> tuple[uuid.UUID, ...]:
+        """The client, and the far end where there is one."""
+        return (self.client_id,) if self.peer_id is None else (self.client_id, self.peer_id)
 
 
 class Run(models.Model):
@@ -154,6 +201,10 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     leased_at = models.DateTimeField(null=True, blank=True)
+    # When the far end of a paired run fetched it; the run is handed to its initiator after that.
+    peer_leased_at = models.DateTimeField(null=True, blank=True)
+    # An exclusive run used its participants meanwhile: kept, but no basis for what is normal.
+    is_overlapped = models.BooleanField(_("disturbed by an exclusive run"), default=False)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
@@ -169,6 +220,43 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.assignment} {self.start_at.isoformat()}"
+
+
+class Calendar(models.Model):
+    """What is locked, in the order of the ids, by whoever reserves time on clients."""
+
+    client = models.OneToOneField(
+        Client, on_delete=models.CASCADE, primary_key=True, related_name="calendar"
+    )
+
+    class Meta:
+        verbose_name = _("calendar")
+        verbose_name_plural = _("calendars")
+
+    def __str__(self) -> str:
+        return str(self.client_id)
+
+
+class Reservation(models.Model):
+    """The time that an exclusive run has to itself on one client, its margins included."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="reservations")
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="reservations")
+    start_at = models.DateTimeField(_("from"))
+    end_at = models.DateTimeField(_("until"))
+
+    class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "client"], name="reservation_once")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["client", "end_at"], name="reservation_of_client")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.client_id} {self.start_at.isoformat()}"
 
 
 class Result(models.Model):

@@ -15,7 +15,7 @@ from apps.clients.selectors import (
     list_clients,
     may_select,
 )
-from apps.core.errors import NotFound, Refused
+from apps.core.errors import FieldError, Invalid, NotFound, Refused
 from apps.tests.models import Assignment, Quota, Result, Run, Test
 
 
@@ -27,16 +27,23 @@ def list_assignments(
     user: AnyUser, permission: Permission = Permission.VIEW
 ) -> QuerySet[Assignment]:
     """The assignments on clients where `user` holds `permission`, removed ones included."""
-    rows = Assignment.objects.select_related("test__target", "client__site", "source")
+    rows = Assignment.objects.select_related("test__target", "client__site", "peer", "source")
     return narrow(rows, find_scope(user, permission), build_filter=filter_through("client__"))
 
 
-def get_assignment(user: AnyUser, *, test_id: UUID, client_id: UUID) -> Assignment:
+def get_assignment(
+    user: AnyUser, *, test_id: UUID, client_id: UUID, peer_id: UUID | None = None
+) -> Assignment:
     """The assignment of that test to that client, also when it was taken away since.
+
+    Of several pairs that the client initiates it is the one with that peer, or else the first.
 
     Raises: NotFound when there is none, or none that `user` may see.
     """
-    row = list_assignments(user).filter(test_id=test_id, client_id=client_id).first()
+    rows = list_assignments(user).filter(test_id=test_id, client_id=client_id)
+    if peer_id is not None:
+        rows = rows.filter(peer_id=peer_id)
+    row = rows.order_by("created_at", "id").first()
     if row is None:
         raise NotFound("assignment_unknown", "That test is not assigned to that client.")
     return row
@@ -77,19 +84,36 @@ def get_test_to_change(user: AnyUser, test_id: UUID | str) -> Test:
 
 
 def holds_all_of(user: AnyUser, test: Test) -> bool:
-    """Whether `user` operates all that run the test, or all that its rule may ever choose."""
+    """Whether `user` operates all that run the test, or all that its rule may ever choose.
+
+    A hub and far ends count as well.
+    """
     if test.selection_kind != Test.SelectionKind.CLIENTS:
-        return may_select(user, parse_selector(test.selector))
+        return may_select(user, parse_selector(test.selector)) and may_use_hub(user, test.hub_id)
     mine = list_clients(user, Permission.OPERATE).order_by().values("id")
-    return not test.assignments.filter(removed_at=None).exclude(client_id__in=mine).exists()
+    active = test.assignments.filter(removed_at=None)
+    peers = active.filter(peer__isnull=False).exclude(peer_id__in=mine)
+    if test.topology and (peers.exists() or not may_use_hub(user, test.hub_id)):
+        return False
+    return not active.exclude(client_id__in=mine).exists()
 
 
-def require_reach(user: AnyUser, *, selection_kind: str, selector: Mapping[str, Any]) -> None:
-    """Nothing, when `user` may have a test choose its clients so.
+def may_use_hub(user: AnyUser, hub_id: UUID | None) -> bool:
+    """Whether `user` operates the hub of a test, if it has one."""
+    return hub_id is None or list_clients(user, Permission.OPERATE).filter(id=hub_id).exists()
+
+
+def require_reach(
+    user: AnyUser, *, selection_kind: str, selector: Mapping[str, Any], hub_id: UUID | None = None
+) -> None:
+    """Nothing, when `user` may have a test choose its clients so, with that hub.
 
     What is no selector at all is left to the service, which names what is wrong with it.
-    Raises: Refused when it may choose clients that `user` does not operate.
+    Raises: Refused when it may choose clients that `user` does not operate, Invalid for such a hub.
     """
+    if not may_use_hub(user, hub_id):
+        detail = "there is no such client in your hands"
+        raise Invalid([FieldError("hub", "unknown", detail)])
     if selection_kind == Test.SelectionKind.CLIENTS:
         return
     try:
@@ -139,7 +163,9 @@ def get_test_to_delete(user: AnyUser, test_id: UUID | str) -> Test:
 
 
 def list_runs(user: AnyUser) -> QuerySet[Run]:
-    rows = Run.objects.select_related("assignment__test__target", "assignment__client", "result")
+    rows = Run.objects.select_related(
+        "assignment__test__target", "assignment__client", "assignment__peer", "result"
+    )
     scope = find_scope(user, Permission.VIEW)
     return narrow(rows, scope, build_filter=filter_through("assignment__client__"))
 
@@ -159,6 +185,11 @@ def list_results(user: AnyUser) -> QuerySet[Result]:
     rows = Result.objects.select_related("run__assignment__test", "run__assignment__client")
     scope = find_scope(user, Permission.VIEW)
     return narrow(rows, scope, build_filter=filter_through("run__assignment__client__"))
+
+
+def leave_out_overlapped(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Those of the runs that no exclusive run disturbed: what is normal is learnt from them."""
+    return runs.filter(is_overlapped=False)
 
 
 def owns_assignment(client_id: UUID, assignment_id: UUID) -> bool:

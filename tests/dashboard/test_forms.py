@@ -57,7 +57,7 @@ def test_every_kind_can_be_made_with_what_its_form_offers(page, kind):
     offered = {name: field.initial for name, field in fields.items() if field.initial is not None}
     needed = {"tcp-port": 443, "dns-name": "example.com"}
     target = "https://example.com/" if kind == "http" else "192.0.2.7"
-    wanted = {**PING, **needed, **offered, "kind": kind, "target": target}
+    wanted = {**PING, **needed, **offered, "kind": kind, "target": target, "topology": "mesh"}
     page.post("/tests/new/", wanted)
     test = Test.objects.get()
     assert test.parameters == KINDS[kind].fill_defaults(

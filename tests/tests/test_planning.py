@@ -10,7 +10,8 @@ from apps.core.clock import read_now, to_milliseconds
 from apps.tests.algorithms.slots import compute_start_ms, iterate_slots
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.services import close_overdue_runs, plan_runs, planning
-from apps.tests.services.planning import MISSED_GRACE, ON_DEMAND_PATIENCE, describe_schedule
+from apps.tests.services.overdue import MISSED_GRACE
+from apps.tests.services.planning import ON_DEMAND_PATIENCE, describe_schedule
 from tests.factories.clients import make_client
 from tests.factories.tests import forget_plans, make_assignment, make_run, make_test
 from tests.factories.threads import run_together
@@ -257,10 +258,10 @@ def test_a_batch_that_fails_does_not_stop_the_next(monkeypatch):
     Assignment.objects.filter(id=good.id).update(planned_until=read_now(), plan_again_at=None)
     insert = planning.insert_new_runs
 
-    def fail_on_bad(runs):
-        if any(run.assignment_id == bad.id for run in runs):
+    def fail_on_bad(proposals):
+        if any(one.run.assignment_id == bad.id for one in proposals):
             raise OverflowError("a moment that no database can store")
-        return insert(runs)
+        return insert(proposals)
 
     monkeypatch.setattr(planning, "insert_new_runs", fail_on_bad)
     monkeypatch.setattr(planning, "ASSIGNMENTS_PER_TRANSACTION", 1)

@@ -72,13 +72,30 @@ class ClientDetailSerializer(ClientSerializer):
     interfaces = InterfaceSerializer(many=True, read_only=True)
 
     class Meta(ClientSerializer.Meta):
-        fields = [*ClientSerializer.Meta.fields, "inventory", "inventory_at", "interfaces"]
+        fields = [
+            *ClientSerializer.Meta.fields,
+            "peer_address",
+            "link_group",
+            "inventory",
+            "inventory_at",
+            "interfaces",
+        ]
 
 
 class ClientChangeSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100)
     site = SiteField(slug_field="slug", queryset=Site.objects.none(), allow_null=True)
     tags = TagField(slug_field="slug", queryset=Tag.objects.none(), many=True)
+    peer_address = serializers.CharField(
+        allow_blank=True,
+        max_length=64,
+        help_text="The IP address at which other agents find it; empty: by its interfaces.",
+    )
+    link_group = serializers.CharField(
+        allow_blank=True,
+        max_length=64,
+        help_text="Clients with the same word share an uplink: exclusive runs take turns there.",
+    )
 
 
 class KeySerializer(serializers.ModelSerializer[Key]):

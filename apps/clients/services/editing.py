@@ -1,5 +1,6 @@
 """Changes an operator makes to clients."""
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from enum import Enum
 from uuid import UUID
@@ -13,6 +14,7 @@ from apps.core.bus import publish
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 
 NAME_LENGTH = 100
+LINK_GROUP_LENGTH = 64
 
 
 class Kept(Enum):
@@ -33,13 +35,15 @@ def change_client(
     name: str | Kept = KEPT,
     site: Site | Kept | None = KEPT,
     tags: Sequence[Tag] | Kept = KEPT,
+    peer_address: str | Kept = KEPT,
+    link_group: str | Kept = KEPT,
     check_place: PlaceCheck | None = None,
 ) -> Client:
-    """The client as it is now stored, with those of name, site and tags that were asked for.
+    """The client as it is now stored, with what of it was asked for.
 
     `check_place` is asked about the site and tags that the client has by now and will have.
-    Raises: Invalid for an empty or overlong name, Conflict for one that another client has,
-    NotFound when it was deleted meanwhile.
+    Raises: Invalid for an empty or overlong name, an address that is none or an overlong uplink,
+    Conflict for a name that another client has, NotFound when it was deleted meanwhile.
     """
     locked = lock_client(client)
     before = describe_client(locked)
@@ -52,7 +56,11 @@ def change_client(
     if not isinstance(name, Kept):
         locked.name = check_name(locked, name)
     locked.site = new_site
-    locked.save(update_fields=["name", "site"])
+    if not isinstance(peer_address, Kept):
+        locked.peer_address = check_peer_address(peer_address)
+    if not isinstance(link_group, Kept):
+        locked.link_group = check_link_group(link_group)
+    locked.save(update_fields=["name", "site", "peer_address", "link_group"])
     locked.tags.set(new_tags)
     record_audit(action="change", target=locked, before=before, after=describe_client(locked))
     publish(ClientChanged(locked.id))
@@ -85,11 +93,37 @@ def check_name(client: Client, name: str) -> str:
     return wanted
 
 
+def check_peer_address(text: str) -> str:
+    """The address, in its usual form, at which other agents find a client; empty for any.
+
+    Raises: Invalid when it is no IP address.
+    """
+    try:
+        return str(ipaddress.ip_address(text.strip())) if text.strip() else ""
+    except ValueError:
+        detail = "must be an IPv4 or IPv6 address, or empty"
+        raise Invalid([FieldError("peer_address", "malformed", detail)]) from None
+
+
+def check_link_group(text: str) -> str:
+    """The name of the uplink that a client shares with others; empty for one of its own.
+
+    Raises: Invalid for an overlong one.
+    """
+    wanted = text.strip()
+    if len(wanted) > LINK_GROUP_LENGTH or not wanted.isprintable():
+        detail = f"must have at most {LINK_GROUP_LENGTH} printable characters"
+        raise Invalid([FieldError("link_group", "length", detail)])
+    return wanted
+
+
 def describe_client(client: Client) -> dict[str, object]:
     return {
         "name": client.name,
         "site": client.site.slug if client.site else None,
         "tags": sorted(tag.slug for tag in client.tags.all()),
+        "peer_address": client.peer_address,
+        "link_group": client.link_group,
     }
 
 

@@ -64,10 +64,23 @@ class PlaceForm(PageForm):
 
 
 class ClientForm(PlaceForm):
-    """Name, site and tags of a client."""
+    """Name, site and tags of a client, and what tests between two agents need to know."""
 
     name = forms.CharField(label=_("Name"), max_length=100)
-    field_order = ["name", "site", "tags"]
+    peer_address = forms.CharField(
+        label=_("Address for other agents"),
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+        help_text=_("Where agents find it that measure to it; empty: by its interfaces."),
+    )
+    link_group = forms.CharField(
+        label=_("Shared uplink"),
+        required=False,
+        max_length=64,
+        help_text=_("Clients with the same word here take turns with exclusive runs."),
+    )
+    field_order = ["name", "site", "tags", "peer_address", "link_group"]
 
 
 class RotationForm(PageForm):

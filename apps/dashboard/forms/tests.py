@@ -38,6 +38,34 @@ class TestForm(PageForm):
     target = forms.CharField(
         label=_("Target"), max_length=2048, widget=forms.TextInput(attrs={"spellcheck": "false"})
     )
+    topology = forms.ChoiceField(
+        label=_("Between"),
+        required=False,
+        choices=Test.Topology.choices,
+        initial=Test.Topology.PAIR,
+        help_text=_("The other clients are chosen below."),
+    )
+    hub = forms.ModelChoiceField(
+        label=_("Hub, or first of the pair"),
+        queryset=Client.objects.none(),
+        required=False,
+        empty_label=_("None: a mesh has no hub"),
+    )
+    directions = forms.ChoiceField(
+        label=_("Directions"),
+        required=False,
+        choices=[
+            ("", _("As usual: out from a hub, both ways in a mesh")),
+            *Test.Directions.choices,
+        ],
+    )
+    peer_address = forms.CharField(
+        label=_("Address of the far end"),
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+        help_text=_("Only for a pair in one direction; empty: by what is known of the client."),
+    )
     schedule_kind = forms.ChoiceField(
         label=_("Schedule"),
         choices=Test.ScheduleKind.choices,
@@ -109,12 +137,14 @@ class TestForm(PageForm):
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.choosable = list_choosable(user)
-        self.fields["clients"].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
+        for name in ("clients", "hub"):
+            self.fields[name].queryset = self.choosable  # type: ignore[attr-defined]  # a model field
         for name, rows in (("sites", list_sites(user)), ("tags", list_tags(user))):
             choices = list(rows.values_list("slug", "name"))
             self.fields[name].choices = choices  # type: ignore[attr-defined]  # a choice field
         self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
-        self.fields["target"].label = self.chosen_kind.schema["x-target-label"]
+        self.fields["target"].label = self.chosen_kind.target_label
+        self.fields["target"].required = not self.chosen_kind.is_paired
         for name in SECONDS_FIELDS:
             self.fields[name].widget.attrs.update({"step": "any", "data-unit": "s"})
         for name, field in build_fields(self.chosen_kind).items():
@@ -171,6 +201,10 @@ class TestForm(PageForm):
             selection_kind=cleaned["selection_kind"] or Test.SelectionKind.CLIENTS,
             selector=self.read_selector(),
             wanted_clients=cleaned["wanted_clients"],
+            topology=cleaned["topology"],
+            hub_id=cleaned["hub"].id if cleaned["hub"] else None,
+            directions=cleaned["directions"],
+            peer_address=cleaned["peer_address"],
         )
 
     def read_selector(self) -> dict[str, list[str]]:
@@ -208,6 +242,10 @@ def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]
         "tags": test.selector.get("tags", []),
         "selector_clients": test.selector.get("clients", []),
         "clients": list(client_ids),
+        "topology": test.topology or Test.Topology.PAIR,
+        "hub": test.hub_id,
+        "directions": test.directions,
+        "peer_address": test.peer_address,
         **describe_parameters(KINDS[test.kind], test.parameters),
     }
 

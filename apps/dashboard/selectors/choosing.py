@@ -41,6 +41,22 @@ def describe_selection(test: Test) -> str:
     return f"{whom} {describe_places(test)}".strip()
 
 
+def describe_pairs(test: Test) -> str:
+    """Which of them measure to each other, as "star: from the hub probe-1 to each"."""
+    if not test.topology:
+        return ""
+    is_both = test.directions == Test.Directions.BOTH
+    if test.topology == Test.Topology.MESH:
+        return _("mesh: each to each") if is_both else _("mesh: each two once")
+    hub = test.hub.name if test.hub else _("a deleted client")
+    words = {
+        Test.Directions.OUT: _("from %(hub)s to each"),
+        Test.Directions.BACK: _("from each to %(hub)s"),
+        Test.Directions.BOTH: _("between %(hub)s and each, both ways"),
+    }
+    return words[Test.Directions(test.directions)] % {"hub": hub}
+
+
 def describe_places(test: Test) -> str:
     selector = parse_selector(test.selector)
     sites = dict(Site.objects.filter(slug__in=selector.sites).values_list("slug", "name"))

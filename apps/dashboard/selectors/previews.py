@@ -46,6 +46,10 @@ def preview_test(
     planned.selection_kind = values.get("selection_kind") or Test.SelectionKind.CLIENTS
     planned.selector = parse_selector(selector).as_document()
     planned.wanted_clients = values.get("wanted_clients")
+    if KINDS[planned.kind].is_paired:
+        planned.topology = values.get("topology") or Test.Topology.PAIR
+        planned.directions = values.get("directions") or Test.Directions.OUT
+        planned.hub = values.get("hub")
     return Preview(
         **preview_schedule(planned, values),
         **preview_selection(user, planned),

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.policy import Permission
-from apps.accounts.services import audited
 from apps.core.errors import Conflict, Invalid, Refused
 from apps.dashboard.forms.parameters import read_parameters
 from apps.dashboard.forms.tests import TestForm, describe_test_form
@@ -19,11 +18,11 @@ from apps.tests.models import Test
 from apps.tests.selectors import get_test_to_change, require_reach
 from apps.tests.services import (
     TestDefinition,
-    assign_clients,
     change_test,
     create_test,
     rehearse_test,
 )
+from apps.tests.services.pairing import list_members
 
 TYPED_WRONG = (Conflict, Invalid, Refused)
 
@@ -52,7 +51,8 @@ def edit_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     form = fill_form(request, test)
     if form.is_valid():
         try:
-            save_test(test, read_definition(request, form, test), form)
+            definition = read_definition(request, form, test)
+            change_test(test, definition, clients=form.cleaned_data["clients"])
         except TYPED_WRONG as error:
             form.take_errors(error)
         else:
@@ -62,8 +62,7 @@ def edit_test(request: PageRequest, test_id: UUID) -> HttpResponse:
 
 
 def fill_form(request: PageRequest, test: Test) -> TestForm:
-    assigned = test.assignments.filter(removed_at=None).values_list("client_id", flat=True)
-    initial = describe_test_form(test, list(assigned))
+    initial = describe_test_form(test, sorted(list_members(test)))
     return TestForm(request.POST or None, user=request.user, initial=initial)
 
 
@@ -76,16 +75,12 @@ def read_definition(
     """
     definition = form.build_definition(start_at=test.start_at if test else None)
     require_reach(
-        request.user, selection_kind=definition.selection_kind, selector=definition.selector
+        request.user,
+        selection_kind=definition.selection_kind,
+        selector=definition.selector,
+        hub_id=definition.hub_id,
     )
     return definition
-
-
-@audited()
-def save_test(test: Test, definition: TestDefinition, form: TestForm) -> None:
-    changed = change_test(test, definition)
-    if changed.selection_kind == Test.SelectionKind.CLIENTS:
-        assign_clients(test=changed, clients=form.cleaned_data["clients"])
 
 
 def render_form(request: PageRequest, form: TestForm, test: Test | None = None) -> HttpResponse:

@@ -51,9 +51,11 @@ def read_client_history(request: PageRequest, client_id: UUID) -> HttpResponse:
 
 @require_GET
 @page(Permission.VIEW)
-def read_test_history(request: PageRequest, test_id: UUID, client_id: UUID) -> HttpResponse:
-    """What the test measured on that client."""
-    assignment = get_assignment(request.user, test_id=test_id, client_id=client_id)
+def read_test_history(
+    request: PageRequest, test_id: UUID, client_id: UUID, peer_id: UUID | None = None
+) -> HttpResponse:
+    """What the test measured on that client, of pairs towards that peer."""
+    assignment = get_assignment(request.user, test_id=test_id, client_id=client_id, peer_id=peer_id)
     wanted = read_wanted(request.GET)
     own = {} if assignment.source_id is None else {(ASSIGNMENT_KIND, ""): assignment.source_id}
     return JsonResponse({"lines": read_lines(own, wanted)})

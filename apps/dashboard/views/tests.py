@@ -1,8 +1,9 @@
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
@@ -13,7 +14,7 @@ from apps.core.clock import read_now
 from apps.dashboard.charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
-from apps.dashboard.selectors.choosing import describe_selection, list_moves
+from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
     describe_tests,
@@ -28,6 +29,7 @@ from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.selectors import get_test, keep_tests_at, list_runs
+from apps.tests.services.peers import explain_address
 
 COLUMNS = {
     "name": "name",
@@ -80,7 +82,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         return elsewhere
     assignments = list_test_assignments(request.user, test)
     listed, shown = take_page(assignments, request.GET.get("page"), size=CLIENTS_SHOWN)
-    chosen = choose_assignment(assignments, shown, request.GET.get("client", ""))
+    chosen = choose_assignment(assignments, shown, request.GET)
     topics = [name_topic("test", test.id)]
     if chosen is not None:
         topics.append(name_topic("assignment", chosen.id))
@@ -96,6 +98,8 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "chosen": chosen,
         "maintenance": find_maintenance(chosen),
         "selection_words": describe_selection(test),
+        "pair_words": describe_pairs(test),
+        "address_words": explain_address(chosen) if chosen else "",
         "moves": list_moves(request.user, test),
         "next_start": None if test.is_paused else find_next_start(request.user, test.id),
         "running_count": count_running(request, test),
@@ -119,6 +123,9 @@ def find_panels_url(chosen: Assignment | None) -> str:
     """Where the charts get their series; empty when there is nothing to draw."""
     if chosen is None:
         return ""
+    if chosen.peer_id is not None:
+        names = [chosen.test_id, chosen.client_id, chosen.peer_id]
+        return reverse("dashboard:pair-history", args=names)
     return reverse("dashboard:test-history", args=[chosen.test_id, chosen.client_id])
 
 
@@ -130,15 +137,20 @@ def find_maintenance(chosen: Assignment | None) -> Maintenance | None:
 
 
 def choose_assignment(
-    assignments: QuerySet[Assignment], listed: Sequence[Assignment], wanted: str
+    assignments: QuerySet[Assignment], listed: Sequence[Assignment], query: QueryDict
 ) -> Assignment | None:
-    """The assignment to draw: of the wanted client, else the first one listed."""
-    try:
-        client_id = UUID(wanted)
-    except ValueError:
+    """The assignment to draw: of the wanted client and peer, else the first one listed."""
+    wanted = {}
+    for name in ("client", "peer"):
+        with suppress(ValueError):
+            wanted[f"{name}_id"] = UUID(query.get(name, ""))
+    if "client_id" not in wanted:
         return next(iter(listed), None)
-    known = next((row for row in listed if row.client_id == client_id), None)
-    return known or assignments.filter(client_id=client_id).first() or next(iter(listed), None)
+    known = next(
+        (row for row in listed if all(getattr(row, key) == one for key, one in wanted.items())),
+        None,
+    )
+    return known or assignments.filter(**wanted).first() or next(iter(listed), None)
 
 
 def count_running(request: PageRequest, test: Test) -> int:

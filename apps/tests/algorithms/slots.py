@@ -36,6 +36,8 @@ class Slot:
     number: int
     start_ms: int
     run_id: UUID
+    # How far its start may be moved on inside the slip, where exclusive runs look for free time.
+    latest_ms: int
 
 
 def hash_text(text: str) -> int:
@@ -51,16 +53,21 @@ def compute_start_ms(schedule: Schedule, number: int) -> int:
 
     The phase spreads assignments over the interval; the slip moves a start by up to `slip_ms`.
     """
-    slip_ms = 0
-    if schedule.kind != "continuous":
-        seed = f"{schedule.assignment}:{schedule.revision}:{number}:slip"
-        slip_ms = hash_text(seed) % (schedule.slip_ms + 1)
+    slip_ms = compute_slip_ms(schedule, number)
     if schedule.kind == "cron":
         return number * MINUTE_MS + slip_ms
     phase_ms = 0
     if schedule.kind != "once":
         phase_ms = hash_text(f"{schedule.assignment}:phase") % schedule.every_ms
     return schedule.anchor_ms + phase_ms + number * schedule.every_ms + slip_ms
+
+
+def compute_slip_ms(schedule: Schedule, number: int) -> int:
+    """What of `slip_ms` is in the start of slot `number`; a continuous schedule has none."""
+    if schedule.kind == "continuous":
+        return 0
+    seed = f"{schedule.assignment}:{schedule.revision}:{number}:slip"
+    return hash_text(seed) % (schedule.slip_ms + 1)
 
 
 def iterate_slots(schedule: Schedule, *, from_ms: int, until_ms: int) -> Iterator[Slot]:
@@ -72,7 +79,8 @@ def iterate_slots(schedule: Schedule, *, from_ms: int, until_ms: int) -> Iterato
         start_ms = compute_start_ms(schedule, number)
         if from_ms <= start_ms < until_ms:
             run_id = derive_run_id(schedule.assignment, schedule.revision, number)
-            yield Slot(number, start_ms, run_id)
+            left_ms = schedule.slip_ms - compute_slip_ms(schedule, number)
+            yield Slot(number, start_ms, run_id, start_ms + left_ms)
 
 
 def iterate_numbers(schedule: Schedule, from_ms: int, until_ms: int) -> Iterable[int]:

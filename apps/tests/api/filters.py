@@ -35,6 +35,7 @@ class TestFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ship
 class AssignmentFilter(filters.FilterSet):  # type: ignore[misc]  # as above
     test = filters.UUIDFilter(field_name="test_id")
     client = filters.UUIDFilter(field_name="client_id")
+    peer = filters.UUIDFilter(field_name="peer_id", label="The far end")
     is_removed = filters.BooleanFilter(
         field_name="removed_at", lookup_expr="isnull", exclude=True, label="Taken away again"
     )
@@ -54,7 +55,7 @@ class RunFilter(filters.FilterSet):  # type: ignore[misc]  # as above
 
     class Meta:
         model = Run
-        fields = ["is_on_demand"]
+        fields = ["is_on_demand", "is_overlapped"]
 
 
 class ResultFilter(filters.FilterSet):  # type: ignore[misc]  # as above

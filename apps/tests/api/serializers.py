@@ -15,7 +15,9 @@ from apps.tests.services.bulk import ACTIONS, MOST_AT_ONCE
 from apps.tests.services.rehearsal import Rehearsal
 
 DEFINITION_FIELDS = tuple(field.name for field in fields(TestDefinition))
-REHEARSAL_FIELDS = ("clients", "note", "load", "total_load", "busy_ratio", "next_starts")
+REHEARSAL_FIELDS = (
+    "clients", "pair_count", "note", "load", "total_load", "busy_ratio", "next_starts",
+)  # fmt: skip
 
 
 def read_default_duration() -> float:
@@ -24,6 +26,13 @@ def read_default_duration() -> float:
 
 def read_default_interval() -> float:
     return read_number("default_test_interval_seconds")
+
+
+class KindField(serializers.ChoiceField):
+    """One of the kinds that this server knows now."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=sorted(KINDS), **options)
 
 
 class SelectorField(serializers.DictField):
@@ -62,6 +71,10 @@ class TestSerializer(serializers.ModelSerializer[Test]):
             "selector",
             "wanted_clients",
             "selection_note",
+            "topology",
+            "hub",
+            "directions",
+            "peer_address",
             "is_paused",
             "created_at",
             "created_by",
@@ -70,16 +83,20 @@ class TestSerializer(serializers.ModelSerializer[Test]):
 
     def get_clients(self, test: Test) -> list[UUID]:
         visible: list[Assignment] = getattr(test, "visible_assignments", [])
-        return [row.client_id for row in visible]
+        return list(dict.fromkeys(one for row in visible for one in row.participant_ids))
 
 
 class TestDefinitionSerializer(serializers.Serializer[Any]):
     """The shape of a definition; what it means is checked by the service."""
 
     name = serializers.CharField(max_length=100)
-    kind = serializers.ChoiceField(choices=sorted(KINDS))
+    kind = KindField()
     target = serializers.CharField(
-        max_length=2048, help_text="Host name, IP address, URL or `system`, as the kind says."
+        max_length=2048,
+        default="",
+        allow_blank=True,
+        help_text="Host name, IP address, URL or `system`, as the kind says; empty for kinds that"
+        " two clients run between them.",
     )
     duration_seconds = serializers.FloatField(
         default=read_default_duration, help_text="How long a run lasts."
@@ -125,6 +142,28 @@ class TestDefinitionSerializer(serializers.Serializer[Any]):
     wanted_clients = serializers.IntegerField(
         default=None, allow_null=True, help_text="N, 1 to 1000; needed for the selection `any`."
     )
+    topology = serializers.ChoiceField(
+        choices=Test.Topology.choices,
+        default="",
+        allow_blank=True,
+        help_text="Needed for kinds of two participants: `pair` joins the hub with one client,"
+        " `star` with each, `mesh` each client with each other.",
+    )
+    hub = serializers.UUIDField(
+        source="hub_id", default=None, allow_null=True, help_text="The near end of a pair or star."
+    )
+    directions = serializers.ChoiceField(
+        choices=Test.Directions.choices,
+        default="",
+        allow_blank=True,
+        help_text="`out` from the hub (in a mesh each two once), `back` to the hub, or `both`.",
+    )
+    peer_address = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=64,
+        help_text="Where the far end of a pair is found; empty leaves it to what is known of it.",
+    )
 
 
 class NewTestSerializer(TestDefinitionSerializer):
@@ -160,6 +199,9 @@ class RehearsalSerializer(serializers.Serializer[Any]):
     """What would happen if the test were made."""
 
     clients = ChosenClientSerializer(many=True, help_text="Who would run it.")
+    pair_count = serializers.IntegerField(
+        help_text="How many pairs they would make; 0 for kinds of one participant."
+    )
     left_out = LeftOutSerializer(many=True, help_text="Who matches but could not, and why.")
     note = serializers.CharField(help_text="Why fewer would run it than asked for; may be empty.")
     load = LoadSerializer(help_text="The most on each client while a run is running.")
@@ -219,6 +261,7 @@ class AssignmentSerializer(serializers.ModelSerializer[Assignment]):
     test_name = serializers.CharField(source="test.name", read_only=True)
     kind = serializers.CharField(source="test.kind", read_only=True)
     client_name = serializers.CharField(source="client.name", read_only=True)
+    peer_name = serializers.CharField(source="peer.name", default=None, read_only=True)
     last_values = serializers.DictField(child=serializers.FloatField())
 
     class Meta:
@@ -230,6 +273,8 @@ class AssignmentSerializer(serializers.ModelSerializer[Assignment]):
             "kind",
             "client",
             "client_name",
+            "peer",
+            "peer_name",
             "created_at",
             "removed_at",
             "last_run_at",
@@ -256,6 +301,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
     test_name = serializers.CharField(source="assignment.test.name", read_only=True)
     client = serializers.UUIDField(source="assignment.client_id", read_only=True)
     client_name = serializers.CharField(source="assignment.client.name", read_only=True)
+    peer = serializers.UUIDField(source="assignment.peer_id", read_only=True, allow_null=True)
+    peer_name = serializers.CharField(source="assignment.peer.name", default=None, read_only=True)
     result = ResultSummarySerializer(read_only=True, allow_null=True)
 
     class Meta:
@@ -267,6 +314,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "test_name",
             "client",
             "client_name",
+            "peer",
+            "peer_name",
             "slot",
             "schedule_revision",
             "start_at",
@@ -274,6 +323,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "state",
             "reason",
             "is_on_demand",
+            "is_overlapped",
             "leased_at",
             "started_at",
             "finished_at",
@@ -316,7 +366,9 @@ class KindSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     title = serializers.CharField()
     description = serializers.SerializerMethodField()
-    target_form = serializers.CharField(help_text="host, resolver or url.")
+    target_form = serializers.CharField(
+        help_text="host, resolver or url; peer for kinds that two clients run between them."
+    )
     headline = serializers.ListField(child=serializers.CharField())
     chart = serializers.ListField(child=serializers.CharField())
     parameters = serializers.SerializerMethodField(help_text="JSON Schema of the parameters.")

@@ -87,6 +87,9 @@ class SeriesQuery(serializers.Serializer[Any]):
     test = serializers.UUIDField(
         required=False, help_text="Left out: what the client measured of its own host."
     )
+    peer = serializers.UUIDField(
+        required=False, help_text="The far end, where the client measures to several."
+    )
     metric = serializers.CharField(
         max_length=255, help_text="With its attributes: system.network.io.rate{direction=receive}"
     )
@@ -287,7 +290,9 @@ def find_series_source(user: AnyUser, asked: dict[str, Any], key: str) -> Source
     """The source that the query means, if `user` may see it."""
     client_id: UUID = asked["client"]
     if "test" in asked:
-        assignment = get_assignment(user, test_id=asked["test"], client_id=client_id)
+        assignment = get_assignment(
+            user, test_id=asked["test"], client_id=client_id, peer_id=asked.get("peer")
+        )
         if assignment.source is None:
             raise NotFound("source_unknown", "What this test measured there was deleted.")
         return assignment.source

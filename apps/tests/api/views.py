@@ -77,6 +77,7 @@ REHEARSAL_EXAMPLE = OpenApiExample(
     "one of two would run it",
     value={
         "clients": [{"id": "7f7c7c0e-0f55-4a7e-a9ef-2d1f5f4f6a02", "name": "probe-1"}],
+        "pair_count": 0,
         "left_out": [{"name": "probe-2", "reason": "lacks icmp_raw or icmp_datagram"}],
         "note": "1 of 2: no other client that matches is online, has room and can run Ping",
         "load": {"packets_per_second": 10.0, "megabits_per_second": 0.00944},
@@ -149,7 +150,10 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         asked.is_valid(raise_exception=True)
         values = asked.validated_data
         require_reach(
-            request.user, selection_kind=values["selection_kind"], selector=values["selector"]
+            request.user,
+            selection_kind=values["selection_kind"],
+            selector=values["selector"],
+            hub_id=values["hub_id"],
         )
         return build_definition(values), pick_clients(request.user, values["clients"])
 
@@ -201,7 +205,10 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         kept: dict[str, Any] = read_definition(test) if is_partial else {}
         values = {**kept, **asked.validated_data}
         require_reach(
-            request.user, selection_kind=values["selection_kind"], selector=values["selector"]
+            request.user,
+            selection_kind=values["selection_kind"],
+            selector=values["selector"],
+            hub_id=values["hub_id"],
         )
         services.change_test(test, build_definition(values))
         return self.answer(test.id)

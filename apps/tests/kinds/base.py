@@ -1,7 +1,7 @@
 """What the server knows of a kind of test."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,9 @@ from apps.tests.algorithms.load import Load, describe_exchanges
 KINDS_DIR = Path(__file__).resolve().parents[3] / "agent" / "wire" / "v1" / "kinds"
 # Of a plug-in's kind that says nothing of its load: a short exchange each sample.
 UNSAID_PACKETS, UNSAID_BYTES = 20, 10_000
+PAIR_PARTICIPANTS = 2
+EXCLUSIVE = "exclusive"
+INITIATOR_ONLY = frozenset({"initiator"})
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,29 @@ class Kind:
 
     @property
     def target_form(self) -> str:
-        """`host`, `resolver` or `url`."""
-        return str(self.schema["x-target"])
+        """`host`, `resolver` or `url`; `peer` for a kind that two clients run between them."""
+        return "peer" if self.is_paired else str(self.schema["x-target"])
+
+    @property
+    def target_label(self) -> str:
+        """What the target is called on a form; empty where there is none."""
+        return "" if self.is_paired else str(self.schema["x-target-label"])
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether a run needs two clients: one initiates it, its peer answers."""
+        return bool(self.schema.get("x-participants", 1) == PAIR_PARTICIPANTS)
+
+    def is_exclusive(self, parameters: Mapping[str, Any]) -> bool:
+        """Whether nothing else of this sort may use the participants' lines meanwhile.
+
+        `x-class` of the schema says so, and `x-class` of a parameter what a value of it makes.
+        """
+        for name, rule in self.schema["properties"].items():
+            by_value = rule.get("x-class", {})
+            if name in parameters and write_value(parameters[name]) in by_value:
+                return bool(by_value[write_value(parameters[name])] == EXCLUSIVE)
+        return bool(self.schema.get("x-class") == EXCLUSIVE)
 
     def fill_defaults(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters with the default for each one left out."""
@@ -113,8 +137,17 @@ class Kind:
                 return tuple(by_value[parameters[name]])
         return tuple(self.schema.get("x-needs", ()))
 
-    def explain_inability(self, parameters: Mapping[str, Any], inventory: Mapping[str, Any]) -> str:
-        """Why an agent with that inventory cannot run such a test; empty when it can."""
+    def explain_inability(
+        self,
+        parameters: Mapping[str, Any],
+        inventory: Mapping[str, Any],
+        roles: Collection[str] = INITIATOR_ONLY,
+    ) -> str:
+        """Why an agent with that inventory cannot take those roles; empty when it can."""
+        if "responder" in roles and self.name not in list_answered(inventory):
+            return f"its agent does not answer {self.title}"
+        if "initiator" not in roles:
+            return ""
         probes = inventory.get("probes")
         if not isinstance(probes, list):
             return "has not said yet what it can measure"
@@ -130,3 +163,15 @@ class Kind:
         reasons = [str(state["reason"]) for state in said if state.get("reason")]
         why = f" ({reasons[0]})" if reasons else ""
         return f"lacks {' or '.join(needs)}{why}"
+
+
+def write_value(value: Any) -> str:
+    """A parameter's value as a key of a JSON object."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def list_answered(inventory: Mapping[str, Any]) -> list[str]:
+    """The kinds whose runs an agent answers by its inventory."""
+    responder = inventory.get("responder")
+    kinds = responder.get("kinds") if isinstance(responder, dict) else None
+    return [str(kind) for kind in kinds] if isinstance(kinds, list) else []

@@ -9,7 +9,8 @@ from apps.tests.services.changing import (
 )
 from apps.tests.services.definition import TestDefinition
 from apps.tests.services.leasing import Lease, grant_lease
-from apps.tests.services.planning import close_overdue_runs, plan_runs
+from apps.tests.services.overdue import close_overdue_runs
+from apps.tests.services.planning import plan_runs
 from apps.tests.services.quotas import remove_quota, set_quota
 from apps.tests.services.rehearsal import rehearse_test
 from apps.tests.services.results import NewResult, mark_running, record_result

@@ -1,6 +1,6 @@
 """Which clients run a test: giving it to some, taking it from others, for many at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,12 @@ from apps.core.errors import Conflict, NotFound
 from apps.metrics.services import know_sources
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.published import ScheduleChanged, TestChanged
+from apps.tests.services.bearing import refuse_members
 from apps.tests.services.definition import refuse_deleted
+from apps.tests.services.pairing import Ends, list_ends
 from apps.tests.services.planning import plan_locked
 from apps.tests.services.quotas import refuse_beyond_quotas
+from apps.tests.services.reserving import release_runs
 
 ROWS_PER_STATEMENT = 500
 LABELS_AUDITED = 200
@@ -55,6 +58,7 @@ def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
         )
     client_ids = [client.id for client in clients]
     refuse_deleted(client_ids)
+    refuse_members(locked, set(client_ids))
     refuse_beyond_quotas(locked, client_ids=client_ids)
     book_clients(test=locked, client_ids=client_ids)
 
@@ -62,18 +66,24 @@ def assign_clients(*, test: Test, clients: Iterable[Client]) -> None:
 def book_clients(*, test: Test, client_ids: Iterable[UUID], reason: str = "") -> None:
     """Make exactly those clients run the locked test; a handful of queries for any number.
 
-    Whoever calls it has looked after quotas. The reason, if there is one, stands in the audit.
+    Of a test for two participants they are the members, whose pairs its topology says. Whoever
+    calls it has looked after quotas. The reason, if there is one, stands in the audit.
     """
-    wanted = sorted(set(client_ids))
-    known = {row.client_id: row for row in test.assignments.all()}
-    active = {client_id for client_id, row in known.items() if row.removed_at is None}
-    added = [client_id for client_id in wanted if client_id not in active]
-    removed = sorted(active - set(wanted))
-    remove_assignments([known[client_id] for client_id in removed])
+    wanted = list_ends(test, client_ids)
+    known = {
+        (row.client_id, row.peer_id): row
+        for row in test.assignments.all()
+        # One whose far end is deleted is history.
+        if row.is_paired == (row.peer_id is not None)
+    }
+    active = {ends for ends, row in known.items() if row.removed_at is None}
+    added = [ends for ends in wanted if ends not in active]
+    removed = [ends for ends in known if ends in active - set(wanted)]
+    remove_assignments([known[ends] for ends in removed])
     add_assignments(test, added, known)
     if added or removed:
-        wake([*added, *removed])
-        audit_booking(test, added=added, removed=removed, count=len(wanted), reason=reason)
+        wake(one for ends in (*added, *removed) for one in ends if one is not None)
+        audit_booking(test, before=active, after=set(wanted), reason=reason)
     publish(TestChanged(test.id))
 
 
@@ -86,14 +96,20 @@ def remove_assignments(rows: Sequence[Assignment]) -> None:
     Assignment.objects.filter(id__in=ids).update(removed_at=read_now())
 
 
-def add_assignments(test: Test, client_ids: Sequence[UUID], known: dict[UUID, Assignment]) -> None:
+def add_assignments(test: Test, added: Sequence[Ends], known: Mapping[Ends, Assignment]) -> None:
     now = read_now()
-    returning = [known[client_id] for client_id in client_ids if client_id in known]
+    returning = [known[ends] for ends in added if ends in known]
     forget_cancelled_runs(returning)
     fresh = [
-        Assignment(test=test, client_id=client_id, created_at=now)
-        for client_id in client_ids
-        if client_id not in known
+        Assignment(
+            test=test,
+            client_id=client_id,
+            peer_id=peer_id,
+            is_paired=peer_id is not None,
+            created_at=now,
+        )
+        for client_id, peer_id in added
+        if (client_id, peer_id) not in known
     ]
     rows = [*returning, *fresh]
     without_source = [row for row in rows if row.source_id is None]
@@ -120,15 +136,22 @@ def add_assignments(test: Test, client_ids: Sequence[UUID], known: dict[UUID, As
 
 
 def audit_booking(
-    test: Test, *, added: Sequence[UUID], removed: Sequence[UUID], count: int, reason: str
+    test: Test, *, before: Collection[Ends], after: Collection[Ends], reason: str
 ) -> None:
     """Write down who came, who went and why: the entry is read as the history of moves."""
-    names = dict(Client.objects.filter(id__in=[*added, *removed]).values_list("id", "name"))
-    before = {"clients": label_clients(removed, names), "count": count + len(removed) - len(added)}
-    after: dict[str, Any] = {"clients": label_clients(added, names), "count": count}
+    had, has = list_participants(before), list_participants(after)
+    names = dict(Client.objects.filter(id__in=had ^ has).values_list("id", "name"))
+    went: dict[str, Any] = {"clients": label_clients(sorted(had - has), names), "count": len(had)}
+    came: dict[str, Any] = {"clients": label_clients(sorted(has - had), names), "count": len(has)}
+    if test.topology:
+        went["pairs"], came["pairs"] = len(before), len(after)
     if reason:
-        after["reason"] = reason
-    record_audit(action="assign", target=test, before=before, after=after)
+        came["reason"] = reason
+    record_audit(action="assign", target=test, before=went, after=came)
+
+
+def list_participants(ends: Collection[Ends]) -> set[UUID]:
+    return {one for pair in ends for one in pair if one is not None}
 
 
 def label_clients(client_ids: Sequence[UUID], names: dict[UUID, str]) -> list[str]:
@@ -164,5 +187,7 @@ def take_back_runs(assignment_ids: Iterable[UUID], reason: str) -> None:
         Q(state__in=[Run.State.SCHEDULED, Run.State.LEASED])
         | Q(state=Run.State.PAUSED, start_at__gt=now)
     )
-    waiting.filter(leased_at=None).exclude(state=Run.State.LEASED).delete()
+    unseen = waiting.filter(leased_at=None, peer_leased_at=None)
+    unseen.exclude(state=Run.State.LEASED).delete()
+    release_runs(waiting, now=now)
     waiting.update(state=Run.State.CANCELLED, reason=reason, finished_at=now)

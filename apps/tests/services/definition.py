@@ -14,6 +14,7 @@ from apps.tests.algorithms.cron import CronFault, check_cron
 from apps.tests.algorithms.targets import normalise_target
 from apps.tests.kinds import KINDS
 from apps.tests.models import Target, Test
+from apps.tests.services.pairing import check_pairing, describe_pairing, normalise_pairing
 
 NAME_LENGTH = 100
 DURATION_LIMITS_SECONDS = (1.0, 86_400.0)
@@ -29,7 +30,8 @@ class TestDefinition:
     """A test as it is asked for; checked and normalised by `check_definition`.
 
     `selector` is written as `clients.algorithms.selector.Selector` stores itself and counts, as
-    `wanted_clients` does, only where `selection_kind` asks for it.
+    `wanted_clients` does, only where `selection_kind` asks for it. The four last count only for
+    kinds of two participants, which have no target.
     """
 
     name: str
@@ -47,6 +49,10 @@ class TestDefinition:
     selection_kind: str = "clients"
     selector: Mapping[str, Any] = field(default_factory=dict)
     wanted_clients: int | None = None
+    topology: str = ""
+    hub_id: UUID | None = None
+    directions: str = ""
+    peer_address: str = ""
 
 
 def check_definition(definition: TestDefinition) -> TestDefinition:
@@ -65,11 +71,14 @@ def check_definition(definition: TestDefinition) -> TestDefinition:
         *check_selection(definition),
         *kind.check_parameters(parameters),
     ]
-    target = definition.target
-    try:
-        target = normalise_target(kind.target_form, definition.target)
-    except ValueError as error:
-        errors.append(FieldError("target", "malformed", str(error)))
+    target = ""
+    if kind.is_paired:
+        errors += check_pairing(definition)
+    else:
+        try:
+            target = normalise_target(kind.target_form, definition.target)
+        except ValueError as error:
+            errors.append(FieldError("target", "malformed", str(error)))
     if errors:
         raise Invalid(errors)
     is_by_rule = definition.selection_kind != Test.SelectionKind.CLIENTS
@@ -82,6 +91,7 @@ def check_definition(definition: TestDefinition) -> TestDefinition:
         parameters=parameters,
         selector=parse_selector(definition.selector).as_document() if is_by_rule else {},
         wanted_clients=definition.wanted_clients if is_counted else None,
+        **normalise_pairing(definition, is_paired=kind.is_paired),
     )
 
 
@@ -228,8 +238,9 @@ def refuse_taken_name(name: str, except_id: UUID | None = None) -> None:
 
 def apply_definition(test: Test, checked: TestDefinition) -> None:
     """Write a checked definition onto the test, which is not saved yet."""
-    target, _made = Target.objects.get_or_create(address=checked.target)
-    test.target = target
+    test.target = None
+    if checked.target:
+        test.target, _made = Target.objects.get_or_create(address=checked.target)
     fill_test(test, checked)
 
 
@@ -251,6 +262,10 @@ def fill_test(test: Test, checked: TestDefinition) -> None:
     test.selection_kind = checked.selection_kind
     test.selector = dict(checked.selector)
     test.wanted_clients = checked.wanted_clients
+    test.topology = checked.topology
+    test.hub_id = checked.hub_id
+    test.directions = checked.directions
+    test.peer_address = checked.peer_address
 
 
 def describe_test(test: Test) -> dict[str, Any]:
@@ -270,5 +285,6 @@ def describe_test(test: Test) -> dict[str, Any]:
         "selection_kind": test.selection_kind,
         "selector": test.selector,
         "wanted_clients": test.wanted_clients,
+        **describe_pairing(test),
         "is_paused": test.is_paused,
     }

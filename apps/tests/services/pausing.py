@@ -8,7 +8,7 @@ from operator import or_
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from apps.clients.algorithms.recurrence import Occurrence, list_occurrences
 from apps.clients.algorithms.selector import Selector, parse_selector
@@ -60,8 +60,13 @@ def merge_spans(spans: Iterable[Occurrence]) -> tuple[Occurrence, ...]:
 
 
 def list_conditions(selector: Selector, spans: Sequence[Occurrence]) -> Iterator[Q]:
-    """Conditions that a run of the selector's clients starts in a span; any of them is enough."""
+    """Conditions that a run of the selector's clients starts in a span; any of them is enough.
+
+    A run of two participants waits for the maintenance of either.
+    """
     selected = build_selector_filter(selector, path="assignment__client__")
+    if selected:
+        selected |= build_selector_filter(selector, path="assignment__peer__")
     for first in range(0, len(spans), SPANS_PER_QUERY):
         chunk = spans[first : first + SPANS_PER_QUERY]
         yield reduce(or_, [Q(start_at__gte=one.start, start_at__lt=one.end) for one in chunk]) & (
@@ -91,8 +96,11 @@ def pause_runs(
     for pause in pauses:
         for condition in list_conditions(pause.selector, pause.spans):
             rows = ahead.filter(condition)
-            leased = rows.filter(state=Run.State.LEASED).order_by()
-            tell_agents(set(leased.values_list("assignment__client_id", flat=True)))
+            held = rows.filter(
+                Q(state=Run.State.LEASED)
+                | Q(state=Run.State.SCHEDULED, peer_leased_at__isnull=False)
+            )
+            tell_agents(list_holders(held.order_by()))
             # The states once more: an agent may just have begun one of them.
             count += (
                 Run.objects.filter(id__in=rows.values("id"))
@@ -112,14 +120,19 @@ def resume_runs(pauses: Sequence[Pause], *, now: datetime) -> int:
         assignment__test__is_paused=False,
         schedule_revision=F("assignment__test__schedule_revision"),
     ).order_by()
-    found = dict(waiting.values_list("id", "assignment__client_id"))
+    found = {
+        run_id: participants
+        for run_id, *participants in waiting.values_list(
+            "id", "assignment__client_id", "assignment__peer_id"
+        )
+    }
     for selector, spans in merge_pauses(pauses).items():
         for condition in list_conditions(selector, spans) if found else ():
             for run_id in waiting.filter(condition).values_list("id", flat=True):
                 found.pop(run_id, None)
     if not found:
         return 0
-    tell_agents(set(found.values()))
+    tell_agents({one for participants in found.values() for one in participants if one})
     ids = list(found)
     return sum(
         Run.objects.filter(
@@ -135,6 +148,12 @@ def merge_pauses(pauses: Iterable[Pause]) -> dict[Selector, tuple[Occurrence, ..
     for pause in pauses:
         spans.setdefault(pause.selector, []).extend(pause.spans)
     return {selector: merge_spans(found) for selector, found in spans.items()}
+
+
+def list_holders(runs: QuerySet[Run]) -> set[UUID]:
+    """Whose agents hold the runs; of paired ones both ends are told."""
+    rows = runs.values_list("assignment__client_id", "assignment__peer_id")
+    return {one for participants in rows for one in participants if one is not None}
 
 
 def tell_agents(client_ids: set[UUID]) -> None:

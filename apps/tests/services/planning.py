@@ -9,16 +9,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from apps.core.bus import publish
 from apps.core.clock import MILLISECONDS, from_milliseconds, read_now, to_milliseconds
 from apps.tests.algorithms.slots import MINUTE_MS, Schedule, Slot, iterate_slots
 from apps.tests.models import Assignment, Run, Test
-from apps.tests.published import RunFinished
 from apps.tests.services.pausing import Pause, apply_pauses, pause_runs, read_pauses
+from apps.tests.services.reserving import Proposal, reserve_runs, store_reservations
 
 logger = structlog.get_logger(__name__)
 
-MISSED_GRACE = timedelta(seconds=90)
 # For as long after its planned start an on-demand run may still be taken up.
 ON_DEMAND_PATIENCE = timedelta(seconds=120)
 # A moment that passed while its test was being saved is still meant.
@@ -33,7 +31,6 @@ ASSIGNMENTS_PER_TRANSACTION = 250
 ASSIGNMENTS_PER_TICK = 2000
 RUNS_PER_TICK = 3000
 RUNS_PER_STATEMENT = 500
-OVERDUE_PER_TICK = 1000
 # What could not be planned is tried again after this.
 RETRY_AFTER = timedelta(minutes=5)
 
@@ -101,7 +98,7 @@ def plan_locked(
     pauses: Sequence[Pause] | None = None,
 ) -> int:
     """How many runs were made for the locked assignments, whose tests are loaded."""
-    planned = [run for row in due for run in try_assignment(row, now, horizon)]
+    planned = [one for row in due for one in try_assignment(row, now, horizon)]
     made = insert_new_runs(leave_taken(planned, now))
     note_plans(due)
     if made:
@@ -110,7 +107,7 @@ def plan_locked(
     return made
 
 
-def try_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Run]:
+def try_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Proposal]:
     """As `plan_assignment`; one that cannot be planned is logged and has none."""
     try:
         return plan_assignment(row, now, horizon)
@@ -121,11 +118,11 @@ def try_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[R
         return []
 
 
-def leave_taken(runs: list[Run], now: datetime) -> list[Run]:
+def leave_taken(proposals: list[Proposal], now: datetime) -> list[Proposal]:
     """The runs without those whose moment has passed and was an agent's by an earlier schedule."""
-    passed = [run for run in runs if run.start_at <= now]
+    passed = [one.run for one in proposals if one.run.start_at <= now]
     if not passed:
-        return runs
+        return proposals
     taken = set(
         Run.objects.filter(
             assignment_id__in=[run.assignment_id for run in passed],
@@ -134,15 +131,19 @@ def leave_taken(runs: list[Run], now: datetime) -> list[Run]:
             is_on_demand=False,
         ).values_list("assignment_id", "start_at")
     )
-    return [run for run in runs if (run.assignment_id, run.start_at) not in taken]
+    return [one for one in proposals if (one.run.assignment_id, one.run.start_at) not in taken]
 
 
-def insert_new_runs(runs: list[Run]) -> int:
-    """How many of the runs were not there yet."""
-    known = set(Run.objects.filter(id__in=[run.id for run in runs]).values_list("id", flat=True))
-    new = [run for run in runs if run.id not in known]
+def insert_new_runs(proposals: list[Proposal]) -> int:
+    """How many of the runs were not there yet; exclusive ones among them get their time."""
+    ids = [one.run.id for one in proposals]
+    known = set(Run.objects.filter(id__in=ids).values_list("id", flat=True))
+    new = [one for one in proposals if one.run.id not in known]
+    reservations = reserve_runs(new)
     # An agent that derived one by itself may be handing in its result at this moment.
-    Run.objects.bulk_create(new, batch_size=RUNS_PER_STATEMENT, ignore_conflicts=True)
+    runs = [one.run for one in new]
+    Run.objects.bulk_create(runs, batch_size=RUNS_PER_STATEMENT, ignore_conflicts=True)
+    store_reservations(reservations)
     return len(new)
 
 
@@ -177,7 +178,7 @@ def claim_due_assignments(now: datetime, *, except_ids: Collection[UUID]) -> lis
     return list(rows[:ASSIGNMENTS_PER_TRANSACTION])
 
 
-def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Run]:
+def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[Proposal]:
     """The assignment's coming runs; notes on the row how far it is planned, and until when."""
     schedule = describe_schedule(row)
     is_of_right_clock = row.planned_at is None or row.planned_at <= now + CLOCK_TOLERANCE
@@ -187,7 +188,7 @@ def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[
         row.planned_until = row.plan_again_at = datetime.max.replace(tzinfo=now.tzinfo)
         earliest = to_milliseconds(now - ONCE_PATIENCE)
         once = iterate_slots(schedule, from_ms=earliest, until_ms=NEVER)
-        return [build_run(row, slot) for slot in once]
+        return [propose_run(row, slot) for slot in once]
     if schedule.kind == "cron":
         return plan_cron(row, schedule, now, horizon)
     # A test that begins later has its two runs ahead as well.
@@ -198,10 +199,12 @@ def plan_assignment(row: Assignment, now: datetime, horizon: timedelta) -> list[
     slots = iterate_slots(schedule, from_ms=to_milliseconds(start), until_ms=to_milliseconds(far))
     row.planned_until = far
     row.plan_again_at = far - max(horizon / 2, rhythm * LEAST_RUNS_AHEAD + slip)
-    return [build_run(row, slot) for slot in slots]
+    return [propose_run(row, slot) for slot in slots]
 
 
-def plan_cron(row: Assignment, schedule: Schedule, now: datetime, horizon: timedelta) -> list[Run]:
+def plan_cron(
+    row: Assignment, schedule: Schedule, now: datetime, horizon: timedelta
+) -> list[Proposal]:
     """As `plan_assignment`; all slots ahead, because those of a cron schedule keep no rhythm."""
     horizon_ms = to_milliseconds(now + horizon)
     slots: list[Slot] = []
@@ -217,12 +220,12 @@ def plan_cron(row: Assignment, schedule: Schedule, now: datetime, horizon: timed
         soon = now + timedelta(seconds=1)
         row.planned_until = max(row.planned_until, last + slip)
         row.plan_again_at = min(row.planned_until - horizon / 2, max(second_last, soon))
-    return [build_run(row, slot) for slot in slots]
+    return [propose_run(row, slot) for slot in slots]
 
 
-def build_run(row: Assignment, slot: Slot) -> Run:
+def propose_run(row: Assignment, slot: Slot) -> Proposal:
     start_at = from_milliseconds(slot.start_ms)
-    return Run(
+    run = Run(
         id=slot.run_id,
         assignment=row,
         slot=slot.number,
@@ -230,30 +233,4 @@ def build_run(row: Assignment, slot: Slot) -> Run:
         start_at=start_at,
         end_at=start_at + timedelta(seconds=row.test.duration_seconds),
     )
-
-
-def close_overdue_runs(*, now: datetime | None = None) -> int:
-    """How many runs were marked missed: their end passed without a result.
-
-    A result that comes in later, from an agent that was cut off, still closes its run properly.
-    """
-    moment = now or read_now()
-    with transaction.atomic():
-        overdue = list(
-            Run.objects.filter(state__in=Run.OPEN_STATES, end_at__lt=moment - MISSED_GRACE)
-            .exclude(is_on_demand=True, end_at__gte=moment - MISSED_GRACE - ON_DEMAND_PATIENCE)
-            .select_related("assignment")
-            .select_for_update(of=("self",), skip_locked=True)[:OVERDUE_PER_TICK]
-        )
-        for run in overdue:
-            was_running = run.state == Run.State.RUNNING
-            run.state = Run.State.MISSED
-            run.reason = "no result came" if was_running else "not started by the agent"
-            publish(describe_end(run))
-        Run.objects.bulk_update(overdue, ["state", "reason"])
-    return len(overdue)
-
-
-def describe_end(run: Run) -> RunFinished:
-    assignment = run.assignment
-    return RunFinished(run.id, assignment.id, assignment.test_id, assignment.client_id, run.state)
+    return Proposal(run, from_milliseconds(slot.latest_ms))

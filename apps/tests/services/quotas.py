@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q, QuerySet
+
 from apps.accounts.actors import read_actor
 from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
@@ -19,6 +21,13 @@ from apps.tests.algorithms.load import Load
 from apps.tests.algorithms.quotas import Excess, Limits, Use, count_room, find_excess
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Quota, Run, Test
+from apps.tests.services.bearing import (
+    count_loads,
+    count_loads_of_member,
+    count_members_within,
+    count_runs_at_once,
+)
+from apps.tests.services.pairing import list_members
 
 MOST_TESTS = 1_000_000
 MOST_RATE = 1e9
@@ -67,12 +76,13 @@ def estimate_tests(**conditions: Any) -> dict[UUID, Load]:
     }
 
 
-def list_runs_by_hand(**conditions: Any) -> list[tuple[UUID, int | None, Load]]:
-    """The client, who asked, and the load of each run by hand that is not over; one query."""
-    rows = Run.objects.filter(is_on_demand=True, state__in=Run.OPEN_STATES, **conditions)
+def list_runs_by_hand(runs: QuerySet[Run]) -> list[tuple[UUID, int | None, Load]]:
+    """Each client, who asked, and the load of those runs by hand that are not over; one query."""
+    rows = runs.filter(is_on_demand=True, state__in=Run.OPEN_STATES)
     return [
-        (run.assignment.client_id, run.requested_by_id, estimate_test(run.assignment.test))
+        (client_id, run.requested_by_id, estimate_test(run.assignment.test))
         for run in rows.select_related("assignment__test").order_by()
+        for client_id in run.assignment.participant_ids
     ]
 
 
@@ -85,19 +95,35 @@ def measure_clients(
     """
     rows = Assignment.objects.filter(removed_at=None, test__is_paused=False).order_by()
     if client_ids is not None:
-        rows = rows.filter(client_id__in=client_ids)
+        rows = rows.filter(Q(client_id__in=client_ids) | Q(peer_id__in=client_ids))
     if except_test is not None:
         rows = rows.exclude(test_id=except_test.id)
     loads = estimate_tests()
-    counts: Counter[tuple[UUID, UUID]] = Counter(rows.values_list("client_id", "test_id"))
     found: dict[UUID, Use] = {}
-    for client_id, test_id in counts:
-        one = Use(1, loads.get(test_id, Load()))
+    for (client_id, test_id), count in count_parts(rows).items():
+        one = Use(1, loads.get(test_id, Load()).times(count))
         found[client_id] = found.get(client_id, Use()) + one
-    conditions = {} if client_ids is None else {"assignment__client_id__in": client_ids}
-    for client_id, _user_id, load in list_runs_by_hand(**conditions):
+    by_hand = Run.objects.all() if client_ids is None else filter_runs_of(client_ids)
+    for client_id, _user_id, load in list_runs_by_hand(by_hand):
         found[client_id] = found.get(client_id, Use()) + Use(0, load)
+    if client_ids is not None:
+        return {client_id: use for client_id, use in found.items() if client_id in client_ids}
     return found
+
+
+def count_parts(rows: QuerySet[Assignment]) -> Counter[tuple[UUID, UUID]]:
+    """In how many of the assignments each client takes part, by client and test; one query."""
+    counts: Counter[tuple[UUID, UUID]] = Counter()
+    for client_id, peer_id, test_id in rows.values_list("client_id", "peer_id", "test_id"):
+        counts.update((one, test_id) for one in (client_id, peer_id) if one is not None)
+    return counts
+
+
+def filter_runs_of(client_ids: Collection[UUID]) -> QuerySet[Run]:
+    """The runs in which any of those clients takes part."""
+    return Run.objects.filter(
+        Q(assignment__client_id__in=client_ids) | Q(assignment__peer_id__in=client_ids)
+    )
 
 
 def measure_users(user_id: int | None = None) -> dict[int, Use]:
@@ -108,7 +134,9 @@ def measure_users(user_id: int | None = None) -> dict[int, Use]:
     loads = estimate_tests(**conditions)
     owners = dict(Test.objects.filter(id__in=loads).values_list("id", "created_by_id"))
     rows = Assignment.objects.filter(removed_at=None, test_id__in=loads).order_by()
-    counts: Counter[UUID] = Counter(rows.values_list("test_id", flat=True))
+    counts: Counter[UUID] = Counter()
+    for (_client_id, test_id), count in count_parts(rows).items():
+        counts[test_id] += count
     found: dict[int, Use] = {}
     for test_id, load in loads.items():
         owner_id = owners[test_id]
@@ -116,7 +144,7 @@ def measure_users(user_id: int | None = None) -> dict[int, Use]:
             one = Use(1, load.times(counts[test_id]))
             found[owner_id] = found.get(owner_id, Use()) + one
     asked = {"requested_by__isnull": False} if user_id is None else {"requested_by_id": user_id}
-    for _client_id, asker_id, load in list_runs_by_hand(**asked):
+    for _client_id, asker_id, load in list_runs_by_hand(Run.objects.filter(**asked)):
         if asker_id is not None:
             found[asker_id] = found.get(asker_id, Use()) + Use(0, load)
     return found
@@ -136,17 +164,16 @@ def refuse_beyond_quotas(
         return
     stored = Test.objects.filter(id=test.id).first()
     before = Load() if stored is None or stored.is_paused else estimate_test(stored)
-    active = test.assignments.filter(removed_at=None) if stored is not None else None
-    assigned = set(active.values_list("client_id", flat=True)) if active is not None else set()
     is_counted = stored is not None and not stored.is_paused
-    was = Use(1, before.times(len(assigned))) if is_counted else Use()
-    becomes = Use(1, estimate_test(test).times(len(client_ids) if count is None else count))
+    had = count_runs_at_once(stored, list_members(stored)) if stored and is_counted else Counter()
+    was = Use(1, before.times(had.total())) if is_counted else Use()
+    becoming = count_runs_at_once(test, client_ids)
+    loads = becoming.total() if count is None else count_loads(test, count)
+    becomes = Use(1, estimate_test(test).times(loads))
     field = FIELDS_OF_SELECTION[test.selection_kind]
     for user in list_liable_users(test):
         check_user(user, is_owner=user == test.created_by, was=was, becomes=becomes, field=field)
-    check_clients(
-        test, client_ids=client_ids, was=Use(1, before), bearers=assigned if is_counted else set()
-    )
+    check_clients(test, becoming=becoming, had=had, before=before)
 
 
 def list_liable_users(test: Test) -> list[User]:
@@ -173,20 +200,23 @@ def check_user(user: User, *, is_owner: bool, was: Use, becomes: Use, field: str
 def refuse_runs_beyond_quotas(test: Test, *, client_ids: Sequence[UUID]) -> None:
     """Lock whose quota counts, and refuse a run by hand on each of the clients that breaks it.
 
+    A client is named once for each of the runs in which it takes part.
+
     Raises: Conflict(quota_exceeded) naming whose limit, what it is, what there is and is asked.
     """
     load = estimate_test(test)
+    counts = Counter(client_ids)
     user = read_actor().user
     if user is not None:
-        becomes = Use(0, load.times(len(client_ids)))
+        becomes = Use(0, load.times(counts.total()))
         check_user(user, is_owner=False, was=Use(), becomes=becomes, field="clients")
-    table, names = lock_limited_clients(client_ids)
-    uses = measure_clients(client_ids) if names else {}
-    pairs = [
-        (client_id, uses.get(client_id, Use()), uses.get(client_id, Use()) + Use(0, load))
-        for client_id in names
-    ]
-    refuse_full_clients(table, names, pairs)
+    table, names = lock_limited_clients(sorted(counts))
+    uses = measure_clients(set(names)) if names else {}
+    asked = []
+    for client_id in names:
+        current = uses.get(client_id, Use())
+        asked.append((client_id, current, current + Use(0, load.times(counts[client_id]))))
+    refuse_full_clients(table, names, asked)
 
 
 def lock_limited_clients(client_ids: Sequence[UUID]) -> tuple[LimitTable, dict[UUID, str]]:
@@ -198,17 +228,16 @@ def lock_limited_clients(client_ids: Sequence[UUID]) -> tuple[LimitTable, dict[U
     return table, dict(locked.values_list("id", "name"))
 
 
-def check_clients(
-    test: Test, *, client_ids: Sequence[UUID], was: Use, bearers: Collection[UUID]
-) -> None:
-    table, names = lock_limited_clients(client_ids)
-    uses = measure_clients(client_ids, except_test=test) if names else {}
-    one = Use(1, estimate_test(test))
+def check_clients(test: Test, *, becoming: Counter[UUID], had: Counter[UUID], before: Load) -> None:
+    """Refuse what those clients would bear: how many runs at once of the test each."""
+    table, names = lock_limited_clients(sorted(becoming))
+    uses = measure_clients(set(names), except_test=test) if names else {}
+    load = estimate_test(test)
     asked = []
     for client_id in names:
         others = uses.get(client_id, Use())
-        current = others + was if client_id in bearers else others
-        asked.append((client_id, current, others + one))
+        own = Use(1, before.times(had[client_id])) if client_id in had else Use()
+        asked.append((client_id, others + own, others + Use(1, load.times(becoming[client_id]))))
     refuse_full_clients(table, names, asked)
 
 
@@ -246,13 +275,18 @@ def build_refusal(whose: str, excess: Excess, *, field: str, more: int = 0) -> C
     )
 
 
-def find_full_clients(test: Test, client_ids: Collection[UUID]) -> set[UUID]:
-    """Those of the clients that have no room for the test inside their quota."""
+def find_full_clients(
+    test: Test, client_ids: Collection[UUID], *, member_count: int = 1
+) -> set[UUID]:
+    """Those of the clients that have no room for the test inside their quota.
+
+    In a mesh each of the `member_count` clients measures with all others.
+    """
     table = read_limits(Quota.Scope.CLIENT)
     if table.is_unlimited or not client_ids:
         return set()
     uses = measure_clients(client_ids, except_test=test)
-    one = Use(1, estimate_test(test))
+    one = Use(1, estimate_test(test).times(count_loads_of_member(test, member_count)))
     return {
         client_id
         for client_id in client_ids
@@ -264,15 +298,16 @@ def find_full_clients(test: Test, client_ids: Collection[UUID]) -> set[UUID]:
     }
 
 
-def find_user_room(test: Test) -> int | None:
-    """How many more clients the test's maker may have it run on; None for any number."""
+def find_user_room(test: Test, *, have: int = 0) -> int | None:
+    """How many more clients than `have` the test's maker may have it run on; None for any."""
     if test.created_by_id is None:
         return None
     limits = read_limits(Quota.Scope.USER).find(test.created_by_id)
     if limits.is_unlimited:
         return None
     current = measure_users(test.created_by_id).get(test.created_by_id, Use())
-    return count_room(limits, current=current, load=estimate_test(test))
+    loads = count_room(limits, current=current, load=estimate_test(test))
+    return None if loads is None else count_members_within(test, have=have, loads=loads)
 
 
 @audited()

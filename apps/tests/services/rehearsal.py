@@ -15,12 +15,14 @@ from apps.core.clock import from_milliseconds, read_now
 from apps.tests.algorithms.cron import iterate_minutes, read_minute
 from apps.tests.algorithms.load import Load
 from apps.tests.models import Test
+from apps.tests.services.bearing import count_loads, refuse_members
 from apps.tests.services.definition import (
     TestDefinition,
     check_definition,
     fill_test,
     refuse_taken_name,
 )
+from apps.tests.services.pairing import list_ends
 from apps.tests.services.quotas import estimate_test, refuse_beyond_quotas
 from apps.tests.services.selection import Choice, choose, count_asked, list_matches
 from apps.tests.services.shares import find_share
@@ -47,10 +49,13 @@ class Rehearsal:
     load: Load
     busy_ratio: float
     next_starts: tuple[datetime, ...]
+    pair_count: int = 0
+    # How many times all of them together bear the load.
+    load_count: int = 0
 
     @property
     def total_load(self) -> Load:
-        return self.load.times(len(self.clients))
+        return self.load.times(self.load_count)
 
 
 def rehearse_test(
@@ -68,8 +73,10 @@ def rehearse_test(
     chosen, choice = rehearse_selection(planned, clients)
     with transaction.atomic():
         named = [one.id for one in chosen] if choice is None else []
+        refuse_members(planned, set(named))
         refuse_beyond_quotas(planned, client_ids=named, count=count_asked(planned))
     now = read_now()
+    ends = list_ends(planned, [one.id for one in chosen])
     return Rehearsal(
         clients=tuple(chosen),
         left_out=choice.left_out if choice else {},
@@ -77,6 +84,8 @@ def rehearse_test(
         load=estimate_test(planned),
         busy_ratio=find_share(planned, now),
         next_starts=list_next_starts(planned, now=now),
+        pair_count=len(ends) if planned.topology else 0,
+        load_count=count_loads(planned, len(chosen)),
     )
 
 

@@ -14,7 +14,8 @@ from apps.metrics.services import record_fact
 from apps.tests.algorithms.slots import derive_run_id
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.published import RunStarted
-from apps.tests.services.planning import describe_end
+from apps.tests.services.overdue import describe_end
+from apps.tests.services.reserving import is_exclusive, note_overlaps
 
 REASON_LENGTH = 255
 STATE_AFTER = {
@@ -76,6 +77,7 @@ def record_result(*, client_id: UUID, result: NewResult, received_at: datetime) 
     )
     if is_new:
         close_run(run, result)
+        note_overlaps(run, started_at=result.started_at, finished_at=result.finished_at)
         note_last_result(run, result)
         publish(describe_end(run))
     return is_new
@@ -84,7 +86,7 @@ def record_result(*, client_id: UUID, result: NewResult, received_at: datetime) 
 def find_or_make_run(client_id: UUID, result: NewResult) -> Run:
     """The run, locked; made here when the agent derived it by itself while it was cut off."""
     run = (
-        Run.objects.select_related("assignment")
+        Run.objects.select_related("assignment__test")
         .select_for_update(of=("self",))
         .filter(id=result.run_id)
         .first()
@@ -93,7 +95,8 @@ def find_or_make_run(client_id: UUID, result: NewResult) -> Run:
         if run.assignment.client_id != client_id:
             raise refuse("run", "unknown_run", "there is no such run of this client")
         return run
-    assignment = Assignment.objects.filter(id=result.assignment_id, client_id=client_id).first()
+    rows = Assignment.objects.select_related("test")
+    assignment = rows.filter(id=result.assignment_id, client_id=client_id).first()
     if assignment is None:
         raise refuse(
             "assignment", "unknown_assignment", "there is no such assignment of this client"
@@ -103,6 +106,9 @@ def find_or_make_run(client_id: UUID, result: NewResult) -> Run:
         derived = derive_run_id(str(result.assignment_id), result.revision, result.slot)
     if derived != result.run_id:
         detail = "was neither planned here nor derived from assignment, revision and slot"
+        raise refuse("run", "unknown_run", detail)
+    if assignment.is_paired or is_exclusive(assignment.test):
+        detail = "is of a kind whose runs are never derived by an agent"
         raise refuse("run", "unknown_run", detail)
     run, _made = Run.objects.get_or_create(
         id=result.run_id,

@@ -1,6 +1,6 @@
 """Tests that choose their clients by a rule: assignments follow what matches and is there."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from apps.accounts.services import audited
 from apps.clients.algorithms.presence import LATE_AFTER_HEARTBEATS, OFFLINE_AFTER_HEARTBEATS
@@ -23,7 +23,16 @@ from apps.core.errors import NotFound
 from apps.tests.algorithms.selection import Candidate, choose_all, choose_any
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, SelectionClock, Test
+from apps.tests.services.bearing import find_member_limit, read_pair_limit
 from apps.tests.services.booking import book_clients, lock_test
+from apps.tests.services.pairing import (
+    Ends,
+    find_hub_id,
+    list_ends,
+    list_member_roles,
+    list_members,
+    list_roles_of_hub,
+)
 from apps.tests.services.quotas import find_full_clients, find_user_room
 from apps.tests.services.shares import measure_shares
 
@@ -34,6 +43,7 @@ NOTE_LENGTH = 255
 CLOCK_ID = 1
 # Clients are chosen every 5 s: with heartbeats that come faster a tick's pause is no absence.
 LONGEST_TICK = timedelta(seconds=10)
+MEMBERS_READ = ("probes", "capabilities", "responder")
 AWAY = frozenset({Client.Presence.OFFLINE, Client.Presence.NEVER})
 
 
@@ -82,12 +92,13 @@ def choose_clients_everywhere(*, now: datetime | None = None) -> int:
     """
     moment = now or read_now()
     is_presence_known = keep_time(moment)
-    having = Assignment.objects.filter(removed_at=None, client__deleted_at__isnull=False)
+    gone = Q(client__deleted_at__isnull=False) | Q(peer__deleted_at__isnull=False)
+    having = Assignment.objects.filter(gone, removed_at=None)
     changed = 0
     for test in Test.objects.filter(id__in=having.values("test_id")).order_by("id"):
         with going_on(test):
             changed += drop_deleted_clients(test=test)
-    rows = Test.objects.exclude(selection_kind=Test.SelectionKind.CLIENTS)
+    rows = Test.objects.exclude(selection_kind=Test.SelectionKind.CLIENTS).select_related("hub")
     for test in rows.filter(is_paused=False).order_by("id"):
         with going_on(test):
             choice = choose(test, list_matches(test), is_presence_known=is_presence_known)
@@ -115,16 +126,26 @@ def drop_deleted_clients(*, test: Test) -> bool:
     """
     locked = lock_test(test)
     active = locked.assignments.filter(removed_at=None)
-    there = list(active.filter(client__deleted_at=None).values_list("client_id", flat=True))
-    if len(there) == active.count():
+    gone = Q(client__deleted_at__isnull=False) | Q(peer__deleted_at__isnull=False)
+    if not active.filter(gone).exists():
         return False
+    members = Client.objects.filter(id__in=list_members(locked), deleted_at=None)
+    there = list(members.values_list("id", flat=True))
     book_clients(test=locked, client_ids=there, reason="client deleted")
     return True
 
 
 def is_different(test: Test, choice: Choice) -> bool:
-    active = test.assignments.filter(removed_at=None).values_list("client_id", flat=True)
-    return set(active) != set(choice.client_ids) or test.selection_note != choice.note
+    return (
+        list_active(test) != set(list_ends(test, choice.client_ids))
+        or test.selection_note != choice.note
+    )
+
+
+def list_active(test: Test) -> set[Ends]:
+    """The client of each assignment of the test, with its peer, if it has one."""
+    rows = test.assignments.filter(removed_at=None).order_by()
+    return set(rows.values_list("client_id", "peer_id"))
 
 
 @audited()
@@ -144,10 +165,9 @@ def choose_clients(*, test: Test, is_presence_known: bool | None = None) -> bool
     if locked.selection_note != choice.note:
         locked.selection_note = choice.note
         locked.save(update_fields=["selection_note"])
-    active = set(locked.assignments.filter(removed_at=None).values_list("client_id", flat=True))
-    if active == set(choice.client_ids):
+    if list_active(locked) == set(list_ends(locked, choice.client_ids)):
         return False
-    reason = explain_departures(matches, active - set(choice.client_ids))
+    reason = explain_departures(matches, list_members(locked) - set(choice.client_ids))
     book_clients(test=locked, client_ids=choice.client_ids, reason=reason)
     return True
 
@@ -177,45 +197,58 @@ def count_asked(test: Test) -> int | None:
     if test.selection_kind == Test.SelectionKind.ANY:
         return test.wanted_clients
     if test.selection_kind == Test.SelectionKind.ALL:
-        condition = build_selector_filter(parse_selector(test.selector))
-        return Client.objects.filter(condition, deleted_at=None).count()
+        count = list_selected_clients(test).count()
+        limit = find_member_limit(test)
+        return count if limit is None else min(count, limit)
     return None
+
+
+def list_selected_clients(test: Test) -> QuerySet[Client]:
+    """The clients that the test's selector means; a hub is none of its own far ends."""
+    condition = build_selector_filter(parse_selector(test.selector))
+    rows = Client.objects.filter(condition, deleted_at=None)
+    return rows.exclude(id=test.hub_id) if test.hub_id else rows
 
 
 def list_matches(test: Test) -> list[Match]:
     """The clients that the test's selector means; the same few queries for any number of them."""
-    selector = parse_selector(test.selector)
-    mine = Assignment.objects.filter(test_id=test.id, removed_at=None, client_id=OuterRef("id"))
+    mine = Assignment.objects.filter(test_id=test.id, removed_at=None)
+    taking_part = Q(Exists(mine.filter(client_id=OuterRef("id"))))
+    if test.topology:
+        taking_part |= Q(Exists(mine.filter(peer_id=OuterRef("id"))))
     rows = list(
-        Client.objects.filter(build_selector_filter(selector), deleted_at=None)
+        list_selected_clients(test)
         .order_by("name")
-        .annotate(is_assigned=Exists(mine))
+        .annotate(is_assigned=taking_part)
         .values_list("id", "name", "site__slug", "presence", "is_assigned", "inventory_hash")
     )
-    inabilities = find_inabilities(test, {row[0]: row[5] for row in rows})
+    roles = list_member_roles(test)
+    inabilities = find_inabilities(test, {row[0]: row[5] for row in rows}, roles=roles)
     return [
         Match(client_id, name, site or "", presence, bool(is_assigned), inabilities[client_id])
         for client_id, name, site, presence, is_assigned, _hash in rows
     ]
 
 
-def find_inabilities(test: Test, hashes: dict[UUID, str]) -> dict[UUID, str]:
-    """Why each client cannot run the test, empty when it can; read once for each inventory."""
+def find_inabilities(
+    test: Test, hashes: Mapping[UUID, str], *, roles: Collection[str]
+) -> dict[UUID, str]:
+    """Why each client cannot take those roles, empty when it can; read once for each inventory."""
     kind = KINDS[test.kind]
-    needs = ",".join(kind.list_needs(test.parameters))
+    needs = ",".join([*kind.list_needs(test.parameters), *sorted(roles)])
     keys = {client_id: f"able:{kind.name}:{needs}:{code}" for client_id, code in hashes.items()}
     cached = cache.get_many({keys[client_id] for client_id, code in hashes.items() if code})
     unread = [client_id for client_id, key in keys.items() if key not in cached]
     inventories = (
         Client.objects.filter(id__in=unread)
         .order_by()
-        .values_list("id", "inventory__probes", "inventory__capabilities")
+        .values_list("id", *(f"inventory__{name}" for name in MEMBERS_READ))
     )
     found = {
         client_id: kind.explain_inability(
-            test.parameters, {"probes": probes, "capabilities": capabilities}
+            test.parameters, dict(zip(MEMBERS_READ, members, strict=True)), roles
         )
-        for client_id, probes, capabilities in (inventories if unread else ())
+        for client_id, *members in (inventories if unread else ())
     }
     fresh = {keys[client_id]: text for client_id, text in found.items() if hashes[client_id]}
     cache.set_many(fresh, CACHE_SECONDS)
@@ -227,10 +260,14 @@ def find_inabilities(test: Test, hashes: dict[UUID, str]) -> dict[UUID, str]:
 
 
 def choose(test: Test, matches: list[Match], *, is_presence_known: bool = True) -> Choice:
-    """Who is to run the test now, out of those that match."""
+    """Who is to run the test now, out of those that match; nobody without a hub that can."""
+    if problem := explain_hub(test):
+        return Choice((), problem[:NOTE_LENGTH], {})
     fresh = [one.client_id for one in matches if not one.is_assigned and not one.inability]
     is_settled = is_in_good_hands(test, matches, is_presence_known=is_presence_known)
-    full = set() if is_settled else find_full_clients(test, fresh)
+    full = set()
+    if not is_settled:
+        full = find_full_clients(test, fresh, member_count=len(matches))
     is_any = test.selection_kind == Test.SelectionKind.ANY
     shares = measure_shares(except_test=test) if is_any and not is_settled else {}
     candidates = [
@@ -250,7 +287,7 @@ def choose(test: Test, matches: list[Match], *, is_presence_known: bool = True) 
     note = (
         note_any(test, matches, set(chosen), is_limited=is_limited)
         if is_any
-        else note_all(left_out, is_limited=is_limited)
+        else note_all(test, left_out, is_limited=is_limited)
     )
     return Choice(chosen, note[:NOTE_LENGTH], left_out)
 
@@ -270,16 +307,31 @@ def is_in_good_hands(test: Test, matches: list[Match], *, is_presence_known: boo
 def respect_user_room(
     test: Test, chosen: Iterable[UUID], candidates: Iterable[Candidate]
 ) -> tuple[tuple[UUID, ...], bool]:
-    """As many of the chosen as the quota of the test's maker allows, and whether it cut some."""
+    """As many of the chosen as the maker's quota and the limit of pairs allow; whether it cut."""
     assigned = {one.client_id for one in candidates if one.is_assigned}
     kept = [client_id for client_id in chosen if client_id in assigned]
     new = [client_id for client_id in chosen if client_id not in assigned]
-    room = find_user_room(test) if new else None
-    if room is None:
+    rooms = []
+    if (room := find_user_room(test, have=len(assigned)) if new else None) is not None:
+        # Whoever is taken away makes room for another.
+        rooms.append(room + len(assigned) - len(kept))
+    if (limit := find_member_limit(test)) is not None:
+        rooms.append(max(limit - len(kept), 0))
+    if not rooms:
         return (*kept, *new), False
-    # Whoever is taken away makes room for another.
-    room += len(assigned) - len(kept)
-    return (*kept, *new[:room]), len(new) > room
+    return (*kept, *new[: min(rooms)]), len(new) > min(rooms)
+
+
+def explain_hub(test: Test) -> str:
+    """Why the hub of the test cannot take its part; empty when it can, or there is none."""
+    if test.topology not in {Test.Topology.PAIR, Test.Topology.STAR}:
+        return ""
+    hub_id = find_hub_id(test)
+    if hub_id is None or test.hub is None:
+        return "its hub was deleted; choose another"
+    roles = list_roles_of_hub(test)
+    why = find_inabilities(test, {hub_id: test.hub.inventory_hash}, roles=roles)[hub_id]
+    return f"the hub {test.hub.name} cannot take part: {why}" if why else ""
 
 
 def explain_left_out(
@@ -304,7 +356,7 @@ def note_any(test: Test, matches: list[Match], chosen: set[UUID], *, is_limited:
     if running >= wanted:
         return ""
     if is_limited:
-        return f"{running} of {wanted}: the quota of its maker allows no more"
+        return f"{running} of {wanted}: {explain_limit(test)} no more"
     title = KINDS[test.kind].title
     return (
         f"{running} of {wanted}: no other client that matches is online, has room"
@@ -312,11 +364,17 @@ def note_any(test: Test, matches: list[Match], chosen: set[UUID], *, is_limited:
     )
 
 
-def note_all(left_out: dict[str, str], *, is_limited: bool) -> str:
+def explain_limit(test: Test) -> str:
+    if find_member_limit(test) is None:
+        return "the quota of its maker allows"
+    return f"the quota of its maker or the limit of {read_pair_limit():,} pairs a test allows"
+
+
+def note_all(test: Test, left_out: dict[str, str], *, is_limited: bool) -> str:
     """Who is left out and why; empty when all that match run it."""
     parts = [f"{name} {reason}" for name, reason in sorted(left_out.items())]
     if is_limited:
-        parts.insert(0, "the quota of its maker allows no more clients")
+        parts.insert(0, f"{explain_limit(test)} no more clients")
     text = "; ".join(parts)
     if len(text) <= NOTE_LENGTH:
         return text

@@ -28,9 +28,9 @@ def measure_shares(*, except_test: Test | None = None) -> dict[UUID, float]:
     shares = {test.id: find_share(test, now) for test in tests.defer("parameters", "selector")}
     rows = Assignment.objects.filter(removed_at=None, test__is_paused=False).order_by()
     found: dict[UUID, float] = {}
-    for client_id, test_id in rows.values_list("client_id", "test_id"):
-        if test_id in shares:
-            found[client_id] = found.get(client_id, 0.0) + shares[test_id]
+    for client_id, peer_id, test_id in rows.values_list("client_id", "peer_id", "test_id"):
+        for one in {client_id, peer_id} - {None} if test_id in shares else ():
+            found[one] = found.get(one, 0.0) + shares[test_id]
     return found
 
 

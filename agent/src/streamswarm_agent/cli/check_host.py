@@ -11,7 +11,7 @@ import psutil
 from streamswarm_agent import collectors, probes
 from streamswarm_agent.cli.finding import Check
 from streamswarm_agent.errors import StateUnusable
-from streamswarm_agent.probes import PROBES
+from streamswarm_agent.probes import PROBES, responders
 from streamswarm_agent.runtime.budget import Limits
 from streamswarm_agent.runtime.configuration.resolution import Configuration
 from streamswarm_agent.runtime.configuration.sources import list_unknown_variables
@@ -68,7 +68,12 @@ def _name_access(bits: int) -> str:
 
 def check_plugins() -> Iterator[Check]:
     """The plug-ins of other packages, and why one of them was left out."""
-    found: list[Plugin[Any]] = [*load_contracts(), *probes.PLUGINS, *collectors.PLUGINS]
+    found: list[Plugin[Any]] = [
+        *load_contracts(),
+        *probes.PLUGINS,
+        *responders.PLUGINS,
+        *collectors.PLUGINS,
+    ]
     for one in found:
         group = one.group.rpartition(".")[2]
         yield Check(

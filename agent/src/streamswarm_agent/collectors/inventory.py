@@ -32,11 +32,15 @@ class InventoryReaders:
 
 
 def collect_inventory(
-    probe_kinds: Sequence[str], readers: InventoryReaders | None = None
+    probe_kinds: Sequence[str],
+    readers: InventoryReaders | None = None,
+    *,
+    responder: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The inventory in the wire's shape (docs/wire.md), the same as long as the host is the same.
 
-    Sizes are bytes, speeds bits a second; lists are sorted.
+    Sizes are bytes, speeds bits a second; lists are sorted. `responder` says where the agent
+    answers which kinds of runs; without one it answers none.
     """
     readers = readers or InventoryReaders()
     system, version = _read_operating_system()
@@ -54,6 +58,7 @@ def collect_inventory(
         "interfaces": list_interfaces(readers),
         "capabilities": dict(readers.capabilities()),
         "probes": sorted(probe_kinds),
+        **({"responder": dict(responder)} if responder else {}),
     }
 
 

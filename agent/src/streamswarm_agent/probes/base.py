@@ -8,13 +8,49 @@ IpVersion = Literal["any", "4", "6"]
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """The agent at the other end of a run, which answers whoever holds the run's key.
+
+    `address` is an IP address that the egress policy allows; `key` is 32 bytes that only both
+    ends of this run have.
+    """
+
+    address: str
+    port: int
+    key: bytes = field(repr=False)
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeRequest:
-    """One run as the lease describes it; `parameters` are validated and have their defaults."""
+    """One run as the lease describes it; `parameters` are validated and have their defaults.
+
+    `peer` is there for kinds with `"x-participants": 2`, and only for those.
+    """
 
     target: str
     parameters: Mapping[str, Any]
     duration_seconds: float
     sample_interval_seconds: float
+    peer: Peer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResponderRequest:
+    """One run that this agent answers; `parameters` are those of the other end.
+
+    `duration_seconds` is the whole window from now on, its margins included. `bind_address` is
+    empty for every address of both IP versions; `allowed_address` is empty when the other end may
+    come from anywhere, because only the key proves it.
+    """
+
+    run_id: str
+    key: bytes = field(repr=False)
+    parameters: Mapping[str, Any]
+    duration_seconds: float
+    bind_address: str
+    port: int
+    allowed_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +114,19 @@ class Probe(Protocol):
         Silence of the target is a result (`is_success` false), never an error.
         Raises: ProbeFailed when nothing could be measured at all, with the reason.
         Cancelling the task stops the measurement at once.
+        """
+
+
+class Responder(Protocol):
+    """The answering end of a kind of test; one line in `probes.responders.RESPONDERS`.
+
+    One instance serves all runs of the process, several at once on one port, told apart by run id.
+    """
+
+    kind: ClassVar[str]
+
+    async def serve(self, request: ResponderRequest) -> None:
+        """Answer the holder of the run's key for `request.duration_seconds`, and nobody else.
+
+        Raises: ProbeFailed when it cannot listen. Cancelling the task closes the run at once.
         """

@@ -200,6 +200,8 @@ class Agent:
 
     async def _watch_inventory(self) -> None:
         while True:
-            inventory = await asyncio.to_thread(collect_inventory, tuple(PROBES))
+            inventory = await asyncio.to_thread(
+                collect_inventory, tuple(PROBES), responder=self._parts.pairing.describe()
+            )
             self._parts.heartbeat.replace_inventory(inventory)
             await self._clock.sleep(_INVENTORY_SECONDS)

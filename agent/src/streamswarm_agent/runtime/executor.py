@@ -9,9 +9,11 @@ from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Probe, ProbeRequest, Sample
 from streamswarm_agent.runtime.clock import ServerTime
 from streamswarm_agent.runtime.crash import PassPoint, pass_unharmed
+from streamswarm_agent.runtime.pairing import Pairing
 from streamswarm_agent.runtime.planner import PlannedRun
 from streamswarm_agent.runtime.recorder import Recorder
 from streamswarm_agent.wire.kinds import complete_parameters
+from streamswarm_agent.wire.messages import INITIATOR
 from streamswarm_agent.wire.results import Finding, StartedRun
 from streamswarm_agent.wire.times import format_time
 
@@ -32,8 +34,21 @@ class ActiveRun:
     stopped: Finding | None = None
 
     @property
+    def busy_from(self) -> float:
+        """When it begins to disturb others: an answering end is there before there is traffic."""
+        return max(self.started_at, self.planned.run.start_ms / 1000 if self.is_answered else 0.0)
+
+    @property
+    def is_answered(self) -> bool:
+        return self.planned.is_answered
+
+    @property
     def ends_at(self) -> float:
-        return self.started_at + self.planned.run.duration_seconds
+        return self.busy_from + self.planned.run.duration_seconds
+
+    def overlaps(self, other: "ActiveRun") -> bool:
+        shared_seconds = min(self.ends_at, other.ends_at) - max(self.busy_from, other.busy_from)
+        return shared_seconds > _HANDOVER_SECONDS
 
 
 class RunExecutor:
@@ -45,10 +60,13 @@ class RunExecutor:
         recorder: Recorder,
         server_time: ServerTime,
         *,
+        pairing: Pairing | None = None,
         watchdog_seconds: float = _WATCHDOG_SECONDS,
         pass_point: PassPoint = pass_unharmed,
     ) -> None:
+        """Without `pairing` the agent takes no part in runs that need two."""
         self._probes = probes
+        self._pairing = pairing
         self._recorder = recorder
         self._server_time = server_time
         self._watchdog_seconds = watchdog_seconds
@@ -66,11 +84,12 @@ class RunExecutor:
         run_id = planned.run.id
         active = ActiveRun(planned, self._server_time.now())
         for neighbour_id, neighbour in self._active.items():
-            if neighbour.ends_at - active.started_at > _HANDOVER_SECONDS:
+            if neighbour.overlaps(active):
                 neighbour.neighbours.add(run_id)
                 active.neighbours.add(neighbour_id)
         self._active[run_id] = active
-        task = asyncio.create_task(self._execute(active), name=f"run {run_id}")
+        execute = self._answer if active.is_answered else self._execute
+        task = asyncio.create_task(execute(active), name=f"run {run_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -113,6 +132,14 @@ class RunExecutor:
         await self._recorder.finish_run(started, finding)
         logger.info("run_ended run=%s outcome=%s %s", run.id, finding.outcome, finding.reason)
 
+    async def _answer(self, active: ActiveRun) -> None:
+        """The other end of a run has its result; here it is only logged how it went."""
+        run_id = active.planned.run.id
+        logger.info("run_answered run=%s kind=%s", run_id, active.planned.assignment.kind)
+        finding = await self._measure_until_stopped(active)
+        del self._active[run_id]
+        logger.info("run_left run=%s outcome=%s %s", run_id, finding.outcome, finding.reason)
+
     async def _measure_until_stopped(self, active: ActiveRun) -> Finding:
         """The run is measured in a task of its own, so that stopping it cannot stop its result."""
         if active.stopped is None:
@@ -123,9 +150,15 @@ class RunExecutor:
         return active.stopped or Finding("aborted", "agent stopped")
 
     async def _measure(self, planned: PlannedRun) -> Finding:
-        watchdog = asyncio.timeout(planned.run.duration_seconds + self._watchdog_seconds)
+        seconds = planned.run.duration_seconds
+        if planned.is_answered:
+            seconds = max(0.0, planned.latest_start_ms / 1000 - self._server_time.now())
+        watchdog = asyncio.timeout(seconds + self._watchdog_seconds)
         try:
             async with watchdog:
+                if planned.is_answered:
+                    await self._require_pairing().answer(planned, seconds)
+                    return Finding("completed")
                 return await self._run_probe(planned)
         except ProbeFailed as failure:
             return Finding("failed", str(failure))
@@ -134,6 +167,11 @@ class RunExecutor:
                 return Finding("failed", f"the run outlasted its end by {self._watchdog_seconds} s")
             logger.exception("probe_broke run=%s", planned.run.id)
             return Finding("failed", "the probe broke; the agent's log says where")
+
+    def _require_pairing(self) -> Pairing:
+        if self._pairing is None:
+            raise ProbeFailed("this agent takes no part in runs that need two")
+        return self._pairing
 
     async def _run_probe(self, planned: PlannedRun) -> Finding:
         run, assignment = planned.run, planned.assignment
@@ -145,11 +183,15 @@ class RunExecutor:
             await self._recorder.record_sample(assignment.id, run.id, sample)
             self._pass_point("mid_probe")
 
+        peer = None
+        if assignment.role == INITIATOR:
+            peer = await self._require_pairing().find_peer(planned)
         request = ProbeRequest(
             target=assignment.target,
             parameters=complete_parameters(assignment.kind, assignment.parameters),
             duration_seconds=run.duration_seconds,
             sample_interval_seconds=assignment.sample_interval_seconds,
+            peer=peer,
         )
         outcome = await probe.run(request, emit)
         return Finding(

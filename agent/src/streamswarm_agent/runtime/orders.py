@@ -64,10 +64,15 @@ class Orders:
 
     def _keep(self, lease: Lease, document: dict[str, Any]) -> None:
         try:
-            self._state.write_json(_LEASE_FILE, document)
+            self._state.write_json(_LEASE_FILE, _leave_out_keys(document))
             self._kept = lease
         except StateUnusable as error:
             logger.warning("lease_not_kept reason=%s", error)
+
+
+def _leave_out_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """The lease without its paired runs: their keys are for the moment, and for memory alone."""
+    return document | {"runs": [run for run in document["runs"] if run.get("peer") is None]}
 
 
 def _load_validators(lease: Lease) -> None:

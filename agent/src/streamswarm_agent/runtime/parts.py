@@ -9,6 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from streamswarm_agent.probes import build_probes
+from streamswarm_agent.probes.base import Clock, Resolver
+from streamswarm_agent.probes.responders import build_responders
 from streamswarm_agent.runtime.budget import Budget, Limits, ProcessUsage
 from streamswarm_agent.runtime.clock import ServerTime, SystemClock
 from streamswarm_agent.runtime.configuration.resolution import Configuration, Sources
@@ -18,6 +20,7 @@ from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.runtime.executor import RunExecutor
 from streamswarm_agent.runtime.heartbeat import Heartbeat
 from streamswarm_agent.runtime.orders import Orders
+from streamswarm_agent.runtime.pairing import Pairing
 from streamswarm_agent.runtime.recorder import Recorder
 from streamswarm_agent.runtime.scheduler import Scheduler
 from streamswarm_agent.runtime.settings import Settings
@@ -77,6 +80,7 @@ class Parts:
     wakes: Wakes
     settings: Settings
     recorder: Recorder
+    pairing: Pairing
     executor: RunExecutor
     scheduler: Scheduler
     orders: Orders
@@ -113,6 +117,16 @@ def open_line(
     return Line(identity, tls, client, proxy)
 
 
+def build_pairing(clock: Clock, resolver: Resolver, configuration: Configuration) -> Pairing:
+    """What the agent needs for runs of two, at the port and address that its owner allows."""
+    return Pairing(
+        resolver,
+        build_responders(clock=clock),
+        port=round(configuration.read_number("responder.port")),
+        bind_address=configuration.read_text("responder.address") or "",
+    )
+
+
 def build_parts(
     state: StateDirectory,
     identity: Identity,
@@ -146,7 +160,8 @@ def build_parts(
         pass_point=pass_point,
     )
     probes = build_probes(clock=clock, resolver=resolver)
-    executor = RunExecutor(probes, recorder, server_time, pass_point=pass_point)
+    pairing = build_pairing(clock, resolver, configuration)
+    executor = RunExecutor(probes, recorder, server_time, pairing=pairing, pass_point=pass_point)
     started = storage.spool.list_started_runs()
     scheduler = Scheduler(executor, server_time, started=started)
     orders = Orders(line.client, scheduler, state)
@@ -170,8 +185,8 @@ def build_parts(
         pass_point=pass_point,
     )
     return Parts(
-        storage, line, server_time, wakes, settings, recorder, executor, scheduler, orders,
-        heartbeat, uploader, resolver, budget,
+        storage, line, server_time, wakes, settings, recorder, pairing, executor, scheduler,
+        orders, heartbeat, uploader, resolver, budget,
     )  # fmt: skip
 
 

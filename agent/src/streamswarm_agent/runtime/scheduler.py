@@ -62,8 +62,8 @@ class Scheduler:
             run = planned.run
             if run.id in self._latest_start_ms:
                 continue
-            if run.start_ms > now_ms:
-                next_ms = run.start_ms
+            if planned.begin_ms > now_ms:
+                next_ms = planned.begin_ms
                 break
             self._latest_start_ms[run.id] = planned.latest_start_ms
             self._executor.start(planned)

@@ -6,6 +6,12 @@ from typing import Any, Self
 
 from streamswarm_agent.wire.times import parse_time
 
+ALONE = "alone"
+INITIATOR = "initiator"
+RESPONDER = "responder"
+
+_KEY_BYTES = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -41,6 +47,8 @@ class Assignment:
     duration_seconds: float
     sample_interval_seconds: float
     is_self_derivable: bool
+    role: str = ALONE
+    is_exclusive: bool = False
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Self:
@@ -54,7 +62,25 @@ class Assignment:
             duration_seconds=float(document["duration_seconds"]),
             sample_interval_seconds=float(document["sample_interval_seconds"]),
             is_self_derivable=bool(document["is_self_derivable"]),
+            role=str(document.get("role") or ALONE),
+            is_exclusive=bool(document.get("is_exclusive", False)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RunPeer:
+    """The other end of a run; of one that is answered, `address` is who alone may ask, or empty."""
+
+    address: str
+    port: int
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Self:
+        key = bytes.fromhex(document["key"])
+        if len(key) != _KEY_BYTES:
+            raise ValueError(f"a run's key has {_KEY_BYTES} bytes")
+        return cls(address=str(document["address"]), port=int(document["port"]), key=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +91,11 @@ class Run:
     start_ms: int
     duration_seconds: float
     is_on_demand: bool
+    peer: RunPeer | None = None
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Self:
-        slot = document["slot"]
+        slot, peer = document["slot"], document.get("peer")
         return cls(
             id=str(document["id"]),
             assignment_id=str(document["assignment_id"]),
@@ -76,6 +103,7 @@ class Run:
             start_ms=int(document["start_ms"]),
             duration_seconds=float(document["duration_seconds"]),
             is_on_demand=bool(document["is_on_demand"]),
+            peer=None if peer is None else RunPeer.parse(peer),
         )
 
 

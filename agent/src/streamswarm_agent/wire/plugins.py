@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 CONTRACTS = "streamswarm.contracts"
 PROBES = "streamswarm.probes"
+RESPONDERS = "streamswarm.responders"
 COLLECTORS = "streamswarm.collectors"
 
 Value = TypeVar("Value")

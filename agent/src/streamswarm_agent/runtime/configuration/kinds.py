@@ -71,6 +71,22 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class IpAddress:
+    """An IPv4 or IPv6 address."""
+
+    expectation: str = "an IP address"
+
+    def read_text(self, text: str) -> Any:
+        return text
+
+    def accept(self, value: Any) -> Value:
+        try:
+            return str(ipaddress.ip_address(value.strip() if isinstance(value, str) else ""))
+        except ValueError:
+            raise refuse(self, value) from None
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few words."""
 
