@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from streamswarm_agent.collectors.host import HostCollector, HostReaders
-from streamswarm_agent.collectors.kernel_clock import KernelClock
+from streamswarm_agent.kernel_clock import KernelClock
 
 
 class Times(NamedTuple):

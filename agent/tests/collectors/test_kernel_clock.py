@@ -2,11 +2,8 @@ import sys
 
 import pytest
 
-from streamswarm_agent.collectors.kernel_clock import (
-    KernelClock,
-    measure_clock,
-    read_kernel_clock,
-)
+from streamswarm_agent.collectors.kernel_clock import measure_clock
+from streamswarm_agent.kernel_clock import KernelClock, read_kernel_clock
 
 LATE_MICROSECONDS = -1500
 

@@ -77,7 +77,8 @@ async def test_a_perfect_path_has_no_loss_and_a_whole_set_of_figures(ping):
     assert found.outcome.is_success
     assert values["net.packet.sent"] == values["net.packet.received"] >= 100
     assert values["net.packet.loss.ratio"] == 0
-    assert not found.outcome.absent
+    assert found.outcome.absent == {"net.packet.loss.distance.mean": "I"}
+    assert sum(found.outcome.document["net.rtt.histogram"]["counts"]) >= 100
     order = ["min", "median", "p95", "p99", "max"]
     times = [values[f"net.rtt.{name}"] for name in order]
     assert times == sorted(times)

@@ -11,6 +11,7 @@ from streamswarm_agent.cli import (
     enrol,
     interfaces,
     metrics,
+    respond,
     run,
     selftest,
     simulate,
@@ -20,7 +21,19 @@ from streamswarm_agent.cli import (
 )
 from streamswarm_agent.errors import AgentError
 
-_COMMANDS = (enrol, run, check, stats, metrics, interfaces, watch, test, simulate, selftest)
+_COMMANDS = (
+    enrol,
+    run,
+    check,
+    stats,
+    metrics,
+    interfaces,
+    watch,
+    test,
+    respond,
+    simulate,
+    selftest,
+)
 _INTERRUPTED = 130
 
 

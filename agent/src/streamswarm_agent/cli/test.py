@@ -4,24 +4,27 @@ import argparse
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from streamswarm_agent.cli import options
 from streamswarm_agent.cli.quantities import ABSENT, format_quantity
-from streamswarm_agent.errors import ParametersRefused
+from streamswarm_agent.cli.respond import BY_HAND, DEFAULT_PORT, parse_key, parse_port
+from streamswarm_agent.errors import ParametersRefused, ProbeFailed
 from streamswarm_agent.probes import build_probes
-from streamswarm_agent.probes.base import Emit, Outcome, ProbeRequest, Sample
+from streamswarm_agent.probes.base import Emit, Outcome, Peer, ProbeRequest, Sample
 from streamswarm_agent.runtime.clock import SystemClock
 from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.runtime.settings import Settings
 from streamswarm_agent.wire.kinds import complete_parameters, list_kinds, load_kind
 
+PARTICIPANTS_OF_PAIR = 2
 _LEADING_METRICS = {
     "ping": ("net.rtt.mean", "net.rtt.max", "net.packet.loss.ratio"),
     "tcp": ("net.rtt.tcp_connect", "net.availability.ratio"),
     "dns": ("dns.lookup.duration", "dns.timeout.ratio"),
     "http": ("http.client.request.duration", "http.response.status_code"),
+    "udp_session": ("net.rtt.median", "net.packet.loss.ratio", "net.voip.mos"),
 }
 
 
@@ -41,6 +44,12 @@ def add_command(commands: Any) -> None:
         default=1.0,
         metavar="S",
         help="seconds between samples (default: 1)",
+    )
+    parser.add_argument(
+        "--key", type=parse_key, metavar="HEX", help="what `respond` printed on the other host"
+    )
+    parser.add_argument(
+        "--peer-port", type=parse_port, default=DEFAULT_PORT, metavar="PORT", help="(default: 8620)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options.add_state_option(parser)
@@ -68,12 +77,25 @@ def execute(arguments: argparse.Namespace) -> int:
     denials = read_local_denials(state.path / "deny", configuration.read_networks())
     resolver = PolicyResolver(denials)
     Settings(state, resolver).resume()
+    if load_kind(arguments.kind).get("x-participants") == PARTICIPANTS_OF_PAIR:
+        request = replace(request, peer=find_peer(arguments, resolver))
     outcome = asyncio.run(run_probe(arguments.kind, request, emit, resolver=resolver))
     if arguments.json:
         print(json.dumps(_describe_run(arguments.kind, request, samples, outcome)))
     else:
         _print_outcome(outcome)
     return 0 if outcome.is_success else 1
+
+
+def find_peer(arguments: argparse.Namespace, resolver: PolicyResolver) -> Peer:
+    """The other end that `respond` made. Raises: ProbeFailed without its key."""
+    if arguments.key is None:
+        raise ProbeFailed(
+            f"{arguments.kind} needs another agent: run `streamswarm-agent respond "
+            f"{arguments.kind}` on {arguments.target}, and give what it prints as --key"
+        )
+    address = asyncio.run(resolver.resolve(arguments.target))
+    return Peer(address, arguments.peer_port, arguments.key, BY_HAND)
 
 
 def parse_parameter(kind: str, text: str) -> tuple[str, Any]:

@@ -10,7 +10,7 @@ import psutil
 
 from streamswarm_agent.collectors.base import Collection
 from streamswarm_agent.collectors.cpu import busy_share, state_shares
-from streamswarm_agent.collectors.kernel_clock import KernelClock, measure_clock, read_kernel_clock
+from streamswarm_agent.collectors.kernel_clock import measure_clock
 from streamswarm_agent.collectors.measures import (
     Measure,
     Reading,
@@ -18,6 +18,7 @@ from streamswarm_agent.collectors.measures import (
     read_if_supported,
     share_of,
 )
+from streamswarm_agent.kernel_clock import KernelClock, read_kernel_clock
 
 HERTZ_PER_MEGAHERTZ = 1e6
 MEMORY_STATES = ("used", "free", "cached", "buffers")

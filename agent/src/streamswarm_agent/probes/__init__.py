@@ -10,6 +10,7 @@ from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
+from streamswarm_agent.probes.udp_session import UdpSessionProbe
 from streamswarm_agent.wire.kinds import list_kinds
 from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
 from streamswarm_agent.wire.plugins import PROBES as ADDED_PROBES
@@ -21,6 +22,7 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "tcp": TcpProbe,
     "http": HttpProbe,
     "dns": DnsProbe,
+    "udp_session": UdpSessionProbe,
 }
 
 

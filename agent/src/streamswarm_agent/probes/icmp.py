@@ -49,11 +49,15 @@ class EchoSettings:
 
 @dataclass(frozen=True, slots=True)
 class OddReplies:
-    """Replies after the time-out, with a damaged payload, and to a probe already answered."""
+    """Replies after the time-out, with a damaged payload, and to a probe already answered.
+
+    `reordered_count`: first replies to a probe that came after one to a later probe (RFC 4737).
+    """
 
     late_count: int
     corrupt_count: int
     duplicate_count: int
+    reordered_count: int = 0
 
 
 class TimeoutQueue:
@@ -109,6 +113,8 @@ class EchoSession:
         self._late_count = 0
         self._corrupt_count = 0
         self._duplicate_count = 0
+        self._reordered_count = 0
+        self._highest_answered = -1
         self._channel = channel
         self._settings = settings
         self._identifier = secrets.randbits(16)
@@ -127,7 +133,9 @@ class EchoSession:
     @property
     def odd_replies(self) -> OddReplies:
         """Replies so far that answered no probe in time."""
-        return OddReplies(self._late_count, self._corrupt_count, self._duplicate_count)
+        return OddReplies(
+            self._late_count, self._corrupt_count, self._duplicate_count, self._reordered_count
+        )
 
     @property
     def route(self) -> str:
@@ -173,6 +181,8 @@ class EchoSession:
         if outstanding is None:
             self._duplicate_count += 1
             return True
+        self._reordered_count += index < self._highest_answered
+        self._highest_answered = max(self._highest_answered, index)
         seconds = round_trip_seconds(outstanding.sent, seen, kernel_nanoseconds)
         if seconds <= self._settings.timeout_seconds and not outstanding.answer.done():
             outstanding.answer.set_result(seconds)

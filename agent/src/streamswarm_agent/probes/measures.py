@@ -5,14 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from streamswarm_agent.probes.base import Sample
+from streamswarm_agent.probes.ordering import Arrival, measure_disorder
 from streamswarm_agent.probes.statistics import (
     absolute_variations,
+    burst_ratio,
     interarrival_jitter,
+    loss_distances,
     loss_pattern,
     mean,
     percentile,
     standard_deviation,
 )
+from streamswarm_agent.probes.voice import rate_call, score_opinion
 
 AbsentCode = Literal["U", "P", "T", "N", "I"]
 Measure = float | AbsentCode
@@ -75,8 +79,39 @@ def measure_loss(round_trips: Sequence[float | None]) -> dict[str, Measure]:
         "net.packet.loss.ratio": ratio(pattern.lost_count, sent_count),
         "net.packet.loss.burst.max": pattern.longest_burst if sent_count else "I",
         "net.packet.loss.period.count": pattern.period_count if sent_count else "I",
+        "net.packet.loss.distance.mean": mean_or(loss_distances(round_trips), "I"),
         "net.availability.ratio": ratio(received_count, sent_count),
     }
+
+
+def measure_voice(round_trips: Sequence[float | None]) -> dict[str, Measure]:
+    """`net.voip.*` of a call over a path with these round trips, half of which is one way."""
+    answered = [seconds for seconds in round_trips if seconds is not None]
+    if len(answered) < PAIR_NEEDS:
+        return dict.fromkeys(("net.voip.r_factor", "net.voip.mos"), "I" if answered else "T")
+    rating = rate_call(
+        one_way_seconds=percentile(answered, 0.5) / 2,
+        jitter_seconds=interarrival_jitter(answered),
+        loss_ratio=1 - len(answered) / len(round_trips),
+        burst_ratio=burst_ratio(round_trips),
+    )
+    return {"net.voip.r_factor": rating, "net.voip.mos": score_opinion(rating)}
+
+
+def measure_disorder_of(arrivals: Sequence[Arrival]) -> dict[str, Measure]:
+    """`net.packet.reorder.*` of packets in the order of their arrival (RFC 4737)."""
+    names = ("ratio", "extent.max", "late_time.max", "n3.ratio")
+    keys = [f"net.packet.reorder.{name}" for name in names]
+    if not arrivals:
+        return dict.fromkeys(keys, "T")
+    disorder = measure_disorder(arrivals)
+    figures = (
+        disorder.reordered_count / disorder.arrived_count,
+        disorder.greatest_extent,
+        disorder.greatest_late_seconds,
+        disorder.overtaken_by_three_count / disorder.arrived_count,
+    )
+    return dict(zip(keys, figures, strict=True))
 
 
 def measure_send_schedule(errors_seconds: Sequence[float]) -> dict[str, Measure]:

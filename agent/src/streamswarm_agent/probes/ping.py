@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 from streamswarm_agent.errors import NameNotResolved, ProbeFailed
 from streamswarm_agent.probes.base import Clock, Emit, Outcome, ProbeRequest, Resolver
+from streamswarm_agent.probes.histogram import count_in_buckets
 from streamswarm_agent.probes.icmp import EchoEngine, EchoSession, EchoSettings, OddReplies
 from streamswarm_agent.probes.icmp_socket import Method
 from streamswarm_agent.probes.measures import (
@@ -17,6 +18,7 @@ from streamswarm_agent.probes.measures import (
     measure_round_trips,
     measure_send_schedule,
     measure_variation,
+    measure_voice,
     ratio,
     sample_of,
 )
@@ -25,6 +27,7 @@ from streamswarm_agent.probes.targets import parse_host
 from streamswarm_agent.probes.tcp_connect import Connector
 
 ICMP_METHODS: tuple[Method, ...] = ("icmp_raw", "icmp_datagram")
+HISTOGRAM = "net.rtt.histogram"
 SAMPLE_KEYS = frozenset(
     {
         "net.rtt.min",
@@ -182,15 +185,18 @@ def _conclude(course: Course[float | None], pinger: Pinger, address: str) -> Out
     received_count = sum(seconds is not None for seconds in course.results)
     sample = sample_of(
         _measure_series(course.results)
+        | measure_voice(course.results)
         | _measure_odd_replies(pinger.odd_replies, sent_count, received_count)
         | measure_send_schedule(course.errors_seconds)
     )
+    answered = [seconds for seconds in course.results if seconds is not None]
+    histogram = {HISTOGRAM: count_in_buckets(answered)} if answered else {}
     return Outcome(
         is_success=received_count > 0,
         method=pinger.method,
         values=sample.values,
-        absent=sample.absent,
-        document={"address": address, "errors": dict(pinger.errors)},
+        absent=sample.absent if answered else {**sample.absent, HISTOGRAM: "T"},
+        document={"address": address, "errors": dict(pinger.errors), **histogram},
         reason=_explain(pinger.errors, sent_count, received_count, address),
     )
 
@@ -204,9 +210,10 @@ async def _report_unresolved(error: NameNotResolved, request: ProbeRequest, emit
     measures = _measure_series([]) | {"net.availability.ratio": 0.0}
     await emit(sample_of(measures, SAMPLE_KEYS))
     replies = _measure_odd_replies(OddReplies(0, 0, 0), 0, 0)
-    sample = sample_of(measures | replies | measure_send_schedule([]))
+    sample = sample_of(measures | measure_voice([]) | replies | measure_send_schedule([]))
     method = "tcp" if request.parameters["method"] == "tcp" else "icmp"
-    return Outcome(False, method, sample.values, sample.absent, reason=str(error))
+    absent = {**sample.absent, HISTOGRAM: "T"}
+    return Outcome(False, method, sample.values, absent, reason=str(error))
 
 
 def _measure_series(round_trips: Sequence[float | None]) -> dict[str, Measure]:
@@ -221,11 +228,12 @@ def _measure_odd_replies(
     odd: OddReplies | None, sent_count: int, received_count: int
 ) -> dict[str, Measure]:
     if odd is None:
-        names = ("late", "corrupt", "duplicate")
+        names = ("late", "corrupt", "duplicate", "reorder")
         return dict.fromkeys((f"net.packet.{name}.ratio" for name in names), "N")
     reply_count = received_count + odd.late_count + odd.corrupt_count + odd.duplicate_count
     return {
         "net.packet.late.ratio": ratio(odd.late_count, sent_count),
         "net.packet.corrupt.ratio": ratio(odd.corrupt_count, reply_count),
         "net.packet.duplicate.ratio": ratio(odd.duplicate_count, reply_count),
+        "net.packet.reorder.ratio": ratio(odd.reordered_count, received_count + odd.late_count),
     }

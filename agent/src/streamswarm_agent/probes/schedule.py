@@ -1,10 +1,11 @@
 """Attempts on an absolute schedule, reported interval by interval."""
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 from typing import Any, Generic, TypeVar
 
 from streamswarm_agent.probes.base import Clock, ProbeRequest
@@ -33,10 +34,11 @@ class _Attempt(Generic[Result]):
 class AttemptSchedule(Generic[Result]):
     """Begins attempt k at start + k * interval, however long attempts take: no drift.
 
-    `begin` starts an attempt, which ends by itself at its time-out. An attempt belongs to the
-    sample interval in which it began. An interval is reported once all its attempts have ended;
-    one without attempts is not reported. Slots missed by more than a second (the host slept) are
-    skipped, not made up for in a burst.
+    `offsets_seconds`, rising and measured from the start, take the place of k * interval if given;
+    the run is over when they are. `begin` starts an attempt, which ends by itself at its time-out.
+    An attempt belongs to the sample interval in which it began. An interval is reported once all
+    its attempts have ended; one without attempts is not reported. Slots missed by more than a
+    second (the host slept) are skipped, not made up for in a burst.
     """
 
     def __init__(
@@ -45,11 +47,14 @@ class AttemptSchedule(Generic[Result]):
         request: ProbeRequest,
         begin: Callable[[], Awaitable[Result]],
         report: Callable[[Sequence[Result]], Awaitable[None]],
+        *,
+        offsets_seconds: Iterable[float] | None = None,
     ) -> None:
         self._clock = clock
         self._duration_seconds = request.duration_seconds
         self._sample_seconds = request.sample_interval_seconds
         self._interval_seconds = float(request.parameters["interval_seconds"])
+        self._offsets_seconds = self._list_slots() if offsets_seconds is None else offsets_seconds
         self._begin = begin
         self._report = report
         self._start = 0.0
@@ -76,18 +81,24 @@ class AttemptSchedule(Generic[Result]):
         return Course(self._results, self._errors_seconds)
 
     async def _begin_attempts(self) -> None:
-        slot = 0
-        while (planned := slot * self._interval_seconds) < self._duration_seconds:
+        skipped_until = -1.0
+        for planned in self._offsets_seconds:
+            if planned >= self._duration_seconds:
+                break
+            if planned <= skipped_until:
+                continue
             await self._wait_until(planned)
             offset = max(self._clock.monotonic() - self._start, planned)
             if offset >= self._duration_seconds:
                 break
             if offset - planned > max(CATCH_UP_SECONDS, self._interval_seconds):
-                slot = floor(offset / self._interval_seconds) + 1
+                skipped_until = offset
                 continue
             self._waiting.append(_Attempt(offset, asyncio.ensure_future(self._begin())))
             self._errors_seconds.append(offset - planned)
-            slot += 1
+
+    def _list_slots(self) -> Iterator[float]:
+        return (slot * self._interval_seconds for slot in itertools.count())
 
     async def _report_intervals(self) -> None:
         for end in self._interval_ends():

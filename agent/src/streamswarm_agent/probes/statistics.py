@@ -86,6 +86,25 @@ def loss_pattern(round_trips: Sequence[float | None]) -> LossPattern:
     return LossPattern(sum(bursts), max(bursts, default=0), len(bursts))
 
 
+def loss_distances(round_trips: Sequence[float | None]) -> list[int]:
+    """Of each loss but the first, how many packets it lies behind the one before (RFC 3357)."""
+    places = [place for place, seconds in enumerate(round_trips) if seconds is None]
+    return [later - earlier for earlier, later in pairwise(places)]
+
+
+def burst_ratio(round_trips: Sequence[float | None]) -> float:
+    """The mean length of the runs of losses over what it were if losses were independent.
+
+    Source: ITU-T G.107 section 3.6: 1 for random losses, more for bursts; 1 without any loss, and
+    when nothing arrived.
+    """
+    pattern = loss_pattern(round_trips)
+    received_count = len(round_trips) - pattern.lost_count
+    if not pattern.lost_count or not received_count:
+        return 1.0
+    return pattern.lost_count / pattern.period_count * received_count / len(round_trips)
+
+
 def _burst_lengths(round_trips: Sequence[float | None]) -> Iterator[int]:
     for is_lost, run in groupby(round_trips, key=lambda seconds: seconds is None):
         if is_lost:

@@ -6,13 +6,14 @@ from typing import Any
 
 from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Responder
+from streamswarm_agent.probes.responders.udp_session import UdpSessionResponder
 from streamswarm_agent.wire.kinds import list_kinds
 from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
 from streamswarm_agent.wire.plugins import RESPONDERS as ADDED_RESPONDERS
 
 ResponderFactory = Callable[[Clock], Responder]
 
-RESPONDERS: Mapping[str, ResponderFactory] = {}
+RESPONDERS: Mapping[str, ResponderFactory] = {"udp_session": UdpSessionResponder}
 
 
 def accept_responder(name: str, factory: Any) -> ResponderFactory:

@@ -1,0 +1,222 @@
+"""The sending end of a UDP session: its socket, what was sent, and what came back."""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from streamswarm_agent.probes.base import Peer
+from streamswarm_agent.probes.datagram_socket import Datagram, open_udp_socket, receive_datagrams
+from streamswarm_agent.probes.icmp import TimeoutQueue
+from streamswarm_agent.probes.icmp_socket import set_traffic_class
+from streamswarm_agent.probes.icmp_time import Moment, round_trip_seconds
+from streamswarm_agent.probes.peer_clock import Exchange
+from streamswarm_agent.probes.session_clocks import SessionClocks
+from streamswarm_agent.probes.session_packet import (
+    REPORT_BYTES,
+    REPORT_SEQUENCE,
+    REPORTED_PACKETS,
+    Reflected,
+    Report,
+    SessionKeys,
+    build_report_request,
+    build_request,
+    parse_reflected,
+    parse_report,
+    read_sequence,
+)
+
+REPORT_ATTEMPTS = 25
+REPORT_WAIT_SECONDS = 0.2
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How the packets of a session look, and how long an answer may take."""
+
+    padding_bytes: int
+    traffic_class: int
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The first intact answer to a packet; those after the time-out are late.
+
+    `arrived_ns` is our clock's; `notice_seconds` lie between the kernel's stamp and the program's
+    notice, None without such stamps.
+    """
+
+    exchange: Exchange
+    said: Reflected
+    is_late: bool
+    notice_seconds: float | None
+    traffic_class: int | None
+    time_to_live: int | None
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a session's packets came to; replies are in the order of their arrival."""
+
+    sent_count: int = 0
+    replies: list[Reply] = field(default_factory=list)
+    duplicate_count: int = 0
+    corrupt_count: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def late_count(self) -> int:
+        """Answers after their time-out."""
+        return sum(reply.is_late for reply in self.replies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outstanding:
+    sent: Moment
+    answer: asyncio.Future[float | None]
+
+
+class SessionLink:
+    """Sends the packets of one run to its peer and takes what comes back."""
+
+    def __init__(self, peer: Peer, settings: SessionSettings, clocks: SessionClocks) -> None:
+        """Raises: OSError when there is no way to the peer."""
+        self.traffic = Traffic()
+        self._keys = SessionKeys.derive(peer.key, peer.run_id)
+        self._settings = settings
+        self._clocks = clocks
+        self._outstanding: dict[int, _Outstanding] = {}
+        self._reports: dict[int, Report] = {}
+        self._is_reported = asyncio.Event()
+        self._timeouts = TimeoutQueue(settings.timeout_seconds)
+        self._loop = asyncio.get_running_loop()
+        self._socket = open_udp_socket(socket.AF_INET6 if ":" in peer.address else socket.AF_INET)
+        try:
+            set_traffic_class(self._socket, settings.traffic_class)
+            self._socket.connect((peer.address, peer.port))
+        except OSError:
+            self._socket.close()
+            raise
+        self._loop.add_reader(self._socket, self._receive)
+        self._estimate = clocks.read_estimate()
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._timeouts.close()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def send(self) -> asyncio.Future[float | None]:
+        """Send the next packet now; the round trip in seconds once its answer is in.
+
+        The peer's handling is taken off. None when there was no answer in time, or the host could
+        not send (`traffic.errors` tells why).
+        """
+        sequence = self.traffic.sent_count
+        self.traffic.sent_count += 1
+        answer: asyncio.Future[float | None] = self._loop.create_future()
+        packet = build_request(
+            self._keys,
+            sequence,
+            sent_ns=self._clocks.tell(self._clocks.wall()),
+            error_estimate=self._estimate,
+            padding_bytes=self._settings.padding_bytes,
+        )
+        # After building: the peer needs no exact stamp of ours, the round trip does.
+        monotonic_ns = self._clocks.monotonic()
+        sent = Moment(self._clocks.wall(), monotonic_ns)
+        try:
+            self._socket.send(packet)
+        except OSError as error:
+            self.traffic.errors[error.strerror or str(error)] += 1
+            answer.set_result(None)
+            return answer
+        self._timeouts.add(answer)
+        self._outstanding[sequence] = _Outstanding(sent, answer)
+        return answer
+
+    async def fetch_reports(self) -> Sequence[Report]:
+        """What the peer says that it got, of all packets sent; none when it does not say it."""
+        reports = []
+        for first in range(0, self.traffic.sent_count, REPORTED_PACKETS):
+            report = await self._fetch_report(first)
+            if report is None:
+                return ()
+            reports.append(report)
+        return reports
+
+    async def _fetch_report(self, first: int) -> Report | None:
+        request = build_report_request(self._keys, first)
+        for _ in range(REPORT_ATTEMPTS):
+            self._is_reported.clear()
+            with suppress(OSError):
+                self._socket.send(request)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_WAIT_SECONDS):
+                    while first not in self._reports:
+                        await self._is_reported.wait()
+                        self._is_reported.clear()
+            if first in self._reports:
+                return self._reports[first]
+        return None
+
+    def _receive(self) -> None:
+        try:
+            for datagram in receive_datagrams(self._socket):
+                seen = Moment(self._clocks.wall(), self._clocks.monotonic())
+                self._take(datagram, seen)
+        except OSError as error:
+            self.traffic.errors[error.strerror or str(error)] += 1
+
+    def _take(self, datagram: Datagram, seen: Moment) -> None:
+        payload = datagram.payload
+        if len(payload) == REPORT_BYTES and read_sequence(payload) == REPORT_SEQUENCE:
+            report = parse_report(self._keys, payload)
+            if report is not None:
+                self._reports[report.first_sequence] = report
+                self._is_reported.set()
+            return
+        said = parse_reflected(
+            self._keys,
+            payload,
+            padding_bytes=self._settings.padding_bytes,
+            near_ns=self._clocks.tell(seen.wall_nanoseconds),
+        )
+        if said is None or said.sequence >= self.traffic.sent_count:
+            self.traffic.corrupt_count += 1
+            return
+        waiting = self._outstanding.pop(said.sequence, None)
+        if waiting is None:
+            self.traffic.duplicate_count += 1
+            return
+        self.traffic.replies.append(self._answer(waiting, said, datagram, seen))
+
+    def _answer(
+        self, waiting: _Outstanding, said: Reflected, datagram: Datagram, seen: Moment
+    ) -> Reply:
+        whole = round_trip_seconds(waiting.sent, seen, datagram.kernel_ns)
+        handling = max(said.left_ns - said.reached_ns, 0) / NANOSECONDS
+        seconds = max(whole - handling, 0.0)
+        stamp_ns = seen.wall_nanoseconds if datagram.kernel_ns is None else datagram.kernel_ns
+        notice_ns = None if datagram.kernel_ns is None else seen.wall_nanoseconds - stamp_ns
+        is_late = whole > self._settings.timeout_seconds or waiting.answer.done()
+        if not waiting.answer.done():
+            waiting.answer.set_result(None if is_late else seconds)
+        return Reply(
+            exchange=Exchange(
+                sent_ns=self._clocks.tell(waiting.sent.wall_nanoseconds),
+                reached_ns=said.reached_ns,
+                left_ns=said.left_ns,
+                arrived_ns=self._clocks.tell(stamp_ns),
+                round_trip_seconds=seconds,
+            ),
+            said=said,
+            is_late=is_late,
+            notice_seconds=None if notice_ns is None else max(notice_ns, 0) / NANOSECONDS,
+            traffic_class=datagram.traffic_class,
+            time_to_live=datagram.time_to_live,
+        )

@@ -1,0 +1,487 @@
+"""Both ends of a session over loopback, with a path between them that makes faults."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+
+from streamswarm_agent.errors import ProbeFailed
+from streamswarm_agent.kernel_clock import KernelClock
+from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.responders.udp_port import UdpPorts
+from streamswarm_agent.probes.responders.udp_session import (
+    MOST_ANSWERS,
+    ReflectedSession,
+    UdpSessionResponder,
+)
+from streamswarm_agent.probes.session_clocks import SessionClocks
+from streamswarm_agent.probes.session_packet import (
+    REPORT_BYTES,
+    REPORT_SEQUENCE,
+    SessionKeys,
+    build_report_request,
+    build_request,
+    read_sequence,
+)
+from streamswarm_agent.probes.udp_session import UdpSessionProbe, plan_offsets
+
+KEY = bytes(range(32))
+ANSWER_SECONDS = 30
+FAST = {"interval_seconds": 0.01, "timeout_seconds": 0.2}
+
+
+class Path(asyncio.DatagramProtocol):
+    """Stands before the far end; `there` and `back` say which copies of a packet go on."""
+
+    def __init__(self, far_port, there, back):
+        self.far_port = far_port
+        self.ways = {True: there, False: back}
+        self.near = None
+        self.held = []
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, packet, source):
+        is_forward = source[1] != self.far_port
+        if is_forward:
+            self.near = source
+        goal = ("127.0.0.1", self.far_port) if is_forward else self.near
+        is_session = read_sequence(packet) != REPORT_SEQUENCE
+        for copy in self.ways[is_forward](packet) if is_session else [packet]:
+            self.transport.sendto(copy, goal)
+
+
+def pass_on(packet):
+    return [packet]
+
+
+def every(number, fault):
+    """The fault at each n-th packet of the way."""
+    count = 0
+
+    def decide(packet):
+        nonlocal count
+        count += 1
+        return fault(packet) if count % number == 0 else [packet]
+
+    return decide
+
+
+def drop(_packet):
+    return []
+
+
+def double(packet):
+    return [packet, packet]
+
+
+def damage(packet):
+    return [packet[:-1] + bytes([packet[-1] ^ 1])]
+
+
+def swap_each_fourth():
+    """Holds each fourth packet back until the next one has passed."""
+    held, count = [], 0
+
+    def decide(packet):
+        nonlocal count
+        count += 1
+        if count % 4 == 0:
+            held.append(packet)
+            return []
+        released, held[:] = [packet, *held], []
+        return released
+
+    return decide
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.fixture
+def ask_to_answer(free_port):
+    def build(**changes):
+        return ResponderRequest(
+            **{
+                "run_id": "run",
+                "key": KEY,
+                "parameters": {},
+                "duration_seconds": 60,
+                "bind_address": "127.0.0.1",
+                "port": free_port,
+                **changes,
+            }
+        )
+
+    return build
+
+
+@pytest.fixture
+def ports():
+    return UdpPorts()
+
+
+@pytest.fixture
+def answering(clock, ports):
+    """A far end that answers until the block ends."""
+
+    @asynccontextmanager
+    async def serve(request, clocks=None):
+        task = asyncio.create_task(UdpSessionResponder(clock, ports, clocks).serve(request))
+        await asyncio.sleep(0)
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return serve
+
+
+@pytest.fixture
+def session(request_for, measure, clock, answering, ask_to_answer):
+    """A session over a path."""
+
+    async def run(there=pass_on, back=pass_on, *, near=None, far=None, key=KEY, **parameters):
+        answered = ask_to_answer()
+        loop = asyncio.get_running_loop()
+        transport, path = await loop.create_datagram_endpoint(
+            lambda: Path(answered.port, there, back), local_addr=("127.0.0.1", 0)
+        )
+        request = request_for("udp_session", "", **{**FAST, "duration_seconds": 1.0, **parameters})
+        peer = Peer("127.0.0.1", path.port, key, "run")
+        request = type(request)("", request.parameters, request.duration_seconds, 0.25, peer)
+        try:
+            async with answering(answered, far):
+                return await measure(UdpSessionProbe(clock, None, near), request)
+        finally:
+            transport.close()
+
+    return run
+
+
+def synchronised(max_error_seconds):
+    return SessionClocks(kernel=lambda: KernelClock(True, 0.0, max_error_seconds))
+
+
+# Figures
+
+
+async def test_a_sound_path_has_every_figure(session):
+    found = await session(duration_seconds=1.5, near=synchronised(1e-6), far=synchronised(1e-6))
+    values, document = found.outcome.values, found.outcome.document
+    assert found.outcome.is_success
+    assert found.outcome.method == "udp"
+    assert values["net.packet.sent"] == values["net.packet.received"] >= 120
+    assert set(found.outcome.absent) <= {"net.packet.loss.distance.mean"}
+    assert values["net.packet.loss.forward.ratio"] == values["net.packet.loss.reverse.ratio"] == 0
+    assert 0 < values["net.rtt.min"] <= values["net.rtt.udp"] <= values["net.rtt.max"]
+    assert values["net.owd.error_estimate"] == pytest.approx(2e-6, rel=0.02)
+    assert abs(values["net.clock.peer_offset"]) < values["net.rtt.max"]
+    assert sum(document["net.rtt.histogram"]["counts"]) == values["net.packet.received"]
+    assert document["directions"]["forward"]["times_to_live"] == [64]
+    assert len(found.samples) >= 4
+
+
+async def test_a_loss_is_told_of_the_direction_that_made_it(session):
+    found = await session(every(10, drop), every(9, drop), count=90)
+    values, document = found.outcome.values, found.outcome.document["directions"]
+    assert document["forward"]["lost"] == values["net.packet.sent"] // 10
+    assert document["forward"]["received"] == values["net.packet.sent"] * 9 // 10
+    assert document["reverse"]["lost"] == document["forward"]["received"] // 9
+    assert values["net.packet.loss.forward.ratio"] == pytest.approx(0.1)
+    assert values["net.packet.loss.reverse.ratio"] == pytest.approx(1 / 9)
+    lost = document["forward"]["lost"] + document["reverse"]["lost"]
+    assert values["net.packet.loss.ratio"] == pytest.approx(lost / values["net.packet.sent"])
+
+
+async def test_copies_are_counted_and_are_no_answers(session):
+    found = await session(every(10, double), count=50)
+    values = found.outcome.values
+    assert values["net.packet.received"] == 50
+    assert values["net.packet.duplicate.ratio"] == pytest.approx(5 / 55)
+    assert found.outcome.document["directions"]["forward"]["duplicates"] == 5
+
+
+async def test_reordering_is_told_of_the_direction_that_made_it(session):
+    found = await session(swap_each_fourth(), count=41)
+    values, document = found.outcome.values, found.outcome.document["directions"]
+    assert document["forward"]["reordered"] == 10
+    assert document["reverse"]["reordered"] == 0
+    assert values["net.packet.reorder.ratio"] == pytest.approx(10 / 41)
+    assert values["net.packet.reorder.extent.max"] == 1
+    assert values["net.packet.reorder.n3.ratio"] == 0
+
+
+async def test_damaged_answers_are_losses_and_are_counted(session):
+    found = await session(back=every(5, damage), count=50, padding_bytes=40)
+    values = found.outcome.values
+    assert values["net.packet.received"] == 40
+    assert values["net.packet.corrupt.ratio"] == pytest.approx(10 / 50)
+
+
+async def test_what_comes_after_the_time_out_is_late_and_did_arrive(session):
+    held = []
+
+    def hold(packet):
+        held.append(packet)
+        return held if len(held) > 1 else []
+
+    found = await session(back=hold, count=2, timeout_seconds=0.02, interval_seconds=0.3)
+    values = found.outcome.values
+    assert values["net.packet.late.ratio"] == pytest.approx(1 / 2)
+    assert values["net.packet.loss.reverse.ratio"] == 0
+    assert values["net.packet.loss.ratio"] == pytest.approx(1 / 2)
+
+
+async def test_a_session_by_a_random_schedule_sends_as_many_as_it_is_asked_for(session):
+    found = await session(schedule="poisson", count=30)
+    assert found.outcome.values["net.packet.sent"] == 30
+
+
+def test_both_ends_know_the_random_times_of_a_run(request_for):
+    request = request_for("udp_session", "", **FAST, schedule="poisson", count=2000)
+    offsets, same, other = (list(plan_offsets(request, run)) for run in ("run", "run", "other"))
+    assert offsets == same == sorted(offsets)
+    assert offsets != other
+    assert offsets[-1] / 2000 == pytest.approx(FAST["interval_seconds"], rel=0.1)
+
+
+# Clocks
+
+
+async def test_one_way_delays_are_withheld_without_synchronised_clocks(session):
+    unsynchronised = SessionClocks(kernel=lambda: KernelClock(False, 0.0, 16.0))
+    for near, far in ((unsynchronised, synchronised(1e-6)), (synchronised(1e-6), unsynchronised)):
+        found = await session(near=near, far=far, duration_seconds=0.3)
+        assert found.outcome.absent["net.owd.forward.median"] == "N"
+        assert found.outcome.absent["net.owd.asymmetry"] == "N"
+        rtt = found.outcome.values["net.rtt.min"]
+        assert found.outcome.values["net.owd.error_estimate"] == pytest.approx(rtt / 2)
+        assert "net.ipdv.forward.mean_abs" in found.outcome.values
+
+
+async def test_one_way_delays_are_withheld_when_their_error_exceeds_them(session):
+    found = await session(near=synchronised(0.5), far=synchronised(0.5), duration_seconds=0.3)
+    assert found.outcome.absent["net.owd.reverse.median"] == "N"
+    assert found.outcome.values["net.owd.error_estimate"] == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize("ahead_seconds", [5, -5])
+async def test_a_wrong_clock_of_the_peer_is_found_and_spoils_nothing_else(session, ahead_seconds):
+    far = SessionClocks(
+        tell=lambda unix_ns: unix_ns + ahead_seconds * 10**9,
+        kernel=lambda: KernelClock(True, 0.0, 1e-6),
+    )
+    found = await session(near=synchronised(1e-6), far=far, duration_seconds=0.5)
+    values = found.outcome.values
+    assert values["net.clock.peer_offset"] == pytest.approx(
+        ahead_seconds, abs=values["net.owd.error_estimate"] + 0.001
+    )
+    assert found.outcome.absent["net.owd.forward.median"] == "N"
+    assert values["net.rtt.median"] < 1
+    assert values["net.ipdv.reverse.mean_abs"] < 1
+
+
+# Silence
+
+
+async def test_silence_is_a_result_with_its_reasons(session):
+    found = await session(drop, duration_seconds=0.2)
+    assert not found.outcome.is_success
+    assert "no answer from 127.0.0.1" in found.outcome.reason
+    assert found.outcome.values["net.packet.loss.ratio"] == 1
+    for key in ("net.rtt.udp", "net.owd.forward.median", "net.packet.loss.forward.ratio"):
+        assert found.outcome.absent[key] == "T"
+
+
+async def test_a_wrong_key_is_silence(session):
+    found = await session(key=bytes(32), duration_seconds=0.2)
+    assert not found.outcome.is_success
+    assert found.outcome.values["net.packet.received"] == 0
+
+
+async def test_a_closed_port_is_said(request_for, measure, clock, free_port):
+    request = request_for("udp_session", "", **FAST)
+    peer = Peer("127.0.0.1", free_port, KEY, "run")
+    request = type(request)("", request.parameters, 0.2, 0.2, peer)
+    found = await measure(UdpSessionProbe(clock, None), request)
+    assert "Connection refused" in found.outcome.reason
+
+
+async def test_there_is_no_session_without_a_peer(request_for, clock):
+    with pytest.raises(ProbeFailed, match="peer"):
+        await UdpSessionProbe(clock, None).run(request_for("udp_session", ""), None)
+
+
+# The answering end
+
+
+class Caller:
+    """Sends what it likes to the far end and counts what comes back."""
+
+    def __init__(self, port, address="127.0.0.1"):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+        self.sent_bytes = 0
+
+    def send(self, packet):
+        self.sent_bytes += self.socket.send(packet)
+
+    async def receive(self, count):
+        """That many answers."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return [await loop.sock_recv(self.socket, 65_536) for _ in range(count)]
+
+    def has_answers(self):
+        """Whether there is one; ask once a later packet of somebody else has been answered."""
+        try:
+            return bool(self.socket.recv(65_536))
+        except BlockingIOError:
+            return False
+
+
+@pytest.fixture
+def call(free_port):
+    callers = []
+
+    def build(address="127.0.0.1"):
+        callers.append(Caller(free_port, address))
+        return callers[-1]
+
+    yield build
+    for caller in callers:
+        caller.socket.close()
+
+
+KEYS = SessionKeys.derive(KEY, "run")
+
+
+def make_packet(sequence=0, keys=KEYS, padding_bytes=0):
+    return build_request(keys, sequence, sent_ns=1, error_estimate=1, padding_bytes=padding_bytes)
+
+
+async def test_a_flood_without_the_key_gets_not_one_byte(answering, ask_to_answer, call):
+    stranger, sibling, holder = call(), call(), call()
+    forged = SessionKeys(bytes(32), bytes(32), KEYS.tag)
+    async with answering(ask_to_answer()):
+        for number in range(100):
+            stranger.send(make_packet(number, forged))
+            stranger.send(b"\0" * (number * 14))
+            sibling.send(make_packet(number, SessionKeys.derive(KEY, "another run")))
+        holder.send(make_packet())
+        await holder.receive(1)
+        assert not stranger.has_answers()
+        assert not sibling.has_answers()
+
+
+async def test_answers_are_never_longer_than_what_came(answering, ask_to_answer, call):
+    caller = call()
+    async with answering(ask_to_answer()):
+        caller.send(build_report_request(KEYS, 0)[:-1])
+        for number in range(5):
+            caller.send(make_packet(number, padding_bytes=number * 100))
+        caller.send(build_report_request(KEYS, 0))
+        answers = await caller.receive(6)
+    assert [len(answer) for answer in answers] == [112, 212, 312, 412, 512, REPORT_BYTES]
+
+
+async def test_a_packet_caught_and_sent_again_from_elsewhere_gets_nothing(
+    answering, ask_to_answer, call
+):
+    holder, thief = call(), call()
+    async with answering(ask_to_answer()):
+        holder.send(make_packet(0))
+        await holder.receive(1)
+        for _ in range(50):
+            thief.send(make_packet(0))
+        holder.send(make_packet(1))
+        await holder.receive(1)
+        assert not thief.has_answers()
+
+
+async def test_copies_of_one_packet_are_answered_a_few_times_only(answering, ask_to_answer, call):
+    holder = call()
+    async with answering(ask_to_answer()):
+        for _ in range(100):
+            holder.send(make_packet(0))
+        holder.send(make_packet(1))
+        answers = await holder.receive(MOST_ANSWERS + 1)
+    assert [read_sequence(answer) for answer in answers] == list(range(MOST_ANSWERS + 1))
+
+
+async def test_nothing_is_answered_once_the_window_is_over(answering, ask_to_answer, call):
+    holder = call()
+    async with answering(ask_to_answer(duration_seconds=0.05)) as serving:
+        await serving
+        holder.send(make_packet(0))
+        with pytest.raises(ConnectionRefusedError):
+            await holder.receive(1)
+
+
+async def test_another_address_than_the_one_allowed_gets_nothing(answering, ask_to_answer, call):
+    other, allowed = call("127.0.0.2"), call("127.0.0.1")
+    async with answering(ask_to_answer(allowed_address="127.0.0.1")):
+        other.send(make_packet(0))
+        allowed.send(make_packet(1))
+        await allowed.receive(1)
+        assert not other.has_answers()
+
+
+async def test_several_runs_share_a_port_and_the_last_closes_it(
+    answering, ask_to_answer, call, free_port
+):
+    first, second = call(), call()
+    second_keys = SessionKeys.derive(KEY, "second")
+    async with answering(ask_to_answer(run_id="second")):
+        async with answering(ask_to_answer()):
+            for caller, keys in ((first, KEYS), (second, second_keys)):
+                caller.send(make_packet(0, keys))
+                await caller.receive(1)
+        first.send(make_packet(1))
+        second.send(make_packet(1, second_keys))
+        await second.receive(1)
+        assert not first.has_answers()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", free_port))
+
+
+async def test_a_port_that_is_taken_is_said(clock, ports, ask_to_answer, free_port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", free_port))
+        with pytest.raises(ProbeFailed, match=f"cannot listen on UDP port {free_port}"):
+            await UdpSessionResponder(clock, ports).serve(ask_to_answer())
+
+
+@pytest.mark.parametrize(
+    ("family", "address"), [(socket.AF_INET, "127.0.0.3"), (socket.AF_INET6, "::1")]
+)
+async def test_both_ip_versions_are_answered_from_the_address_that_was_asked(
+    answering, ask_to_answer, free_port, family, address
+):
+    async with answering(ask_to_answer(bind_address="")):
+        with socket.socket(family, socket.SOCK_DGRAM) as caller:
+            caller.setblocking(False)
+            caller.sendto(make_packet(0), (address, free_port))
+            async with asyncio.timeout(ANSWER_SECONDS):
+                loop = asyncio.get_running_loop()
+                answer, source = await loop.sock_recvfrom(caller, 2000)
+    assert (len(answer), source[:2]) == (len(make_packet(0)), (address, free_port))
+
+
+def test_numbers_beyond_any_session_are_not_answered(ask_to_answer):
+    session = ReflectedSession(ask_to_answer(), SessionClocks())
+    answers = []
+    datagram = type("Datagram", (), {"payload": make_packet(1 << 20), "source": ("::1", 1)})
+    assert session.take(datagram, lambda *answer: answers.append(answer))
+    assert answers == []
