@@ -6,10 +6,18 @@ from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.tcp import TCP
+from apps.tests.kinds.throughput import THROUGHPUT
 from apps.tests.kinds.udp_session import UDP_SESSION
 
 KINDS = build_kinds(
-    {"ping": PING, "tcp": TCP, "http": HTTP, "dns": DNS, "udp_session": UDP_SESSION}
+    {
+        "ping": PING,
+        "tcp": TCP,
+        "http": HTTP,
+        "dns": DNS,
+        "udp_session": UDP_SESSION,
+        "throughput": THROUGHPUT,
+    }
 )
 
 __all__ = ["KINDS", "Kind"]

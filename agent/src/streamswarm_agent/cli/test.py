@@ -25,6 +25,7 @@ _LEADING_METRICS = {
     "dns": ("dns.lookup.duration", "dns.timeout.ratio"),
     "http": ("http.client.request.duration", "http.response.status_code"),
     "udp_session": ("net.rtt.median", "net.packet.loss.ratio", "net.voip.mos"),
+    "throughput": ("net.throughput.tcp.receive", "net.throughput.tcp.reverse"),
 }
 
 

@@ -10,6 +10,7 @@ from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.tcp import TcpProbe
+from streamswarm_agent.probes.throughput import ThroughputProbe
 from streamswarm_agent.probes.udp_session import UdpSessionProbe
 from streamswarm_agent.wire.kinds import list_kinds
 from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
@@ -23,6 +24,7 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "http": HttpProbe,
     "dns": DnsProbe,
     "udp_session": UdpSessionProbe,
+    "throughput": ThroughputProbe,
 }
 
 
