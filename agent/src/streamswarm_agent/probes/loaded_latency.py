@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamswarm_agent.probes.base import Clock, Peer
 from streamswarm_agent.probes.session_clocks import SessionClocks
@@ -18,6 +18,9 @@ PAIR_PACKET_BYTES = 1428
 """Such a packet of the session with its IPv4 and UDP headers."""
 PAIR_PAUSE_SECONDS = 0.02
 PAIRS_NEED = 5
+PAIRS, IDLE = "pairs", "idle"
+SESSIONS = (PAIRS, IDLE, "upload", "download")
+"""What the packets are for; each is a session of its own, since each has a socket of its own."""
 GRADES = ((0.005, "A+"), (0.03, "A"), (0.06, "B"), (0.2, "C"), (0.4, "D"))
 """Limits in seconds of what load adds to a round trip (dslreports.com, 2015)."""
 
@@ -44,15 +47,14 @@ class LatencyMeter:
 
     async def measure_idle(self, seconds: float) -> Pings:
         """Ping for so long. Raises: OSError."""
-        async with self.pinging(IDLE_INTERVAL_SECONDS) as pings:
+        async with self.pinging(IDLE, IDLE_INTERVAL_SECONDS) as pings:
             await self._clock.sleep(seconds)
         return pings
 
     @asynccontextmanager
-    async def pinging(self, interval_seconds: float) -> AsyncIterator[Pings]:
+    async def pinging(self, session: str, interval_seconds: float) -> AsyncIterator[Pings]:
         """Pings while the block runs; what is under way at its end may still come in."""
-        settings = SessionSettings(0, self._traffic_class, TIMEOUT_SECONDS)
-        link = SessionLink(self._peer, settings, SessionClocks())
+        link = self._open_link(session, padding_bytes=0)
         pings = Pings()
         waiting: list[asyncio.Future[float | None]] = []
         task = asyncio.create_task(self._send(link, interval_seconds, waiting))
@@ -70,8 +72,7 @@ class LatencyMeter:
 
         The peer's kernel stamps them. None when fewer than five pairs came through.
         """
-        settings = SessionSettings(PAIR_PADDING_BYTES, self._traffic_class, TIMEOUT_SECONDS)
-        link = SessionLink(self._peer, settings, SessionClocks())
+        link = self._open_link(PAIRS, padding_bytes=PAIR_PADDING_BYTES)
         try:
             waiting = []
             for _ in range(PAIR_COUNT):
@@ -89,6 +90,11 @@ class LatencyMeter:
             ]
         )
 
+    def _open_link(self, session: str, *, padding_bytes: int) -> SessionLink:
+        settings = SessionSettings(padding_bytes, self._traffic_class, TIMEOUT_SECONDS)
+        peer = replace(self._peer, run_id=name_session(self._peer.run_id, session))
+        return SessionLink(peer, settings, SessionClocks())
+
     async def _send(
         self,
         link: SessionLink,
@@ -100,6 +106,11 @@ class LatencyMeter:
             waiting.append(link.send())
             left = start + len(waiting) * interval_seconds - self._clock.monotonic()
             await self._clock.sleep(max(left, 0.0))
+
+
+def name_session(run_id: str, session: str) -> str:
+    """Under which the packets of that session prove themselves."""
+    return f"{run_id} {session}"
 
 
 def estimate_capacity(distances: Sequence[float]) -> float | None:

@@ -106,7 +106,7 @@ class ThroughputProbe:
                 report = await client.transfer(order, progress.note)
                 found.phases[direction] = Phase(report, Pings())
                 continue
-            async with meter.pinging(LOADED_INTERVAL_SECONDS) as pings:
+            async with meter.pinging(direction, LOADED_INTERVAL_SECONDS) as pings:
                 report = await client.transfer(order, progress.note)
             found.phases[direction] = Phase(report, pings)
 

@@ -17,7 +17,6 @@ RATES_NEED = 3
 BUSY_CPU = 0.8
 LIMITED_SHARE = 0.3
 LOSSY_SHARE = 0.001
-PACED_SHARE = 0.95
 QUEUED_FACTOR = 1.5
 SECONDS_A_MINUTE = 60
 
@@ -97,32 +96,26 @@ def grade(found: Findings) -> str:
     return "" if added is None else grade_bufferbloat(added)
 
 
-def attribute_bottleneck(
-    found: Findings, direction: str, wanted_bits_per_second: float = 0.0
-) -> str:
-    """What held the transfer back: one of the words that `docs/metrics.md` explains.
+def attribute_bottleneck(found: Findings, direction: str) -> str:
+    """What held the transfer back, as `docs/apps/tests.md` explains the words.
 
-    By RFC 6349 and the kernel's own account of why it did not send.
+    First by the kernel's own account of why it did not send, then by what the path shows; the
+    processors are blamed only where it shows nothing. Source: RFC 6349 section 3.
     """
     phase = found.phases[direction]
     report = phase.report
     tcp = measure_tcp(report.sent.details)
-    shares = {
-        "processor": max(report.cpu_local or 0.0, report.cpu_remote or 0.0) / BUSY_CPU,
-        "receive_window": _number(tcp.get("net.tcp.rwnd_limited.ratio")) / LIMITED_SHARE,
-        "send_buffer": _number(tcp.get("net.tcp.sndbuf_limited.ratio")) / LIMITED_SHARE,
-    }
-    rate = report.received.bits_per_second
-    if wanted_bits_per_second and rate >= PACED_SHARE * wanted_bits_per_second:
-        return "wanted_rate"
-    reason, weight = max(shares.items(), key=lambda item: item[1])
-    if weight >= 1:
-        return reason
-    if _number(tcp.get("net.tcp.retransmit.ratio")) >= LOSSY_SHARE:
+    if _number(tcp["net.tcp.rwnd_limited.ratio"]) >= LIMITED_SHARE:
+        return "receive_window"
+    if _number(tcp["net.tcp.sndbuf_limited.ratio"]) >= LIMITED_SHARE:
+        return "send_buffer"
+    if _number(tcp["net.tcp.retransmit.ratio"]) >= LOSSY_SHARE:
         return "path_loss"
     loaded, idle = phase.pings.answered, found.idle.answered
     if loaded and idle and percentile(loaded, 0.5) > QUEUED_FACTOR * percentile(idle, 0.5):
         return "path_queue"
+    if max(report.cpu_local or 0.0, report.cpu_remote or 0.0) >= BUSY_CPU:
+        return "processor"
     return "path"
 
 

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, fields
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, fields, replace
 from typing import Any, ClassVar
 
 from streamswarm_agent.probes.base import Clock, ResponderRequest
+from streamswarm_agent.probes.loaded_latency import SESSIONS, name_session
 from streamswarm_agent.probes.responders.stream_port import SHARED_STREAM_PORTS, StreamPorts
 from streamswarm_agent.probes.responders.udp_port import SHARED_PORTS, UdpPorts
 from streamswarm_agent.probes.responders.udp_session import ReflectedSession
@@ -147,13 +148,14 @@ class ThroughputResponder:
 
     async def serve(self, request: ResponderRequest) -> None:
         """Answer the holder of the run's key; see `Responder`. Raises: ProbeFailed."""
-        reflected = ReflectedSession(request, SessionClocks())
         session = ThroughputSession(request, self._cpu_times)
-        place = {"bind_address": request.bind_address, "port": request.port}
-        with (
-            self._datagrams.listen(reflected, **place),  # type: ignore[arg-type]
-            self._streams.listen(session, **place),  # type: ignore[arg-type]
-        ):
+        place: dict[str, Any] = {"bind_address": request.bind_address, "port": request.port}
+        with ExitStack() as listening:
+            listening.enter_context(self._streams.listen(session, **place))
+            for name in SESSIONS:
+                named = replace(request, run_id=name_session(request.run_id, name))
+                reflected = ReflectedSession(named, SessionClocks())
+                listening.enter_context(self._datagrams.listen(reflected, **place))
             try:
                 await self._clock.sleep(request.duration_seconds)
             finally:
