@@ -54,7 +54,9 @@ def measure_rate(bridge, folder, megabits, direction):
 
 def measure_rate_by_iperf3(bridge, megabits, direction):
     if shutil.which("iperf3") is None:
-        warnings.warn("iperf3 is not installed: nothing of it stands beside our figures")
+        warnings.warn(
+            "iperf3 is not installed: nothing of it stands beside our figures", stacklevel=2
+        )
         return megabits * PAYLOAD_SHARE
     limit(bridge, megabits)
     return run_iperf3(bridge, is_reverse=direction == "download") / 1e6

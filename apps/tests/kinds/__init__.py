@@ -5,6 +5,7 @@ from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
 from apps.tests.kinds.ping import PING
+from apps.tests.kinds.qos import QOS
 from apps.tests.kinds.tcp import TCP
 from apps.tests.kinds.throughput import THROUGHPUT
 from apps.tests.kinds.udp_session import UDP_SESSION
@@ -17,6 +18,7 @@ KINDS = build_kinds(
         "dns": DNS,
         "udp_session": UDP_SESSION,
         "throughput": THROUGHPUT,
+        "qos": QOS,
     }
 )
 

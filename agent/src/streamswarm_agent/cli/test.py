@@ -26,6 +26,7 @@ _LEADING_METRICS = {
     "http": ("http.client.request.duration", "http.response.status_code"),
     "udp_session": ("net.rtt.median", "net.packet.loss.ratio", "net.voip.mos"),
     "throughput": ("net.throughput.tcp.receive", "net.throughput.tcp.reverse"),
+    "qos": ("qos.class.rtt.median{dscp=0}", "qos.class.rtt.median{dscp=46}"),
 }
 
 

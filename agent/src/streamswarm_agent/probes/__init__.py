@@ -9,6 +9,7 @@ from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.ping import PingProbe
+from streamswarm_agent.probes.qos import QosProbe
 from streamswarm_agent.probes.tcp import TcpProbe
 from streamswarm_agent.probes.throughput import ThroughputProbe
 from streamswarm_agent.probes.udp_session import UdpSessionProbe
@@ -25,6 +26,7 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "dns": DnsProbe,
     "udp_session": UdpSessionProbe,
     "throughput": ThroughputProbe,
+    "qos": QosProbe,
 }
 
 

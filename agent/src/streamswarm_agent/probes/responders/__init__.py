@@ -6,6 +6,7 @@ from typing import Any
 
 from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Responder
+from streamswarm_agent.probes.responders.qos import QosResponder
 from streamswarm_agent.probes.responders.throughput import ThroughputResponder
 from streamswarm_agent.probes.responders.udp_session import UdpSessionResponder
 from streamswarm_agent.wire.kinds import list_kinds
@@ -17,6 +18,7 @@ ResponderFactory = Callable[[Clock], Responder]
 RESPONDERS: Mapping[str, ResponderFactory] = {
     "udp_session": UdpSessionResponder,
     "throughput": ThroughputResponder,
+    "qos": QosResponder,
 }
 
 
