@@ -97,7 +97,7 @@ def draw_settings():
         )
 
 
-@pytest.mark.parametrize(("kind", "rate", "size"), draw_settings())
+@pytest.mark.parametrize(("kind", "rate", "size"), list(draw_settings()))
 def test_a_policer_and_a_shaper_are_told_apart(bridge, lab_table, tmp_path, kind, rate, size):
     limits = {
         "policer": {"policer_bits_per_second": rate, "policer_burst_bytes": size},

@@ -7,6 +7,7 @@ do not depend on how evenly the packets were sent.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from streamswarm_agent.probes.statistics import percentile
@@ -14,11 +15,12 @@ from streamswarm_agent.probes.statistics import percentile
 Verdict = Literal["none", "policer", "shaper", "unclear"]
 PACKETS_NEED = 50
 LEAST_LOSS_RATIO = 0.03
-LEAST_DELAY_SECONDS = 0.003
+LEAST_DELAY_SECONDS = 0.005
 DELAY_PACKETS = 3
 """A queue has grown when packets wait for at least so many others."""
 UNEVENNESS_PACKETS = 8
 UNEVENNESS_SECONDS = 0.015
+LONGEST_GAP_SECONDS, LONGEST_GAPS = 0.01, 3
 HIGH_SHARE = 0.6
 QUEUED_SHARE = 0.3
 
@@ -31,6 +33,14 @@ class SweptPacket:
     size_bytes: int
     has_arrived: bool
     reached_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time from a loss to the next, and what passed in it."""
+
+    passed_bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +100,32 @@ def find_added_delay(packets: Sequence[SweptPacket]) -> float | None:
 
 
 def find_policed_rate(packets: Sequence[SweptPacket]) -> float | None:
-    """Bits a second that passed between the first loss and the last.
+    """Bits a second that passed between losses.
 
-    At either the bucket was empty to within a packet, so what passed between them is what flowed
-    into it.
+    At a loss the bucket is empty to within a packet, so what passed between two of them is what
+    flowed into it. Spans with a pause of the sender are left out: the bucket may have run over.
     """
-    lost = [place for place, packet in enumerate(packets) if not packet.has_arrived]
-    if len(lost) < 2:  # noqa: PLR2004 - a distance has two ends
-        return None
-    first, last = lost[0], lost[-1]
-    seconds = packets[last].sent_seconds - packets[first].sent_seconds
-    passed = sum(packet.size_bytes for packet in packets[first:last] if packet.has_arrived)
-    return passed * 8 / seconds if seconds > 0 else None
+    spans = list_spans(packets)
+    seconds = sum(span.seconds for span in spans)
+    return sum(span.passed_bytes for span in spans) * 8 / seconds if seconds > 0 else None
+
+
+def list_spans(packets: Sequence[SweptPacket]) -> list[Span]:
+    """What passed from each loss to the next, where packets followed each other without a pause."""
+    even_gap = (packets[-1].sent_seconds - packets[0].sent_seconds) / len(packets)
+    longest_gap = max(LONGEST_GAP_SECONDS, LONGEST_GAPS * even_gap)
+    spans = []
+    start, passed, is_whole = None, 0, True
+    for earlier, packet in pairwise(packets):
+        gap = packet.sent_seconds - earlier.sent_seconds
+        is_whole = is_whole and gap <= longest_gap
+        if packet.has_arrived:
+            passed += packet.size_bytes
+            continue
+        if start is not None and is_whole:
+            spans.append(Span(passed, packet.sent_seconds - start))
+        start, passed, is_whole = packet.sent_seconds, 0, True
+    return spans
 
 
 def find_burst(packets: Sequence[SweptPacket], rate: float) -> float:
@@ -134,13 +158,8 @@ def find_shaped_rate(packets: Sequence[SweptPacket]) -> float | None:
 
 def _is_even(packets: Sequence[SweptPacket], rate: float) -> bool:
     """Whether what passed keeps to the rate at every loss, as it does with an empty bucket."""
-    lost = [place for place, packet in enumerate(packets) if not packet.has_arrived]
-    start = packets[lost[0]].sent_seconds
-    passed, place, offs = 0, lost[0], []
-    for number in lost:
-        while place < number:
-            passed += packets[place].size_bytes if packets[place].has_arrived else 0
-            place += 1
-        offs.append(abs(passed - rate / 8 * (packets[number].sent_seconds - start)))
-    allowed = max(UNEVENNESS_PACKETS * packets[0].size_bytes, UNEVENNESS_SECONDS * rate / 8)
-    return percentile(offs, 0.9) <= allowed
+    size = packets[0].size_bytes
+    allowed = max(UNEVENNESS_PACKETS * size, UNEVENNESS_SECONDS * rate / 8)
+    spans = list_spans(packets)
+    offs = accumulate(span.passed_bytes - span.seconds * rate / 8 for span in spans)
+    return percentile([abs(off) for off in offs], 0.9) <= allowed

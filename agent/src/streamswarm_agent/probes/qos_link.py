@@ -146,6 +146,8 @@ class SweepLink(SessionLink):
             if due > now:
                 time.sleep(due - now)
                 now = time.monotonic()
+            # Before sending: a stamp taken late would make the packet seem faster than the path is.
+            self._sent_ns.append(time.time_ns())
             try:
                 self._socket.send(packet)
             except BlockingIOError:
@@ -153,5 +155,4 @@ class SweepLink(SessionLink):
                 pass
             except OSError:
                 return
-            self._sent_ns.append(time.time_ns())
             due = max(due + spacing, now + LEAST_SPACING_SHARE * spacing)
