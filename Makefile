@@ -56,7 +56,10 @@ lab: setup-test ## The whole network laboratory (needs root)
 	$(BIN)/python -m pytest tests/lab/test_exclusive.py --database=postgresql $(ARGS)
 
 faults: setup-test ## The whole fault matrix, in long rounds
-	$(BIN)/python -m pytest tests/faults --rounds 20 $(ARGS)
+	@rm -f var/faults.jsonl; mkdir -p var
+	$(BIN)/python -m pytest -q tests/faults tests/scale --rounds 20 --fault-table var/faults.jsonl $(ARGS)
+	$(BIN)/python -m pytest -q tests/faults --database=postgresql -m "not faults" $(ARGS)
+	@$(BIN)/python -m benchmarks.faults --table var/faults.jsonl
 
 fuzz: setup-test ## Hostile input, the long form
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/security tests/faults/test_poison.py $(ARGS)

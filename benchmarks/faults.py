@@ -10,6 +10,11 @@ With --rounds, kill -9 of everything under `manage.py up` and under the load of 
 (tests/faults/rounds.py and load.py).
 
     python -m benchmarks.faults [--runs 100] [--journal FILE] [--rounds 20]
+
+With --table, nothing is struck: the rows of the fault matrix are printed as one table, from what
+`make faults` noted in that file and, with --journal, from the runs of a campaign.
+
+    python -m benchmarks.faults --table FILE [--journal FILE]
 """
 
 import argparse
@@ -19,9 +24,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.measuring.report import Claim, finish, print_table
+from tests.faults.journal import HEADER as ROW_HEADER
+from tests.faults.journal import build_table as build_row_table
+from tests.faults.journal import describe_run, list_remarks, read_notes
 from tests.faults.load import STRUCK_UNDER_LOAD, strike_under_load
-from tests.faults.random_runs import Campaign, FaultRun, Journal
-from tests.faults.rounds import VICTIMS, DatabaseKind, Round, run_installation, run_rounds, settle
+from tests.faults.random_runs import Campaign, FaultRun, Journal, describe_round
+from tests.faults.rounds import VICTIMS, DatabaseKind, run_installation, run_rounds, settle
 
 HEADER = (
     "row", "fault", "database", "runs", "measured", "lost", "doubled", "median s", "longest s",
@@ -60,17 +68,21 @@ def run_supervised_rounds(count: int) -> list[FaultRun]:
             rounds = run_rounds(installation, victims, count)
             runs += [describe_round(kind, item) for item in rounds]
             settle(installation)
-        verdict = strike_under_load(kind, count).verdict
-        name = f"{' and '.join(STRUCK_UNDER_LOAD[kind])} killed under load"
-        lost, unlisted = len(verdict.lost), len(verdict.unlisted)
-        runs.append(FaultRun(name, 2, kind, verdict.measured, lost, verdict.doubled, unlisted, 0.0))
+        struck = strike_under_load(kind, count)
+        verdict = struck.simulation.verdict
+        runs.append(
+            FaultRun(
+                fault=f"{' and '.join(STRUCK_UNDER_LOAD[kind])} killed under load",
+                row=2,
+                database=kind,
+                measured=verdict.measured,
+                lost=len(verdict.lost),
+                doubled=verdict.doubled,
+                unlisted=len(verdict.unlisted),
+                recovery_seconds=round(struck.recovery_seconds, 2),
+            )
+        )
     return runs
-
-
-def describe_round(kind: DatabaseKind, item: Round) -> FaultRun:
-    name = f"{item.victim} killed, supervised"
-    lost, doubled = item.lost, item.doubled
-    return FaultRun(name, 1, kind, item.measured, lost, doubled, 0, item.recovery_seconds)
 
 
 def make_claim(runs: Sequence[FaultRun]) -> Claim:
@@ -103,12 +115,24 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--journal", type=Path, help="file of the runs so far; goes on from there")
     parser.add_argument("--rounds", type=int, default=0, help="kills of each supervised process")
+    parser.add_argument("--table", type=Path, help="print what the tests noted in this file")
     parser.add_argument("--verbose", action="store_true", help="a line for each run")
     return parser.parse_args()
 
 
+def print_matrix(notes_file: Path, runs: Iterable[FaultRun]) -> None:
+    """All rows of the matrix, from the notes of tests and the runs of a campaign together."""
+    notes = read_notes(notes_file)
+    entries = [*notes.entries, *(describe_run(run) for run in runs if run.row)]
+    print_table(ROW_HEADER, build_row_table(entries))
+    print("\n".join((*list_remarks(entries), *(f"failed: {test}" for test in notes.failed))))
+
+
 def main() -> None:
     arguments = parse_arguments()
+    if arguments.table is not None:
+        print_matrix(arguments.table, Journal(arguments.journal).runs)
+        return
     level = logging.INFO if arguments.verbose else logging.ERROR
     logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +33,8 @@ ROUNDS = (
 
 
 def count_processes() -> int:
-    # One more than there are processors: many tests wait for the programs they started.
-    return min((os.cpu_count() or 2) + 1, MOST_PROCESSES)
+    # Two more than there are processors: many tests wait for the programs they started.
+    return min((os.cpu_count() or 2) + 2, MOST_PROCESSES)
 
 
 def run_round(tests: Round, extra_arguments: Sequence[str]) -> tuple[int, Counter[str]]:
@@ -41,7 +42,7 @@ def run_round(tests: Round, extra_arguments: Sequence[str]) -> tuple[int, Counte
     parallel = ("-n", str(count_processes()), "--dist", "loadfile", "--no-loadscope-reorder")
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
-        argv = [sys.executable, "-m", "pytest", "-q", f"--tally={tally}", *parallel]
+        argv = [sys.executable, "-m", "pytest", "-q", "--quick", f"--tally={tally}", *parallel]
         chosen = extra_arguments or tests.whole_arguments
         result = subprocess.run([*argv, *tests.arguments, *chosen], cwd=ROOT, check=False)
         counts = Counter(json.loads(tally.read_text())[tests.name]) if tally.exists() else Counter()
@@ -55,14 +56,25 @@ def describe(counts: Counter[str]) -> str:
     return f"{counts['passed']} passed{failed}{skipped}"
 
 
+@contextmanager
+def share_databases() -> Iterator[None]:
+    """Both rounds copy what the first one migrates (tests/servers/prepared.py)."""
+    with tempfile.TemporaryDirectory(prefix="swarm-prepared-") as folder:
+        # PostgreSQL's account reads it as well.
+        Path(folder).chmod(0o755)
+        os.environ["TESTS_PREPARED_FOLDER"] = folder
+        yield
+
+
 def main(extra_arguments: Sequence[str]) -> int:
     total: Counter[str] = Counter()
     parts, exit_codes = [], []
-    for tests in ROUNDS:
-        exit_code, counts = run_round(tests, extra_arguments)
-        exit_codes.append(exit_code)
-        total += counts
-        parts.append(f"on {tests.name}: {describe(counts)}")
+    with share_databases():
+        for tests in ROUNDS:
+            exit_code, counts = run_round(tests, extra_arguments)
+            exit_codes.append(exit_code)
+            total += counts
+            parts.append(f"on {tests.name}: {describe(counts)}")
     is_good = not any(exit_codes)
     print(f"\ntests {'; '.join(parts)}")
     if not is_good and not total["failed"]:

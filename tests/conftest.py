@@ -2,13 +2,15 @@ import os
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
+from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
 from apps.core.storage_state import forget_storage_fault
 from apps.ingest.known_keys import KNOWN_KEYS
 from tests.plugin import STASHED_CLUSTER
-from tests.servers.postgresql import PostgresqlMissingError, start_cluster
+from tests.servers.postgresql import PREPARED, PostgresqlMissingError, start_cluster
 from tests.servers.redis import run_redis
 from tests.servers.stack import run_stack
 
@@ -37,6 +39,22 @@ def room_on_the_disk():
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(request, django_db_modify_db_settings):
+    """On PostgreSQL a process of tests starts with a copy of a database that was migrated once."""
+    if STASHED_CLUSTER in request.config.stash:
+        connection.settings_dict["TEST"]["TEMPLATE"] = PREPARED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """What beat wakes is in the database that was copied, and in none that a test expects."""
+    with django_db_blocker.unblock():
+        for name in ("PeriodicTask", "IntervalSchedule", "PeriodicTasks"):
+            model = apps.get_model("django_celery_beat", name)
+            model._base_manager.all().delete()
+
+
+@pytest.fixture(scope="session")
 def redis_server():
     """The URL of the run's own Redis, where the settings of this process look for it."""
     with run_redis(Path(os.environ["SWARM_VAR_DIR"])) as url:
@@ -51,7 +69,7 @@ def postgresql_server(request):
         yield cluster
         return
     try:
-        cluster = start_cluster()
+        cluster = start_cluster(is_durable=False)
     except PostgresqlMissingError as error:
         if os.environ.get("CI"):
             raise

@@ -22,9 +22,10 @@ CLUSTER_FOLDER_NAME = "TESTS_CLUSTER_FOLDER"
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_setup", "live_server"})
 STASHED_FOLDER = pytest.StashKey[Path]()
 STASHED_CLUSTER = pytest.StashKey[object]()
+STASHED_PREPARED = pytest.StashKey[Path | None]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
 # What mostly waits for processes and browsers runs first, beside what computes.
-WAITING_FOLDERS = ("faults", "browser", "flows", "plugins", "operations", "lab")
+WAITING_FOLDERS = ("faults", "scale", "browser", "flows", "plugins", "operations", "lab")
 # Pages read by the same selectors as the API, whose tests run on both databases.
 LEFT_OUT_FOLDERS = frozenset({"dashboard"})
 LEFT_OUT_MARKERS = ("browser", "any_database")
@@ -34,6 +35,9 @@ OUTCOMES = {"passed": "passed", "failed": "failed", "error": "failed", "skipped"
 def pytest_addoption(parser):
     group = parser.getgroup("streamswarm")
     group.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    group.addoption(
+        "--quick", action="store_true", help="leave out what `make faults` repeats elsewhere"
+    )
     group.addoption("--tally", type=Path, help="write the numbers of the closing line to this file")
 
 
@@ -59,6 +63,9 @@ def pytest_load_initial_conftests(early_config):
     folder = Path(tempfile.mkdtemp(prefix="swarm-"))
     early_config.stash[STASHED_FOLDER] = folder
     os.environ["SWARM_VAR_DIR"] = str(folder / "var")
+    from tests.servers.prepared import share_folder
+
+    early_config.stash[STASHED_PREPARED] = share_folder()
     if not is_on_postgresql(early_config):
         return
     from tests.servers.postgresql import PostgresqlMissingError
@@ -75,6 +82,29 @@ def pytest_load_initial_conftests(early_config):
 
 
 def pytest_configure():
+    let_flushes_clear_the_audit()
+    look_for_static_files_once()
+
+
+def look_for_static_files_once():
+    """Each test's client builds the middleware anew, and with it a list of hundreds of files."""
+    from whitenoise.base import WhiteNoise
+
+    look = WhiteNoise.update_files_dictionary
+    found = {}
+
+    def look_once(self, root, prefix):
+        place = (str(root), prefix, type(self))
+        if place not in found:
+            known, self.files = self.files, {}
+            look(self, root, prefix)
+            found[place], self.files = self.files, known
+        self.files.update(found[place])
+
+    WhiteNoise.update_files_dictionary = look_once
+
+
+def let_flushes_clear_the_audit():
     """Emptying all tables between tests is the one thing that may clear the audit."""
     from django.db.backends.base.operations import BaseDatabaseOperations
 
@@ -97,7 +127,7 @@ def find_cluster():
 
     if is_worker():
         return join_cluster(Path(os.environ[CLUSTER_FOLDER_NAME]))
-    cluster = start_cluster()
+    cluster = start_cluster(is_durable=False)
     os.environ[CLUSTER_FOLDER_NAME] = str(cluster.folder)
     return cluster
 
@@ -106,9 +136,10 @@ def pytest_unconfigure(config):
     cluster = config.stash.get(STASHED_CLUSTER, None)
     if cluster is not None:
         cluster.stop()
-    folder = config.stash.get(STASHED_FOLDER, None)
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+    for key in (STASHED_FOLDER, STASHED_PREPARED):
+        folder = config.stash.get(key, None)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def uses_database(item):
@@ -117,19 +148,33 @@ def uses_database(item):
     return not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
 
 
+def is_repetition(item):
+    """Whether the test shows on this database only what it shows on the other one as well."""
+    marker = item.get_closest_marker("repeats")
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return marker is not None and any(value in marker.args for value in parameters)
+
+
+def is_left_out(item):
+    """Whether nothing may come out differently on PostgreSQL."""
+    return (
+        not uses_database(item)
+        or item.path.parent.name in LEFT_OUT_FOLDERS
+        or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """On PostgreSQL only what may come out differently there; each test knows its database."""
-    if is_on_postgresql(config):
-        left_out = [
-            item
-            for item in items
-            if not uses_database(item)
-            or item.path.parent.name in LEFT_OUT_FOLDERS
-            or any(map(item.get_closest_marker, LEFT_OUT_MARKERS))
-        ]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+    left_out = {
+        item
+        for item in items
+        if (is_on_postgresql(config) and is_left_out(item))
+        or (config.option.quick and is_repetition(item))
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.path.parent.name not in WAITING_FOLDERS)
     skip_reason = config.stash.get(STASHED_SKIP_REASON, None)
     for item in items:

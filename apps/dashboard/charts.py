@@ -81,6 +81,13 @@ LABELS: dict[str, Label] = {
     "net.packet.loss.ratio": _("Packet loss"),
     "net.availability.ratio": _("Success"),
     "net.jitter.rfc3550": _("Jitter"),
+    "path.hop.rtt.median": _("Target"),
+    "net.rtt.gateway": _("First hop"),
+    "path.hop.loss.ratio": _("Unanswered by the target"),
+    "path.hop.count": _("Hops"),
+    "path.ecmp.width": _("Paths"),
+    "path.mtu": _("Path MTU (B)"),
+    "path.mtu.blackhole": _("Black hole"),
     "dns.lookup.duration": _("Lookup"),
     "dns.timeout.ratio": _("Unanswered queries"),
     "http.client.phase.dns": _("DNS"),
@@ -100,17 +107,23 @@ BAND = ("net.rtt.min", "net.rtt.max")
 
 
 def describe_test_panels(kind: Kind) -> list[Panel]:
-    """The charts of a kind of test: its times in one panel, each of its shares as bars."""
+    """The charts of a kind of test: its times in one panel, its shares as bars, the rest alone."""
     times = [key for key in kind.chart if find_style(key) == Style.DURATION]
     band = None
     if set(BAND) <= set(times):
         band = (name_line(BAND[0]), name_line(BAND[1]))
         times = [key for key in times if key not in BAND]
-    panels = [
-        Panel(_("Latency"), Style.DURATION, tuple(name_line(key) for key in times), band=band)
-    ]
+    panels = []
+    if times:
+        lines = tuple(name_line(key) for key in times)
+        panels.append(Panel(_("Latency"), Style.DURATION, lines, band=band))
     shares = [key for key in kind.chart if find_style(key) == Style.RATIO]
-    return [*panels, *(describe_share_panel(key) for key in shares)]
+    others = [key for key in kind.chart if find_style(key) not in {Style.DURATION, Style.RATIO}]
+    return [
+        *panels,
+        *(describe_share_panel(key) for key in shares),
+        *(Panel(LABELS.get(key, key), find_style(key), (name_line(key),)) for key in others),
+    ]
 
 
 def describe_share_panel(key: str) -> Panel:

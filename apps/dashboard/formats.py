@@ -69,7 +69,13 @@ FLAG_SUFFIXES = (
     ".synchronized", ".passed", ".degraded",
 )  # fmt: skip
 # Unit 1 means a share, a yes or no, or a bare number; the catalogue's name tells which.
-NAME_STYLES = {"http.compression.ratio": Style.NUMBER}
+NAME_STYLES = {
+    "http.compression.ratio": Style.NUMBER,
+    # A packet is larger or not by a single byte.
+    "path.mtu": Style.NUMBER,
+    "path.mtu.icmp": Style.NUMBER,
+    "path.mss.received": Style.NUMBER,
+}
 
 
 def find_style(key: str) -> Style:

@@ -192,6 +192,28 @@ class Rollup(models.Model):
         return f"{self.source_id} {self.step} s {self.at.isoformat()}"
 
 
+class HourStrip(models.Model):
+    """The hours of one key of a source in one week, side by side: what a chart of months reads.
+
+    A second form of the hourly rollups, made of nothing else (algorithms/strips.py). The row of the
+    empty key says that the week is laid out: then all hours it has of any key stand in strips. A
+    week whose hours change loses all its rows together with the change, and its rollups are read.
+    """
+
+    pk = models.CompositePrimaryKey("source_id", "key", "at")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=255, blank=True)
+    # Weeks are counted from 1970 on, so they begin on Thursdays.
+    at = models.DateTimeField(_("begin"))
+    numbers = models.BinaryField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["at", "source"], name="strip_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.key} {self.at.isoformat()}"
+
+
 class Arrival(models.Model):
     """Which five minutes of which sources an upload brought new frames for.
 

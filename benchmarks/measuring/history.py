@@ -1,5 +1,7 @@
 """Fills a server with a day of frames and a year of rollups, and times reading them in its process.
 
+The weeks of the hours are laid out as the worker does it, which takes some minutes.
+
 Runs inside the server's environment; prints one JSON object.
 """
 
@@ -18,19 +20,29 @@ from django.db import connection
 from apps.clients.models import Client
 from apps.clients.services import enrol_client, issue_enrolment_token
 from apps.core.clock import read_now
-from apps.metrics.algorithms.tiers import floor_day
+from apps.metrics.algorithms.tiers import HOUR_SECONDS, WEEK_SECONDS, floor_day, floor_moment
 from apps.metrics.fields import ElementAt
-from apps.metrics.models import Latest, Source
-from apps.metrics.selectors import read_latest, read_range, read_ranges
-from apps.metrics.services import hash_layout, know_layout, know_source
-from apps.metrics.writers import FrameRow, ensure_partitions, insert_frames, upsert_latest
+from apps.metrics.models import HourStrip, Latest, Rollup, Source
+from apps.metrics.selectors import read_latest, read_many, read_range, read_ranges
+from apps.metrics.selectors.columns import (
+    ROLLUP_COLUMNS,
+    cut_columns,
+    find_places,
+    group_by_index,
+)
+from apps.metrics.services import hash_layout, know_layout, know_source, roll_up
+from apps.metrics.services.strips import outdate_weeks
+from apps.metrics.writers import LAID, FrameRow, ensure_partitions, insert_frames, upsert_latest
 
 CLIENTS = 116
 FRAMES = 1440
 METRICS = 60
 YEAR_CLIENTS = 50
-KEYS = tuple(f"system.cpu.utilization{{cpu={core}}}" for core in range(METRICS))
+FLEET_KEY = "system.cpu.utilization"
+KEYS = (FLEET_KEY, *(f"system.cpu.utilization{{cpu={core}}}" for core in range(1, METRICS)))
 POOL_ROWS = 1000
+WEEKS = 52
+LAYING_SECONDS = 3600
 
 MAKE_POOL = """
 CREATE TABLE benchmark_pool AS
@@ -57,10 +69,16 @@ def main() -> None:
     layout_id = know_layout(hash_layout(KEYS), list(KEYS)).id
     written_seconds = fill_frames(source_ids, layout_id, now)
     fill_rollups(source_ids[:YEAR_CLIENTS], layout_id, floor_day(now))
+    began = time.thread_time()
+    weeks = lay_out_weeks(source_ids[:YEAR_CLIENTS], now)
+    week_seconds = (time.thread_time() - began) / weeks
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     report = {
         "frames_seconds": written_seconds,
+        "weeks": weeks,
+        "week_milliseconds": week_seconds * 1000,
+        "hours_bytes": measure_hours(),
         "bytes_per_sample": measure_bytes() / (CLIENTS * FRAMES * METRICS),
         "client": str(Source.objects.get(id=source_ids[0]).client_id),
         "milliseconds": measure_reads(source_ids, now, int(sys.argv[1])),
@@ -79,7 +97,7 @@ def make_sources() -> list[int]:
             address="127.0.0.1",
         )
     client_ids = Client.objects.order_by("name").values_list("id", flat=True)
-    return [know_source(client_id, "cpu", "") for client_id in client_ids]
+    return [know_source(client_id, "host", "") for client_id in client_ids]
 
 
 def fill_frames(source_ids: Sequence[int], layout_id: int, now: datetime) -> float:
@@ -119,6 +137,28 @@ def fill_rollups(source_ids: Sequence[int], layout_id: int, today: datetime) -> 
             cursor.execute(FILL_ROLLUPS, [step, layout_id, list(ids), start, last, step, POOL_ROWS])
 
 
+def lay_out_weeks(source_ids: Sequence[int], now: datetime) -> int:
+    """How many weeks of sources were laid out: all that have ended."""
+    this_week = floor_moment(now, WEEK_SECONDS)
+    for weeks in range(1, WEEKS + 1):
+        at = this_week - timedelta(weeks=weeks)
+        outdate_weeks([(source_id, at) for source_id in source_ids], now)
+    # What has ended lately is due in some hours only.
+    roll_up(now=now + timedelta(hours=13), budget_seconds=LAYING_SECONDS)
+    return HourStrip.objects.filter(key=LAID).count()
+
+
+def measure_hours() -> dict[str, float]:
+    """Bytes of the rollups and of the strips, with their indexes."""
+    tables = {"rollups": "metrics_rollup", "strips": "metrics_hourstrip"}
+    with connection.cursor() as cursor:
+        found = {}
+        for name, table in tables.items():
+            cursor.execute("SELECT pg_total_relation_size(%s::regclass)", [table])
+            found[name] = float(cursor.fetchone()[0])
+    return found
+
+
 def measure_bytes() -> float:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -148,7 +188,7 @@ def measure_reads(
         "last value of every client, one metric": lambda: list(
             newest.values_list("source_id", "at", "number")
         ),
-        "last values of every client, all metrics": lambda: read_latest(client_ids, kinds=["cpu"]),
+        "last values of every client, all metrics": lambda: read_latest(client_ids, kinds=["host"]),
         "90 days of one metric, by day": read_days(90, 100),
         "90 days of one metric, by 2 hours": read_days(90, 2000),
         "a year of one metric, by 6 hours": read_days(365, 2000),
@@ -160,7 +200,25 @@ def measure_reads(
             points=500,
         ),
     }
+    readings |= {
+        "a year of one metric of 50 clients, every hour": lambda: read_many(
+            source_ids=source_ids[:YEAR_CLIENTS],
+            key=FLEET_KEY,
+            start=now - timedelta(days=365),
+            end=now,
+        ),
+        "the same from the hourly rows": lambda: read_rows(source_ids[:YEAR_CLIENTS], now),
+    }
     return {name: measure(read, rounds) for name, read in readings.items()}
+
+
+def read_rows(source_ids: Sequence[int], now: datetime) -> object:
+    """As every hour would be read if no week were laid out."""
+    rows = Rollup.objects.filter(
+        step=HOUR_SECONDS, at__gte=now - timedelta(days=365), source_id__in=source_ids
+    )
+    groups = group_by_index(find_places(source_ids, FLEET_KEY), source_ids)
+    return cut_columns(rows.order_by("source_id", "at"), groups, FLEET_KEY, ROLLUP_COLUMNS)
 
 
 def measure(read: Callable[[], object], rounds: int) -> dict[str, float]:

@@ -19,6 +19,7 @@ from apps.metrics.services import is_clock_steady
 from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
 from apps.tests.algorithms.quotas import Limits
+from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
 from apps.tests.services.quotas import set_quota
 from apps.tests.services.selection import keep_time
@@ -61,7 +62,10 @@ def boss(client):
 def everything(client):
     """At least one row of each model."""
     probe = make_client(site="vienna", tags=["edge"])
-    make_result(make_assignment(probe))
+    result = make_result(make_assignment(probe))
+    Calendar.objects.create(client=probe)
+    moments = {"start_at": result.started_at, "end_at": result.finished_at}
+    Reservation.objects.create(run=result.run, client=probe, **moments)
     make_enrolment()
     make_window("<script>alert(1)</script>")
     make_token(make_user("ann", "viewer"))

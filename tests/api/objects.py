@@ -33,6 +33,7 @@ PLACES = (
     ("user", "user"),
     ("audit", "audit"),
     ("kind", "kind"),
+    ("metric", "metric"),
 )
 
 
@@ -60,6 +61,7 @@ def make_objects(site):
         "invitation": invitation.id,
         "audit": AuditEntry.objects.first().id,
         "kind": "ping",
+        "metric": "net.rtt.median",
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,

@@ -87,3 +87,22 @@ def go_on(client_id):
     """A value of now."""
     client = Client.objects.get(id=client_id)
     record(client, "host", "", HOST_KEYS, [read_now().timestamp()], (0.9, 0.9))
+
+
+def fill_fleet(count):
+    """So many further hosts, each with a day and a week of its own, at their own level."""
+    now = read_now()
+    at = now.timestamp() - np.arange(DAYS * 86_400, 0, -3600, dtype=np.float64)
+    chance = np.random.default_rng(7)
+    for number in range(count):
+        client = make_client(
+            f"edge-{number + 1:02}", presence="online", presence_since=now, last_heartbeat_at=now
+        )
+        level = 0.1 + 0.5 * chance.random()
+        day = 0.15 * np.clip(np.sin((at % 86_400) / 86_400 * 2 * np.pi - np.pi / 2), 0, 1)
+        busy = level + day * (at // 86_400 % 7 < 5) + 0.05 * chance.random(len(at))
+        if number == count // 2:
+            # A fortnight of something else, half a year ago.
+            busy[abs(at - at[len(at) // 2]) < 7 * 86_400] = 0.95
+        busy = np.clip(busy, 0, 1)
+        keep(client, "host", "", HOST_KEYS, at, np.column_stack([busy, busy / 2]))

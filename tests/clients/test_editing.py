@@ -41,13 +41,16 @@ from tests.factories.tests import make_test
 
 pytestmark = pytest.mark.django_db
 
+NO_PEERS = {"peer_address": "", "link_group": ""}
+
 
 def test_a_change_is_written_down_with_before_and_after():
     probe = make_client(site="vienna", tags=["edge"])
     change_client(client=probe, name=" new ", site=None, tags=[make_tag("core")])
     entry = AuditEntry.objects.get()
-    assert entry.before == {"name": "probe-1", "site": "vienna", "tags": ["edge"]}
-    assert entry.after == {"name": "new", "site": None, "tags": ["core"]}
+    before = {"name": "probe-1", "site": "vienna", "tags": ["edge"], **NO_PEERS}
+    assert entry.before == before
+    assert entry.after == {"name": "new", "site": None, "tags": ["core"], **NO_PEERS}
 
 
 def test_only_what_is_asked_for_is_written():
@@ -56,8 +59,8 @@ def test_only_what_is_asked_for_is_written():
     change_client(client=probe, name="new", site=make_site("graz"))
     change_client(client=stale, tags=[make_tag("core")])
     entry = AuditEntry.objects.first()
-    assert entry.before == {"name": "new", "site": "graz", "tags": ["edge"]}
-    assert entry.after == {"name": "new", "site": "graz", "tags": ["core"]}
+    assert entry.before == {"name": "new", "site": "graz", "tags": ["edge"], **NO_PEERS}
+    assert entry.after == {"name": "new", "site": "graz", "tags": ["core"], **NO_PEERS}
     assert Client.objects.get().name == "new"
 
 

@@ -186,6 +186,11 @@ def use_loopback():
 
 
 @contextmanager
+def use_loopback_alone():
+    yield {"target": "127.0.0.1", "parameters": {"ip_version": "4"}}
+
+
+@contextmanager
 def use_denied_address():
     """An address that policy denies: nothing is sent, and the run says why."""
     yield {"target": "169.254.169.254", "parameters": {"interval_seconds": 0.1}}
@@ -198,6 +203,8 @@ def use_denied_address():
         ("tcp", open_tcp, Run.State.FINISHED, True),
         ("http", open_web, Run.State.FINISHED, True),
         ("dns", open_silent_resolver, Run.State.FINISHED, False),
+        ("trace", use_loopback_alone, Run.State.FINISHED, True),
+        ("mtu", use_loopback_alone, Run.State.FINISHED, True),
         ("ping", use_denied_address, Run.State.FAILED, None),
     ],
 )

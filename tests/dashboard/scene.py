@@ -59,6 +59,7 @@ class Corner:
             "client_id": self.client.id,
             "test_id": self.test.id,
             "run_id": self.run.id,
+            "assignment_id": self.assignment.id,
             "token_id": self.token.id,
             "site_id": self.client.site_id,
             "tag_id": self.client.tags.get().id,

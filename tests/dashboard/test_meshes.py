@@ -60,7 +60,7 @@ def test_each_cell_leads_to_its_pair(page, ends):
     shown = page.get(f"/tests/{test.id}/?client={a.id}&peer={b.id}")
     chosen = shown.context["chosen"]
     assert (chosen.client, chosen.peer) == (a, b)
-    assert f"/clients/{a.id}/peers/{b.id}/history.json" in shown.content.decode()
+    assert f"/tests/{test.id}/assignments/{chosen.id}/history.json" in shown.content.decode()
 
 
 def test_more_is_better_for_some_metrics_and_for_some_nothing_is():
@@ -86,16 +86,27 @@ def test_only_pairs_of_clients_in_reach_are_in_the_grid(ends):
     assert [client.name for client in grid.columns] == ["b", "c"]
 
 
-def test_a_test_of_one_has_no_grid(page, ends):
+def test_a_test_of_one_has_nothing_in_its_grid(page, ends):
     test = make_test("Loopback", ends[0])
-    assert page.get(f"/tests/{test.id}/mesh/").status_code == 404
+    html = page.get(f"/tests/{test.id}/mesh/").content.decode()
+    assert "No two clients measure between each other yet" in html
+    assert "As a grid" not in page.get(f"/tests/{test.id}/").content.decode()
+
+
+def test_a_hostile_name_stays_text_in_the_grid(page, ends):
+    hostile = make_end("<img src=x onerror=alert(1)>")
+    test = make_mesh(hostile, ends[0])
+    html = page.get(f"/tests/{test.id}/mesh/").content.decode()
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+    assert "<img src=x" not in html
 
 
 def test_the_grid_asks_the_database_as_often_for_many_pairs(page, django_assert_max_num_queries):
     test = make_mesh(*[make_end(f"probe-{number}") for number in range(8)])
     page.get(f"/tests/{test.id}/mesh/")
     with django_assert_max_num_queries(12):
-        page.get(f"/tests/{test.id}/mesh/")
+        answer = page.get(f"/tests/{test.id}/mesh/")
+    assert answer.content.decode().count("No result yet") == 2 * 56
 
 
 # Forms and pages

@@ -22,6 +22,7 @@ QUERIES = {
     "users": "?sort=-seen",
     "client-history": "?source=host&subject=&key=system.cpu.utilization&columns=all",
     "test-history": "?source=assignment&subject=&key=net.rtt.median&columns=all&compare=day",
+    "assignment-history": "?source=assignment&subject=&key=net.rtt.median&columns=all&compare=day",
     # Entries link to their objects, which takes a query for each kind that is there.
     "audit": "?object_type=user",
 }

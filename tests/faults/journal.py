@@ -36,10 +36,16 @@ ROWS = {
     19: "bad model file",
     20: "partitions rotated under load",
 }
+DATABASE_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+# Where a number other than zero is no broken promise.
+REMARKS = {
+    17: "row 17: bits flipped in the spool's own file change what it says; no promise outlives the"
+    " agent's disk"
+}
 NOT_YET = {19: "no models yet"}
 NOT_RUN = "not run"
 HEADER = (
-    "row", "fault", "on", "runs", "measured", "lost", "doubled", "invented", "told refused",
+    "row", "fault", "on", "runs", "measured", "lost", "doubled", "invented", "refused and said",
     "longest recovery",
 )  # fmt: skip
 
@@ -47,23 +53,30 @@ HEADER = (
 class Run(Protocol):
     """A fault as tests/faults/random_runs.py describes it."""
 
-    fault: str
-    row: int
-    database: str
-    measured: int
-    lost: int
-    doubled: int
-    unlisted: int
-    recovery_seconds: float
+    @property
+    def fault(self) -> str: ...
+    @property
+    def row(self) -> int: ...
+    @property
+    def database(self) -> str: ...
+    @property
+    def measured(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def doubled(self) -> int: ...
+    @property
+    def unlisted(self) -> int: ...
+    @property
+    def recovery_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One fault, or several alike, and what became of everything measured around it.
 
-    `lost`, `doubled` and `unlisted` are the oracle's; `told` counts what was measured and is not
-    stored, and of which somebody was told so. Without `recovery_seconds` nothing had to recover,
-    for the reason given.
+    `lost`, `doubled` and `unlisted` are the oracle's; `told` counts what is not stored and of which
+    somebody was told so. Without `recovery_seconds` nothing had to recover, for the reason given.
     """
 
     row: int
@@ -99,13 +112,15 @@ class FaultJournal:
         *verdicts: Verdict,
         runs: int = 1,
         told: AbstractSet[str] = frozenset(),
+        refused: int = 0,
         recovery_seconds: float | None = None,
         nothing_to_recover: str = "",
         database: str = "",
     ) -> None:
         """Notes what the oracle found around a fault that happened `runs` times.
 
-        `told` are the lines, in a ledger's words, that a refusal or a counted drop accounts for.
+        `told` are the lines, in a ledger's words, that a refusal or a counted drop accounts for;
+        `refused` counts what was refused with a reason and is in no ledger.
         `recovery_seconds` is the longest of the runs, from the strike until all was well.
         Raises: ValueError for a row outside the matrix, and when neither or both of
         `recovery_seconds` and `nothing_to_recover` are given.
@@ -119,7 +134,7 @@ class FaultJournal:
             lost=sum(len(verdict.lost - told) for verdict in verdicts),
             doubled=sum(verdict.doubled for verdict in verdicts),
             unlisted=sum(len(verdict.unlisted - told) for verdict in verdicts),
-            told=sum(len(verdict.lost & told) for verdict in verdicts),
+            told=refused + sum(len(verdict.lost & told) for verdict in verdicts),
             recovery_seconds=None if recovery_seconds is None else round(recovery_seconds, 2),
             nothing_to_recover=nothing_to_recover,
         )
@@ -134,7 +149,7 @@ def describe_run(run: Run) -> Entry:
     return Entry(
         row=run.row,
         fault=run.fault,
-        database=run.database,
+        database=DATABASE_NAMES[run.database],
         runs=1,
         measured=run.measured,
         lost=run.lost,
@@ -185,6 +200,12 @@ def build_table(entries: Iterable[Entry]) -> list[tuple[object, ...]]:
     for entry in entries:
         by_row[entry.row].append(entry)
     return [summarise(row, by_row[row]) for row in ROWS]
+
+
+def list_remarks(entries: Iterable[Entry]) -> list[str]:
+    """What has to be said of rows in which anything is lost or invented."""
+    rows = {entry.row for entry in entries if entry.lost or entry.unlisted}
+    return [REMARKS[row] for row in sorted(rows & REMARKS.keys())]
 
 
 def summarise(row: int, entries: Sequence[Entry]) -> tuple[object, ...]:

@@ -8,11 +8,15 @@ import random
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import httpx
 
 from tests.faults.oracle import Database
 from tests.faults.postgresql import KillableCluster, run_killable_cluster
@@ -32,7 +36,18 @@ SECONDS_OF_A_ROUND = 3.0
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.3, 1.5
 START_SECONDS = 60.0
 
+READY_TIMEOUT_SECONDS = 5.0
+
 Strike = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StruckLoad:
+    """A simulation that went on through so many strikes, and the longest until all was ready."""
+
+    simulation: Simulation
+    strikes: int
+    recovery_seconds: float
 
 
 @contextmanager
@@ -58,16 +73,31 @@ def strike_cluster(cluster: KillableCluster) -> None:
     cluster.start()
 
 
-def strike_at_random(strikes: Sequence[Strike], rounds: int) -> None:
+def is_ready(stack: Stack) -> bool:
+    """Whether web server, database and Redis answer."""
+    try:
+        url = f"{stack.base_url}/readyz"
+        return httpx.get(url, timeout=READY_TIMEOUT_SECONDS, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def strike_at_random(stack: Stack, strikes: Sequence[Strike], rounds: int) -> list[float]:
+    """The seconds from each strike until the server was ready again."""
+    recoveries = []
     for _ in range(rounds):
         for strike in strikes:
             pause = random.uniform(SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)  # noqa: S311 - a moment, no secret
             threading.Event().wait(pause)
+            begin = time.monotonic()
             strike()
+            wait_until(lambda: is_ready(stack), seconds=START_SECONDS, what="readiness")
+            recoveries.append(time.monotonic() - begin)
+    return recoveries
 
 
-def strike_under_load(kind: DatabaseKind, rounds: int) -> Simulation:
-    """The simulation that went on while everything was killed so many times."""
+def strike_under_load(kind: DatabaseKind, rounds: int) -> StruckLoad:
+    """What became of a simulation while everything was killed so many times."""
     with (
         run_server(kind) as (stack, strikes),
         tempfile.TemporaryDirectory() as folder,
@@ -89,5 +119,5 @@ def strike_under_load(kind: DatabaseKind, rounds: int) -> Simulation:
             seconds=START_SECONDS,
             what="a first frame",
         )
-        strike_at_random(strikes, rounds)
-        return running.result()
+        recoveries = strike_at_random(stack, strikes, rounds)
+        return StruckLoad(running.result(), len(recoveries), max(recoveries))

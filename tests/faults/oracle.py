@@ -7,7 +7,7 @@ server's own code.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -125,10 +125,18 @@ def name_measurement(line: str) -> str:
     return line if front.endswith("result") and not last.endswith("Z") else front
 
 
-def compare(ledger: Iterable[str], stored: Iterable[str]) -> Verdict:
-    """The verdict on the lines of a ledger and the stored measurements in the same words."""
+def compare(
+    ledger: Iterable[str],
+    stored: Iterable[str],
+    *,
+    name: Callable[[str], str] = name_measurement,
+) -> Verdict:
+    """The verdict on the lines of a ledger and the stored measurements in the same words.
+
+    Lines of one `name` are one measurement.
+    """
     measured, rows = set(ledger), list(stored)
-    counts = Counter(map(name_measurement, rows))
+    counts = Counter(map(name, rows))
     return Verdict(
         measured=len(measured),
         stored=len(rows),

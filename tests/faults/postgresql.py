@@ -78,7 +78,7 @@ class KillableCluster:
     def stop(self) -> None:
         with suppress(psutil.NoSuchProcess):
             self.thaw()
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)
         self.process.wait(STOP_SECONDS)
         self.cluster.stop()
 

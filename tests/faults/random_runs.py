@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from tests.faults.exposed import ExposedSite, run_exposed_site
-from tests.faults.rounds import RUN_SECONDS, DatabaseKind, wait_for_verdict
+from tests.faults.rounds import RUN_SECONDS, DatabaseKind, Round, Victim, wait_for_verdict
 from tests.faults.strikes import Fault, list_faults, pause
 from tests.servers.waiting import wait_until
 
@@ -121,6 +121,30 @@ def judge_whole(site: ExposedSite) -> FaultRun:
         unlisted=len(verdict.unlisted),
         recovery_seconds=round(time.monotonic() - begin, 2),
         detail=" ".join(sorted(verdict.lost | verdict.unlisted)[:3]),
+    )
+
+
+# Of a process that a supervisor keeps, or that stands beside the server.
+ROWS_OF_VICTIMS: dict[Victim, int] = {
+    "agent": 1,
+    "web": 2,
+    "worker": 3,
+    "redis": 5,
+    "postgresql": 6,
+}
+
+
+def describe_round(kind: DatabaseKind, item: Round) -> FaultRun:
+    """A round of tests/faults/rounds.py in the same words."""
+    return FaultRun(
+        fault=f"{item.victim} killed, supervised",
+        row=ROWS_OF_VICTIMS[item.victim],
+        database=kind,
+        measured=item.measured,
+        lost=item.lost,
+        doubled=item.doubled,
+        unlisted=0,
+        recovery_seconds=round(item.recovery_seconds, 2),
     )
 
 

@@ -15,6 +15,7 @@ from tests.faults.journal import (
     Entry,
     FaultJournal,
     build_table,
+    list_remarks,
     read_notes,
     write_entry,
     write_failure,
@@ -36,7 +37,7 @@ def pytest_addoption(parser):
 def fault_journal(request):
     """Where a test notes what a fault cost: `fault_journal.record(row, fault, verdict, ...)`."""
     properties = request.node.user_properties
-    journal = FaultJournal(dict(properties)[DATABASE_PROPERTY])
+    journal = FaultJournal(dict(properties).get(DATABASE_PROPERTY, "none"))
     properties.append((JOURNAL_PROPERTY, True))
     yield journal
     properties.extend((ENTRY_PROPERTY, asdict(entry)) for entry in journal.entries)
@@ -65,8 +66,8 @@ class FaultTable:
         terminalreporter.section("what each fault cost")
         for line in format_table(HEADER, build_table(notes.entries)):
             terminalreporter.write_line(line)
-        for test in notes.failed:
-            terminalreporter.write_line(f"failed: {test}")
+        for line in (*list_remarks(notes.entries), *(f"failed: {test}" for test in notes.failed)):
+            terminalreporter.write_line(line)
 
 
 def pytest_configure(config):

@@ -57,7 +57,7 @@ READY_TIMEOUT_SECONDS = 5.0
 class Round:
     """One kill: what was measured around it, what became of that, and how long it took."""
 
-    victim: str
+    victim: Victim
     measured: int
     lost: int
     doubled: int

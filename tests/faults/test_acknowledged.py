@@ -2,19 +2,28 @@
 
 import pytest
 
-from tests.faults.load import CLIENTS, strike_under_load
+from tests.faults.load import CLIENTS, STRUCK_UNDER_LOAD, strike_under_load
 from tests.servers.postgresql import MISSING, find_binaries
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 
+@pytest.mark.repeats("sqlite")
 @pytest.mark.parametrize(
     "kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 )
-def test_what_was_acknowledged_under_load_survives_every_kill(kind, rounds):
+def test_what_was_acknowledged_under_load_survives_every_kill(kind, rounds, fault_journal):
     if kind == "postgresql" and find_binaries() is None:
         pytest.skip(MISSING)
-    simulation = strike_under_load(kind, rounds)
+    struck = strike_under_load(kind, rounds)
+    simulation = struck.simulation
+    fault_journal.record(
+        2,
+        f"{' and '.join(STRUCK_UNDER_LOAD[kind])} killed under load",
+        simulation.verdict,
+        runs=struck.strikes,
+        recovery_seconds=struck.recovery_seconds,
+    )
     summary = simulation.summary
     assert simulation.exit_code == 0, (summary, simulation.complaint)
     assert summary["clients"] == CLIENTS

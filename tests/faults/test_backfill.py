@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import tempfile
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -26,6 +27,7 @@ from streamswarm_agent.wire.times import format_time
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
 from tests.faults.oracle import Database, compare
+from tests.faults.refusals import list_refused
 from tests.faults.sending import run_door
 from tests.flows.agents import enrol_host
 from tests.flows.api_user import become_admin, sign_in
@@ -180,10 +182,11 @@ def count_set_aside(host):
 
 @pytest.mark.faults
 @pytest.mark.slow
-def test_an_agent_that_was_away_for_a_week_brings_all_of_it_live_first(stack, host):
+def test_an_agent_that_was_away_for_a_week_brings_all_of_it_live_first(stack, host, fault_journal):
     lines = fill_spool(host)
     expired, backlog = lines[:EXPIRED_FRAMES], lines[EXPIRED_FRAMES:]
     database = Database.of(stack.environment)
+    begin = time.monotonic()
     host.start()
     wait_until(
         lambda: set(backlog).issubset(database.list_measurements(host.client_id)),
@@ -195,10 +198,15 @@ def test_an_agent_that_was_away_for_a_week_brings_all_of_it_live_first(stack, ho
         seconds=WAIT_SECONDS,
         what="what is too old, which comes last",
     )
+    recovery_seconds = time.monotonic() - begin
     assert host.stop() == 0
     ledger = host.read_ledger()
     assert set(lines) < set(ledger)
     verdict = compare(ledger, database.list_measurements(host.client_id))
+    told = list_refused(host).keys()
+    fault_journal.record(
+        11, "a week of backlog", verdict, told=told, recovery_seconds=recovery_seconds
+    )
     assert verdict.lost == set(expired)
     assert (verdict.doubled, verdict.unlisted) == (0, set())
     with closing(Spool(StateDirectory(host.state_folder).spool_path)) as spool:

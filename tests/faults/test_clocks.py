@@ -1,20 +1,18 @@
 """Clocks that jump, on the hosts that measure and on the server: row 9 of the matrix."""
 
-import json
-import sqlite3
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from streamswarm_agent.spool.ledger import describe_frame
 from streamswarm_agent.wire.times import parse_time
 from tests.faults.clocks import MISSING, make_clock
 from tests.faults.line import run_line
 from tests.faults.oracle import LONG_AGO, Database, compare, format_moment
+from tests.faults.refusals import list_refused
 from tests.faults.rounds import RUN_SECONDS, SETTINGS, create_tests
 from tests.flows.agents import enrol_host
 from tests.flows.api_user import become_admin
@@ -24,6 +22,7 @@ from tests.servers.waiting import wait_until
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 HOUR, TEN_YEARS = 3_600, 10 * 365 * 86_400
+HOST_STEPS, SERVER_STEPS = (HOUR, -HOUR, TEN_YEARS, 0), (HOUR, -HOUR, 0)
 WAIT_SECONDS = 120
 LEAST_LINES = 8
 OFFSET_ERROR_SECONDS = 5.0  # generous: half the time on the road of a busy machine
@@ -87,15 +86,6 @@ def read_moments(lines):
     return [parse_time(line.rpartition(" ")[2]) for line in lines if line.startswith("frame ")]
 
 
-def list_refused(host):
-    """What the agent moved aside: the code and the ledger's line of each frame."""
-    with closing(sqlite3.connect(host.state_folder / "spool.sqlite3", timeout=20)) as connection:
-        rows = connection.execute(
-            "SELECT code, payload, at FROM quarantine WHERE kind = 'frame'"
-        ).fetchall()
-    return {f"frame {describe_frame(json.loads(payload))} {at}": code for code, payload, at in rows}
-
-
 def wait_for_arrival(host, server):
     """The ledger so far, once all of it is stored, or refused and kept aside."""
     ledger = host.read_ledger()
@@ -114,18 +104,29 @@ def judge(host, server, ledger):
     return compare(ledger, (line for line in stored if line not in later))
 
 
-def test_a_hosts_clock_that_jumps_moves_no_time_and_doubles_nothing(server, admin, folder, clock):
+def test_a_hosts_clock_that_jumps_moves_no_time_and_doubles_nothing(
+    server, admin, folder, clock, fault_journal
+):
     begun_at = time.time()
     with run_host(folder, server.base_url, admin, server) as host:
         host.start(clock.environment)
         wait_for_lines(host, 1, "result ")
-        for step in (HOUR, -HOUR, TEN_YEARS, 0):
+        for step in HOST_STEPS:
+            jumped_at = time.monotonic()
             clock.step(step)
             wait_for_lines(host, LEAST_LINES)
         wait_for_lines(host, 1, "result ")
         ledger = wait_for_arrival(host, server)
+        recovery_seconds = time.monotonic() - jumped_at
         host.end()
         verdict, moments = judge(host, server, ledger), read_moments(ledger)
+    fault_journal.record(
+        9,
+        "a host's clock jumps",
+        verdict,
+        runs=len(HOST_STEPS),
+        recovery_seconds=recovery_seconds,
+    )
     assert verdict.is_exactly_once, verdict
     assert begun_at - OFFSET_ERROR_SECONDS < min(moments)
     assert max(moments) < time.time() + OFFSET_ERROR_SECONDS
@@ -145,7 +146,7 @@ def list_durations(server):
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, TEN_YEARS])
 def test_what_a_host_measures_by_a_wrong_clock_before_it_meets_the_server_is_not_lost(
-    server, admin, folder, clock, step
+    server, admin, folder, clock, step, fault_journal
 ):
     """A host that never heard the server's time can only believe its own clock."""
     with (
@@ -157,6 +158,7 @@ def test_what_a_host_measures_by_a_wrong_clock_before_it_meets_the_server_is_not
         host.start(clock.environment)
         wait_for_lines(host, LEAST_LINES, "frame ")
         line.restore()
+        begin = time.monotonic()
         wait_for_arrival(host, server)
         wait_until(
             lambda: "heartbeat_works_again" in host.read_log(),
@@ -166,9 +168,17 @@ def test_what_a_host_measures_by_a_wrong_clock_before_it_meets_the_server_is_not
         met_at = time.time()
         wait_for_lines(host, LEAST_LINES, "frame ")
         ledger = wait_for_arrival(host, server)
+        recovery_seconds = time.monotonic() - begin
         host.end()
         verdict, refused = judge(host, server, ledger), list_refused(host)
         moments = read_moments(ledger[-LEAST_LINES // 2 :])
+    fault_journal.record(
+        9,
+        "a host's clock is wrong",
+        verdict,
+        told=refused.keys(),
+        recovery_seconds=recovery_seconds,
+    )
     assert verdict.lost == refused.keys() & set(ledger)
     assert not verdict.doubled
     assert not verdict.unlisted
@@ -177,7 +187,9 @@ def test_what_a_host_measures_by_a_wrong_clock_before_it_meets_the_server_is_not
     assert max(moments) < time.time() + OFFSET_ERROR_SECONDS
 
 
-def test_a_servers_clock_that_jumps_loses_and_doubles_nothing(server, admin, folder, clock):
+def test_a_servers_clock_that_jumps_loses_and_doubles_nothing(
+    server, admin, folder, clock, fault_journal
+):
     web = server.children["web"]
     sound = web.child
     with run_host(folder, server.base_url, admin, server) as host:
@@ -187,7 +199,8 @@ def test_a_servers_clock_that_jumps_loses_and_doubles_nothing(server, admin, fol
         web.child = replace(sound, environment={**sound.environment, **clock.environment})
         try:
             web.start()
-            for step in (HOUR, -HOUR, 0):
+            for step in SERVER_STEPS:
+                jumped_at = time.monotonic()
                 clock.step(step)
                 wait_for_lines(host, LEAST_LINES)
         finally:
@@ -196,6 +209,14 @@ def test_a_servers_clock_that_jumps_loses_and_doubles_nothing(server, admin, fol
             web.start()
         wait_for_lines(host, LEAST_LINES)
         ledger = wait_for_arrival(host, server)
+        recovery_seconds = time.monotonic() - jumped_at
         host.end()
         verdict = judge(host, server, ledger)
+    fault_journal.record(
+        9,
+        "the server's clock jumps",
+        verdict,
+        runs=len(SERVER_STEPS),
+        recovery_seconds=recovery_seconds,
+    )
     assert verdict.is_exactly_once, verdict

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -34,6 +35,7 @@ WAIT_SECONDS = 120
 CUT_SECONDS = 5
 SHORT_SECONDS = 3
 RUNS_MEANWHILE = 1
+_places = count()
 FORWARDER = Path(__file__).with_name("forwarder.py")
 NOBODYS_CARD = "02:00:00:00:00:99"
 SLOW_QUEUE = ("tbf", "rate", "8kbit", "burst", "1600", "latency", "2s")
@@ -103,8 +105,10 @@ class Network:
 @contextmanager
 def open_network() -> Iterator[Network]:
     """The addresses are of RFC 2544's range, which nobody routes."""
-    number = os.getpid()
-    subnet = f"198.18.{number % 256}"
+    # The kernel takes a cable away some time after its namespace: no name comes twice.
+    place = next(_places)
+    number = f"{os.getpid()}-{place}"
+    subnet = f"198.18.{(os.getpid() + place) % 256}"
     network = Network(
         f"swarm-cut-{number}", f"swo{number}", f"swi{number}", f"{subnet}.1", f"{subnet}.2"
     )

@@ -5,6 +5,7 @@ import os
 import random
 import sqlite3
 import tempfile
+import time
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.faults.disks import mount_disk
 from tests.faults.line import run_line
 from tests.faults.oracle import Database, compare
+from tests.faults.refusals import list_refused
 from tests.faults.rounds import SETTINGS, create_tests
 from tests.flows.agents import AgentHost, enrol_host
 from tests.flows.api_user import become_admin
@@ -115,15 +117,24 @@ def is_damaged(line, before):
     [(truncate, True, False), (flip_bits, False, True), (overwrite, False, False)],
 )
 def test_an_agent_with_a_damaged_spool_begins_anew_and_sends_what_it_can_read(
-    server, far_host, damage, is_partly_readable, may_change_text
+    server, far_host, damage, is_partly_readable, may_change_text, fault_journal
 ):
     host, line = far_host
     before = host.read_ledger()
     damage(host.state_folder / "spool.sqlite3")
     line.restore()
+    begin = time.monotonic()
     run_until_sound(host)
+    recovery_seconds = time.monotonic() - begin
     ledger = host.read_ledger()
     verdict = compare(ledger, list_stored(server, host))
+    # The agent says so when its file was damaged; what it held is then given up. What it could
+    # still read, bits flipped or not, it has written to its ledger again.
+    told = set(before) if "spool_corrupt" in host.read_log() else set()
+    told |= list_refused(host).keys()
+    fault_journal.record(
+        17, f"spool: {damage.__name__}", verdict, told=told, recovery_seconds=recovery_seconds
+    )
     since = {line for line in verdict.lost - set(before) if not is_damaged(line, before)}
     assert not since  # everything measured later is stored
     assert not verdict.doubled
@@ -159,7 +170,9 @@ def list_stored(server, host):
     return Database.of(server.environment).list_measurements(host.client_id)
 
 
-def test_an_agent_that_may_write_nothing_says_so_and_loses_nothing(server, admin, folder):
+def test_an_agent_that_may_write_nothing_says_so_and_loses_nothing(
+    server, admin, folder, fault_journal
+):
     try:
         with mount_disk(DISK_MEGABYTES) as disk, run_line(server.site.port) as line:
             host = AgentHost(folder)
@@ -178,10 +191,13 @@ def test_an_agent_that_may_write_nothing_says_so_and_loses_nothing(server, admin
                 assert "choose another with --state-dir" in host.read_log()
                 assert "Traceback" not in host.read_log()
             line.restore()
+            begin = time.monotonic()
             host.start()
             wait_for_lines(host, LATER_LINES)
+            recovery_seconds = time.monotonic() - begin
             assert host.stop() == 0
             verdict = compare(host.read_ledger(), list_stored(server, host))
     except PermissionError as error:
         pytest.skip(str(error))
+    fault_journal.record(17, "read-only spool", verdict, recovery_seconds=recovery_seconds)
     assert verdict.is_exactly_once, verdict

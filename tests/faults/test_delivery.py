@@ -49,7 +49,7 @@ def stack(request):
 @pytest.mark.faults
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2, THREADS])
-def test_a_batch_delivered_so_many_times_at_once_is_stored_once(stack, times):
+def test_a_batch_delivered_so_many_times_at_once_is_stored_once(stack, times, fault_journal):
     frames = [
         wire.frame(id=f"{number}", source=("interface", f"eth{number % 3}"))
         for number in range(FRAMES)
@@ -70,6 +70,9 @@ def test_a_batch_delivered_so_many_times_at_once_is_stored_once(stack, times):
         with ThreadPoolExecutor(times) as pool:
             answers = list(pool.map(deliver, range(times)))
         verdict = sender.judge(stack, frames)
+    fault_journal.record(
+        10, f"{times} times at once", verdict, nothing_to_recover="nothing is interrupted"
+    )
     assert verdict.is_exactly_once, verdict
     assert [answer["rejected"] for answer in answers] == [[]] * times
     assert Counter(name for answer in answers for name in answer["stored"]) == dict.fromkeys(

@@ -3,6 +3,7 @@
 import random
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx
@@ -12,6 +13,7 @@ from streamswarm.door import ANSWER_SECONDS
 from tests.faults.conftest import QUICK_ROUNDS
 from tests.faults.exposed import FAR, run_exposed_site
 from tests.faults.random_runs import judge_whole, strike_once
+from tests.faults.rounds import wait_for_verdict
 from tests.faults.strikes import FAULTS, QUICK_FAULTS, list_faults
 from tests.servers.postgresql import MISSING, find_binaries
 from tests.servers.waiting import wait_until
@@ -24,6 +26,7 @@ RECOVERY_SECONDS = 60
 # Beyond the server's own bound: the machine may be busy with other tests.
 PATIENCE_SECONDS = ANSWER_SECONDS + 40
 LEAST_RUNS = 3
+ROW_OF_LINES = 7
 
 
 def pytest_generate_tests(metafunc):
@@ -34,12 +37,18 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize(
         ("kind", "fault"),
         [
-            pytest.param(kind, fault, id=f"{kind}-{fault.name}", marks=KIND_MARKS[kind])
+            pytest.param(kind, fault, id=f"{kind}-{fault.name}", marks=list_marks(kind, fault))
             for kind in KIND_MARKS
             for fault in FAULTS
             if kind in fault.databases and (is_long or fault.name in QUICK_FAULTS)
         ],
     )
+
+
+def list_marks(kind, fault):
+    """What befalls the line alone is the same whatever the database is."""
+    is_of_line = fault.row == ROW_OF_LINES
+    return (*KIND_MARKS[kind], *([pytest.mark.repeats("sqlite")] if is_of_line else []))
 
 
 @pytest.fixture(scope="module")
@@ -87,26 +96,30 @@ def call(site, name="heartbeat"):
     )
 
 
-def check_everything_arrives(site, fault_run):
+def check_everything_arrives(site, fault_run, fault_journal):
+    fault_journal.record_run(fault_run)
     assert fault_run.is_clean, fault_run
     assert site.is_ready()
 
 
-def test_what_is_measured_around_a_fault_is_stored_once(site, fault, rounds, is_long_form):
+def test_what_is_measured_around_a_fault_is_stored_once(
+    site, fault, rounds, is_long_form, fault_journal
+):
     for _ in range(max(1, rounds // ROUNDS_PER_FAULT) if is_long_form else 1):
-        check_everything_arrives(site, strike_once(site, fault))
+        check_everything_arrives(site, strike_once(site, fault), fault_journal)
 
 
 @on_each_database
-def test_faults_at_random_lose_and_double_nothing(site, rounds):
+def test_faults_at_random_lose_and_double_nothing(site, rounds, fault_journal):
     for _ in range(rounds):
         fault = random.choice(list_faults(site))  # noqa: S311 - a fault, no secret
-        check_everything_arrives(site, strike_once(site, fault))
+        check_everything_arrives(site, strike_once(site, fault), fault_journal)
 
 
 @on_postgresql
-def test_without_its_database_the_server_says_when_to_come_back(site):
+def test_without_its_database_the_server_says_when_to_come_back(site, fault_journal):
     site.set_marks()
+    begin = time.monotonic()
     site.cluster.kill9()
     try:
         answers = [call(site, name) for name in ("leases", "records")]
@@ -118,12 +131,13 @@ def test_without_its_database_the_server_says_when_to_come_back(site):
     assert answers[0].json()["code"] == "database_unavailable"
     assert ready.status_code == 503
     wait_until(site.is_ready, seconds=RECOVERY_SECONDS, what="recovery")
-    wait_until_stored(site)
+    record_stored(site, fault_journal, 6, "PostgreSQL killed", begin)
 
 
 @on_postgresql
-def test_a_database_that_hangs_holds_nobody_for_long(site):
+def test_a_database_that_hangs_holds_nobody_for_long(site, fault_journal):
     site.set_marks()
+    frozen_at = time.monotonic()
     site.cluster.freeze()
     try:
         begin = time.monotonic()
@@ -136,11 +150,12 @@ def test_a_database_that_hangs_holds_nobody_for_long(site):
     assert int(answer.headers["Retry-After"]) > 0
     assert measured > 0  # the agents went on
     wait_until(site.is_ready, seconds=RECOVERY_SECONDS, what="recovery")
-    wait_until_stored(site)
+    record_stored(site, fault_journal, 6, "PostgreSQL hangs", frozen_at)
 
 
+@pytest.mark.repeats("sqlite")
 @on_each_database
-def test_runs_start_on_time_while_the_line_is_away(site):
+def test_runs_start_on_time_while_the_line_is_away(site, fault_journal):
     """The probes do not wait for the uploads: run after run begins, and all of it arrives later."""
     site.set_marks()
     accepted = site.line.accepted_count
@@ -153,22 +168,27 @@ def test_runs_start_on_time_while_the_line_is_away(site):
             what="runs that end without a server",
         )
     finally:
+        restored_at = time.monotonic()
         site.line.restore()
     assert site.line.accepted_count == accepted
-    wait_until_stored(site)
+    record_stored(site, fault_journal, 7, "line away for runs on end", restored_at)
 
 
 def count_results(host):
     return sum(line.startswith("result ") for line in host.read_new())
 
 
-def wait_until_stored(site):
-    """What was measured since the marks is stored, each of it once."""
+def record_stored(site, fault_journal, row, fault, begin):
+    """Returns when what was measured since the marks is stored, each of it once."""
     ledgers = site.read_new()
-    wait_until(
-        lambda: not site.judge(ledgers).lost, seconds=RECOVERY_SECONDS * 2, what="a late arrival"
+    verdict = wait_for_verdict(
+        lambda: site.judge(ledgers), lambda verdict: not verdict.lost, RECOVERY_SECONDS * 2
     )
-    assert site.judge(ledgers).doubled == 0
+    # What is measured meanwhile is in none of these ledgers.
+    known = replace(verdict, unlisted=frozenset())
+    fault_journal.record(row, fault, known, recovery_seconds=time.monotonic() - begin)
+    assert not verdict.lost, verdict
+    assert verdict.doubled == 0
 
 
 @on_each_database

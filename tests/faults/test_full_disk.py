@@ -127,12 +127,13 @@ def send_until_full(stack, host):
     raise AssertionError("the disk never was full")
 
 
-def test_a_full_disk_is_said_and_all_goes_on_when_there_is_room(full_server, folder):
+def test_a_full_disk_is_said_and_all_goes_on_when_there_is_room(full_server, folder, fault_journal):
     stack, disk = full_server
     admin = become_admin(stack)
     host = enrol_host(folder, stack.base_url, admin.issue_enrolment_token(), "full-host")
     database = Database.of(stack.environment)
-    assert send(stack, host, make_frames([999_999])).is_success
+    probes = make_frames([999_999])
+    assert send(stack, host, probes).is_success
     process_ids = {name: child.process_id for name, child in stack.children.items()}
 
     disk.fill()
@@ -149,6 +150,7 @@ def test_a_full_disk_is_said_and_all_goes_on_when_there_is_room(full_server, fol
     )
 
     disk.free()
+    begin = time.monotonic()
     wait_until(lambda: send(stack, host, refused).is_success, seconds=WAIT_SECONDS, what="recovery")
     # The agent may wait a minute or two, as it was told; a new one asks at once.
     host.stop(signal.SIGKILL)
@@ -159,12 +161,13 @@ def test_a_full_disk_is_said_and_all_goes_on_when_there_is_room(full_server, fol
         seconds=WAIT_SECONDS,
         what="all that was spooled",
     )
+    recovery_seconds = time.monotonic() - begin
     assert host.stop() == 0
     assert {name: child.process_id for name, child in stack.children.items()} == process_ids
-    expected = [*host.read_ledger(), *acknowledged, *map(describe_measurement, refused)]
-    verdict = compare(expected, database.list_measurements(host.client_id))
-    assert not verdict.lost, verdict
-    assert verdict.doubled == 0
+    sent = [*acknowledged, *map(describe_measurement, [*probes, *refused])]
+    verdict = compare([*host.read_ledger(), *sent], database.list_measurements(host.client_id))
+    fault_journal.record(8, "the database's disk", verdict, recovery_seconds=recovery_seconds)
+    assert verdict.is_exactly_once, verdict
 
 
 def find_lost(ledger, host, database):
@@ -182,7 +185,9 @@ def enrol_on_disk(disk, folder, server_url, admin, name):
     return host
 
 
-def test_an_agent_without_room_keeps_measuring_and_keeps_what_it_measured(server, folder):
+def test_an_agent_without_room_keeps_measuring_and_keeps_what_it_measured(
+    server, folder, fault_journal
+):
     admin = become_admin(server)
     with ExitStack() as cleanup:
         try:
@@ -205,6 +210,7 @@ def test_an_agent_without_room_keeps_measuring_and_keeps_what_it_measured(server
             what="measuring without room",
         )
         disk.free()
+        begin = time.monotonic()
         ledger = host.read_ledger()
         database = Database.of(server.environment)
         wait_until(
@@ -212,8 +218,10 @@ def test_an_agent_without_room_keeps_measuring_and_keeps_what_it_measured(server
             seconds=WAIT_SECONDS,
             what="the arrival of all that waited in memory",
         )
+        recovery_seconds = time.monotonic() - begin
         assert host.stop() == 0
         verdict = compare(host.read_ledger(), database.list_measurements(host.client_id))
+    fault_journal.record(8, "the spool's disk", verdict, recovery_seconds=recovery_seconds)
     assert verdict.is_exactly_once, verdict
 
 
@@ -233,7 +241,7 @@ def fill_spool(host):
     spool.close()
 
 
-def test_what_a_full_spool_drops_is_the_oldest_and_counted(server, folder):
+def test_what_a_full_spool_drops_is_the_oldest_and_counted(server, folder, fault_journal):
     admin = become_admin(server)
     database = Database.of(server.environment)
     with run_line(server.site.port) as line:
@@ -251,17 +259,21 @@ def test_what_a_full_spool_drops_is_the_oldest_and_counted(server, folder):
             )
             measured = host.read_ledger()
             line.restore()
+            begin = time.monotonic()
             wait_until(
                 lambda: len(find_lost(measured, host, database)) <= count_dropped(host),
                 seconds=WAIT_SECONDS,
                 what="the arrival of all that was kept",
             )
+            recovery_seconds = time.monotonic() - begin
             assert host.stop() == 0
         finally:
             host.end()
     ledger = host.read_ledger()
     dropped = count_dropped(host)
     verdict = compare(ledger, database.list_measurements(host.client_id))
+    told = set(ledger[:dropped])
+    fault_journal.record(8, "a full spool", verdict, told=told, recovery_seconds=recovery_seconds)
     assert 0 < len(verdict.lost) <= dropped <= len(verdict.lost) + DOCUMENTS
     assert verdict.lost == set(ledger[: len(verdict.lost)])
     assert not verdict.doubled

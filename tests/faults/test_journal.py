@@ -48,7 +48,7 @@ def test_counts_of_a_row_are_summed_and_its_longest_recovery_is_kept(journal):
         "lost": 1,
         "doubled": 1,
         "invented": 1,
-        "told refused": 0,
+        "refused and said": 0,
         "longest recovery": "4.2 s",
     }
 
@@ -57,7 +57,7 @@ def test_what_was_refused_and_said_so_is_not_lost_but_counted(journal):
     verdict = compare(LEDGER, LEDGER[2:])
     journal.record(9, "a jump", verdict, told={LEDGER[0]}, recovery_seconds=1)
     row = read_row(journal.entries, 9)
-    assert (row["lost"], row["told refused"]) == (1, 1)
+    assert (row["lost"], row["refused and said"]) == (1, 1)
 
 
 def test_where_nothing_has_to_recover_the_table_says_why(journal):
@@ -111,12 +111,18 @@ def test_fails(fault_journal):
 """
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
-def test_a_run_of_pytest_prints_what_its_tests_noted_failed_ones_included(tmp_path, parallel):
+SETTINGS = """
+[pytest]
+addopts = -p tests.faults.reporting -p no:django -p no:cacheprovider
+"""
+
+
+def test_a_run_of_pytest_prints_what_its_workers_noted_failed_ones_included(tmp_path):
     (tmp_path / "test_noting.py").write_text(NOTING_TESTS)
+    (tmp_path / "pytest.ini").write_text(SETTINGS)
     file = tmp_path / "notes"
-    options = ("-q", "-p", "no:cacheprovider", f"--fault-table={file}", *parallel)
-    argv = [sys.executable, "-m", "pytest", *options, "-c", ROOT / "pyproject.toml", tmp_path]
+    options = ("-q", f"--fault-table={file}", "-n", "2", "--rootdir", tmp_path)
+    argv = [sys.executable, "-m", "pytest", *options, "-c", tmp_path / "pytest.ini", tmp_path]
     run = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 1, run.stdout + run.stderr
     (line,) = [line for line in run.stdout.splitlines() if line.startswith("3 ")]

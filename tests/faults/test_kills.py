@@ -2,6 +2,7 @@
 
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import get_args
 
@@ -9,6 +10,7 @@ import pytest
 
 from streamswarm_agent.runtime.crash import CrashPoint
 from tests.faults.oracle import compare
+from tests.faults.random_runs import describe_round
 from tests.faults.rounds import VICTIMS, run_installation, run_rounds, settle
 from tests.flows.agents import enrol_host
 from tests.flows.relay import run_relay
@@ -40,26 +42,33 @@ def host_folder():
 
 
 def crash_at(installation, point):
-    """The agent dies at the point, and is started again as by a service manager."""
+    """The agent dies at the point, and is started again as by a service manager; when it died."""
     host = installation.host
     host.stop()
     host.start({"SWARM_AGENT_CRASH_AT": point})
     wait_until(lambda: host.process.poll() is not None, seconds=CRASH_SECONDS, what="its death")
+    died_at = time.monotonic()
     assert host.process.returncode == -signal.SIGKILL
     host.start()
+    return died_at
 
 
+@pytest.mark.repeats("postgresql")
 @pytest.mark.parametrize("point", get_args(CrashPoint))
-def test_an_agent_that_dies_at_a_crash_point_loses_and_doubles_nothing(installation, point):
+def test_an_agent_that_dies_at_a_crash_point_loses_and_doubles_nothing(
+    installation, point, fault_journal
+):
     duplicates = installation.database.count_duplicates()
-    crash_at(installation, point)
+    died_at = crash_at(installation, point)
     measured = len(installation.host.read_ledger())
     wait_until(
         lambda: len(installation.host.read_ledger()) > measured,
         seconds=CRASH_SECONDS,
         what="measuring after the crash",
     )
+    recovery_seconds = time.monotonic() - died_at
     verdict = settle(installation)
+    fault_journal.record(1, f"agent dies {point}", verdict, recovery_seconds=recovery_seconds)
     assert verdict.is_exactly_once, verdict
     installation.host.start()
     if point == "after_answer":
@@ -68,7 +77,8 @@ def test_an_agent_that_dies_at_a_crash_point_loses_and_doubles_nothing(installat
         assert DIED in {run["reason"] for run in installation.admin.list_runs(state="failed")}
 
 
-def test_answers_lost_on_the_way_double_nothing(installation, host_folder):
+@pytest.mark.repeats("postgresql")
+def test_answers_lost_on_the_way_double_nothing(installation, host_folder, fault_journal):
     """The server has committed and its answer never arrives, as when it dies in between."""
     server, database = installation.server, installation.database
     token = installation.admin.issue_enrolment_token()
@@ -83,22 +93,29 @@ def test_answers_lost_on_the_way_double_nothing(installation, host_folder):
                 what="frames whose answers are lost",
             )
             relay.is_losing_answers = False
+            begin = time.monotonic()
             duplicates = database.count_duplicates()
             wait_until(
                 lambda: database.count_duplicates() >= duplicates + UNANSWERED,
                 seconds=CRASH_SECONDS,
                 what="frames that come in again",
             )
+            recovery_seconds = time.monotonic() - begin
             assert host.stop() == 0
         finally:
             host.end()
     verdict = compare(host.read_ledger(), database.list_measurements(host.client_id))
+    fault_journal.record(7, "answers lost", verdict, recovery_seconds=recovery_seconds)
     assert verdict.is_exactly_once, verdict
 
 
-def test_killed_processes_lose_and_double_nothing_and_come_back(installation, rounds):
+def test_killed_processes_lose_and_double_nothing_and_come_back(
+    installation, rounds, fault_journal
+):
     kind = "postgresql" if installation.cluster else "sqlite"
     done = run_rounds(installation, VICTIMS[kind], rounds)
+    for item in done:
+        fault_journal.record_run(describe_round(kind, item))
     assert len(done) == rounds * len(VICTIMS[kind])
     assert [item for item in done if item.lost or item.doubled or not item.measured] == []
     verdict = settle(installation)

@@ -75,8 +75,8 @@ def test_rollups_of_a_shuffled_week_equal_a_recomputation_from_its_frames(
 
 
 def roll_up_all(moment):
-    """What arrived is noted first, and recomputed when it has had time to settle."""
-    for pause in (timedelta(), timedelta(hours=2)):
+    """What arrived is noted first, recomputed when it has had time to settle, then its weeks."""
+    for pause in (timedelta(), timedelta(hours=2), timedelta(hours=16)):
         roll_up(now=moment + pause, budget_seconds=BUDGET_SECONDS)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.factories import wire
 from tests.factories.clients import make_client, make_key
 from tests.faults.oracle import Database, compare
 from tests.faults.poison import build_poisons, write_batch
+from tests.faults.refusals import list_refused
 from tests.faults.sending import open_sender, run_door
 from tests.flows.agents import enrol_host, run_agent_command
 from tests.flows.api_user import become_admin, sign_in
@@ -144,7 +146,7 @@ def read_page(stack, path):
 
 @pytest.mark.faults
 @pytest.mark.slow
-def test_the_real_door_stores_what_is_good_and_shows_what_is_not(stack, admin):
+def test_the_real_door_stores_what_is_good_and_shows_what_is_not(stack, admin, fault_journal):
     good = [wire.frame() for _ in range(len(SMALL) + 1)]
     items = [("good-0", good[0])]
     for number, name in enumerate(SMALL):
@@ -153,6 +155,14 @@ def test_the_real_door_stores_what_is_good_and_shows_what_is_not(stack, admin):
     with open_sender(stack, "poisonous") as sender:
         answers = [sender.post(body) for _ in range(2)]
         verdict = sender.judge(stack, good)
+    fault_journal.record(
+        15,
+        "poison in a batch",
+        verdict,
+        runs=len(SMALL),
+        refused=len(SMALL),
+        nothing_to_recover="only the poison is refused",
+    )
     assert [answer.status_code for answer in answers] == [200, 200]
     first, second = (answer.json() for answer in answers)
     names = {name for name, _item in items if name.startswith("good")}
@@ -187,13 +197,14 @@ def make_good(at):
 
 @pytest.mark.faults
 @pytest.mark.slow
-def test_a_real_agent_moves_poison_aside_and_goes_on(stack, admin):
+def test_a_real_agent_moves_poison_aside_and_goes_on(stack, admin, fault_journal):
     database, begun_at = Database.of(stack.environment), read_now()
     with tempfile.TemporaryDirectory(prefix="swarm-hosts-") as folder:
         token = admin.issue_enrolment_token()
         host = enrol_host(Path(folder) / "host", stack.base_url, token, "poisoned")
         good, bad = fill_spool(host)
         try:
+            begin = time.monotonic()
             host.start()
             wait_until(
                 lambda: count_quarantined(host) == bad,
@@ -206,13 +217,23 @@ def test_a_real_agent_moves_poison_aside_and_goes_on(stack, admin):
                 seconds=WAIT_SECONDS,
                 what="measuring after the poison",
             )
+            recovery_seconds = time.monotonic() - begin
             assert host.stop() == 0
         finally:
             host.end()
         stored = database.list_measurements(host.client_id)
         assert len([line for line in stored if line.startswith("frame cpu - ")]) >= good
         # What a poisoned frame or result says of itself is in the ledger as well.
-        verdict = compare(host.read_ledger(), stored)
+        verdict, refused = compare(host.read_ledger(), stored), list_refused(host)
+        fault_journal.record(
+            15,
+            "poison in a spool",
+            verdict,
+            runs=bad,
+            told=refused.keys(),
+            refused=bad - len(refused.keys() & verdict.lost),
+            recovery_seconds=recovery_seconds,
+        )
         assert (verdict.doubled, verdict.unlisted) == (0, set())
         assert count_quarantined(host) == bad
         with closing(Spool(StateDirectory(host.state_folder).spool_path)) as spool:

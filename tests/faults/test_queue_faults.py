@@ -4,6 +4,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 
 from apps.operations.supervisor.programs import describe_beat, describe_worker
 from tests.faults.oracle import LONG_AGO, Database, compare
+from tests.faults.rounds import wait_for_verdict
 from tests.flows.agents import enrol_host
 from tests.flows.api_user import become_admin
 from tests.jobs.journal import Journal
@@ -81,15 +83,22 @@ def count_frames(server, host):
     return sum(1 for owner, _line in frames if owner == host.client_id)
 
 
-def check_exactly_once(server, host):
+def judge_host(server, host):
+    """The verdict on all that the host measured, after its agent's clean end."""
     assert host.stop() == 0
     database = Database.of(server.environment)
     ledger = host.read_ledger()
-    wait_until(
-        lambda: compare(ledger, database.list_measurements(host.client_id)).is_exactly_once,
-        seconds=QUIET_SECONDS,
-        what="every measurement, once",
+    return wait_for_verdict(
+        lambda: compare(ledger, database.list_measurements(host.client_id)),
+        lambda verdict: verdict.is_exactly_once,
+        QUIET_SECONDS,
     )
+
+
+def judge_jobs(journal, *keys):
+    """The verdict on jobs: each of them must have come to its end once."""
+    wanted = {f"end {key}" for key in keys}
+    return compare(wanted, [line for line in journal.read() if line in wanted], name=str)
 
 
 def wait_for_begin(journal, key, *, count=1, seconds=START_SECONDS):
@@ -114,8 +123,10 @@ def has_pool(server):
     return bool(server.database_url)
 
 
-@pytest.mark.parametrize("victim", ["parent", "child"])
-def test_work_goes_on_after_its_worker_was_killed(server, journal, rounds, victim):
+@pytest.mark.parametrize(
+    "victim", [pytest.param("parent", marks=pytest.mark.repeats("postgresql")), "child"]
+)
+def test_work_goes_on_after_its_worker_was_killed(server, journal, rounds, victim, fault_journal):
     if victim == "child" and not has_pool(server):
         pytest.skip("on SQLite the worker is one process")
     for number in range(1, rounds):
@@ -123,22 +134,31 @@ def test_work_goes_on_after_its_worker_was_killed(server, journal, rounds, victi
         journal.enqueue(HOLD, key)
         wait_for_begin(journal, key)
         (process_id,) = journal.list_begun(key)
+        killed_at = time.monotonic()
         if victim == "parent":
             server.kill9("worker")
             server.restart("worker")
         else:
             os.kill(process_id, signal.SIGKILL)
         wait_for_begin(journal, key, count=2, seconds=SECOND_ATTEMPT_SECONDS)
+        recovery_seconds = time.monotonic() - killed_at
         journal.release()
         wait_for_end(journal, key)
+        fault_journal.record(
+            3,
+            f"worker's {victim} killed",
+            judge_jobs(journal, key),
+            recovery_seconds=recovery_seconds,
+        )
         assert journal.read_job(key) == ("done", 2, "")
         assert (len(journal.list_begun(key)), journal.count_ends(key)) == (2, 1)
         journal.path.with_name("release").unlink()
 
 
-def test_a_job_that_kills_its_worker_is_given_up_after_three_times(server, journal):
+def test_a_job_that_kills_its_worker_is_given_up_after_three_times(server, journal, fault_journal):
     if not has_pool(server):
         pytest.skip("on SQLite the worker is one process, which only the supervisor starts again")
+    begin = time.monotonic()
     journal.enqueue(POISON, "poison")
     wait_until(
         lambda: journal.read_job("poison")[0] == "dead",
@@ -150,9 +170,20 @@ def test_a_job_that_kills_its_worker_is_given_up_after_three_times(server, journ
     journal.release()
     journal.enqueue(HOLD, "after the poison")
     wait_for_end(journal, "after the poison")
+    fault_journal.record(
+        3,
+        "a job kills its worker",
+        judge_jobs(journal, "after the poison"),
+        runs=3,
+        refused=1,
+        recovery_seconds=time.monotonic() - begin,
+    )
 
 
-def test_two_beats_of_which_one_freezes_double_no_run_and_no_job(server, admin, journal, rounds):
+@pytest.mark.repeats("sqlite")
+def test_two_beats_of_which_one_freezes_double_no_run_and_no_job(
+    server, admin, journal, rounds, fault_journal
+):
     keys = [f"both {number}" for number in range(10)]
     second = server.start(replace(describe_beat(server.site), name="second beat"))
     journal.release()
@@ -162,25 +193,45 @@ def test_two_beats_of_which_one_freezes_double_no_run_and_no_job(server, admin, 
                 beat.process.send_signal(signal.SIGSTOP)
                 threading.Event().wait(rounds)
                 beat.process.send_signal(signal.SIGCONT)
+            thawed_at = time.monotonic()
             journal.enqueue(HOLD, *keys)
             wait_for_end(journal, *keys)
-            check_exactly_once(server, host)
+            recovery_seconds = time.monotonic() - thawed_at
+            verdict = judge_host(server, host)
     finally:
         second.stop(signal.SIGKILL)
     begun = Counter(" ".join(line.split()[:-1]) for line in journal.read() if "begin" in line)
     assert begun == {f"begin {key}": 1 for key in keys}
-    runs = Database.of(server.environment).select(RUNS_QUERY, LONG_AGO)
+    runs = [str(run) for run in Database.of(server.environment).select(RUNS_QUERY, LONG_AGO)]
+    fault_journal.record(
+        4,
+        "two beats, each frozen",
+        verdict,
+        judge_jobs(journal, *keys),
+        compare(runs, runs, name=str),
+        runs=2,
+        recovery_seconds=recovery_seconds,
+    )
+    assert verdict.is_exactly_once, verdict
     assert runs
     assert [run for run, count in Counter(runs).items() if count > 1] == []
 
 
-def test_a_killed_beat_starts_again_and_work_flows(server, journal):
+@pytest.mark.repeats("sqlite")
+def test_a_killed_beat_starts_again_and_work_flows(server, journal, fault_journal):
+    killed_at = time.monotonic()
     server.kill9("beat")
     # The hint of this job is lost on the way; only the period finds it.
     journal.release()
     journal.enqueue(HOLD, "without a beat")
     server.restart("beat")
     wait_for_end(journal, "without a beat")
+    fault_journal.record(
+        4,
+        "beat killed",
+        judge_jobs(journal, "without a beat"),
+        recovery_seconds=time.monotonic() - killed_at,
+    )
     assert len(journal.list_begun("without a beat")) == 1
 
 
@@ -197,9 +248,15 @@ def thaw_redis(redis):
     redis.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("fault", ["killed and empty", "half-open"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("killed and empty", marks=pytest.mark.repeats("sqlite")),
+        pytest.param("half-open", marks=pytest.mark.repeats("postgresql")),
+    ],
+)
 def test_without_redis_records_are_taken_and_with_it_work_begins_again(
-    server, admin, journal, rounds, fault
+    server, admin, journal, rounds, fault, fault_journal
 ):
     begin, end = {
         "killed and empty": (kill_redis, lambda redis: redis.start()),
@@ -221,8 +278,18 @@ def test_without_redis_records_are_taken_and_with_it_work_begins_again(
         )
         assert journal.list_begun(fault) == []
         end(redis)
+        returned_at = time.monotonic()
         wait_for_begin(journal, fault, seconds=CONSUMING_SECONDS)
+        recovery_seconds = time.monotonic() - returned_at
         wait_for_end(journal, fault)
-        check_exactly_once(server, host)
+        verdict = judge_host(server, host)
+    fault_journal.record(
+        5,
+        f"Redis {fault}",
+        verdict,
+        judge_jobs(journal, fault),
+        recovery_seconds=recovery_seconds,
+    )
+    assert verdict.is_exactly_once, verdict
     assert page.status_code == 200
     assert len(journal.list_begun(fault)) == 1

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.exposed import FAR, NEAR, run_exposed_site
 from tests.faults.oracle import LONG_AGO
+from tests.faults.refusals import list_refused
 from tests.faults.rounds import RUN_SECONDS, TESTS
 from tests.servers.postgresql import MISSING, find_binaries
 from tests.servers.waiting import wait_until
@@ -68,6 +69,10 @@ def read_stored(site):
     return flatten({owner: site.database.list_measurements(owner) for owner in site.read_ledgers()})
 
 
+def list_all_refused(site):
+    return flatten({host.agent.client_id: list_refused(host.agent) for host in site.hosts.values()})
+
+
 def restore(site, backup_file):
     """Stops the server, puts the older state in its place and starts it again.
 
@@ -84,7 +89,7 @@ def restore(site, backup_file):
 
 
 def test_an_older_state_is_gone_on_from_without_doubles_and_without_a_storm(
-    site, backup_file, is_long_form
+    site, backup_file, is_long_form, fault_journal
 ):
     stored = read_stored(site)
     assert stored
@@ -95,26 +100,36 @@ def test_an_older_state_is_gone_on_from_without_doubles_and_without_a_storm(
     wait_for_lines(site, LATER_LINES)
     with pytest.raises(RuntimeError, match="running"):
         site.stack.manage("restore", str(backup_file))
-    restored_at = datetime.now(UTC)
+    restored_at, begin = datetime.now(UTC), time.monotonic()
     before = restore(site, backup_file)
     began_again, at_restore = time.monotonic(), site.read_ledgers()
+    recovery_seconds = began_again - begin
     wait_for_lines(site, LEAST_RESULTS, "result ")
     seconds = time.monotonic() - began_again
     site.set_marks()
     wait_for_lines(site, LATER_LINES)
-    newest = site.hosts[FAR].read_new()
-    far_id = site.hosts[FAR].agent.client_id
+    gone_with_it, ledgers = flatten(before) - stored, site.read_ledgers()
     wait_until(
-        lambda: not site.judge({far_id: newest}).lost, seconds=WAIT_SECONDS, what="new arrivals"
+        lambda: not site.judge(ledgers).lost - gone_with_it - list_all_refused(site),
+        seconds=WAIT_SECONDS,
+        what="an answer to all that was measured",
     )
     site.end_hosts()
     verdict = site.judge(site.read_ledgers())
+    fault_journal.record(
+        18,
+        "an older backup restored",
+        verdict,
+        told=gone_with_it | list_all_refused(site),
+        recovery_seconds=recovery_seconds,
+    )
     assert not verdict.doubled, verdict
     assert not verdict.unlisted
     # What the server had taken over after the backup is gone with it, and nothing else of the far
     # host; the near one also ran a test of which the older state knows nothing.
+    far_id = site.hosts[FAR].agent.client_id
     gone = {line for line in verdict.lost if line.startswith(far_id)}
-    assert gone <= flatten(before) - stored, gone
+    assert gone <= gone_with_it, gone
     for name, host in site.hosts.items():
         fresh = host.agent.read_ledger()[len(at_restore[host.agent.client_id]) :]
         results = sum(line.startswith("result ") for line in fresh)

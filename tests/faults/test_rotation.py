@@ -23,6 +23,7 @@ PARTITIONS_QUERY = (
 REFUSED_QUERY = "SELECT sum(rejected) FROM metrics_ingestbatch WHERE received_at >= {mark}"
 TURNS = 4
 DAYS_KEPT = 8
+UNINTERRUPTED = "uploads are not interrupted"
 # Makes two weeks of days long gone, and lets the server forget them, turn for turn.
 ROTATE = """
 import django; django.setup()
@@ -63,14 +64,25 @@ def list_days(stack):
     return [day for (day,) in Database.of(stack.environment).select(PARTITIONS_QUERY, LONG_AGO)]
 
 
-def test_rotation_under_load_loses_nothing_and_late_rows_of_dropped_days_are_counted(stack, rounds):
+def test_rotation_under_load_loses_nothing_and_late_rows_of_dropped_days_are_counted(
+    stack, rounds, fault_journal
+):
     begun_at = read_now()
     with keep_uploading(stack, make_records_of_all_ages) as uploads:
         for _ in range(max(1, rounds // 2)):
             stack.run_python("-c", ROTATE.format(turns=TURNS, days=DAYS_KEPT))
             wait_for_uploads(uploads)
     assert set(uploads.statuses) <= {200, 503}, uploads.statuses
-    for verdict in judge_uploads(stack, uploads):
+    verdicts = judge_uploads(stack, uploads)
+    fault_journal.record(
+        20,
+        "partitions made and dropped",
+        *verdicts,
+        runs=TURNS * max(1, rounds // 2),
+        refused=uploads.expired,
+        nothing_to_recover=UNINTERRUPTED,
+    )
+    for verdict in verdicts:
         assert verdict.is_exactly_once, verdict
     assert uploads.expired > 0
     refused = Database.of(stack.environment).select(REFUSED_QUERY, begun_at)
@@ -82,7 +94,9 @@ def test_rotation_under_load_loses_nothing_and_late_rows_of_dropped_days_are_cou
     assert today + timedelta(days=1) in days
 
 
-def test_a_partition_that_cannot_be_had_stops_neither_uploads_nor_the_next_turn(stack):
+def test_a_partition_that_cannot_be_had_stops_neither_uploads_nor_the_next_turn(
+    stack, fault_journal
+):
     """A reader that never ends holds an old day; it is forgotten once the reader is gone."""
     stack.run_python("-c", MAKE_OLD)
     oldest = list_days(stack)[0]
@@ -97,7 +111,15 @@ def test_a_partition_that_cannot_be_had_stops_neither_uploads_nor_the_next_turn(
     assert set(uploads.statuses) <= {200, 503}, uploads.statuses
     stack.run_python("-c", ROTATE.format(turns=1, days=DAYS_KEPT))
     assert list_days(stack)[0] >= read_now().date() - timedelta(days=DAYS_KEPT)
-    for verdict in judge_uploads(stack, uploads):
+    verdicts = judge_uploads(stack, uploads)
+    fault_journal.record(
+        20,
+        "a partition that cannot be had",
+        *verdicts,
+        refused=uploads.expired,
+        nothing_to_recover=UNINTERRUPTED,
+    )
+    for verdict in verdicts:
         assert verdict.is_exactly_once, verdict
 
 

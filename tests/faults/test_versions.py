@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -112,18 +113,29 @@ def migrate(stack, folder, *target):
 @pytest.mark.faults
 @pytest.mark.slow
 def test_uploads_go_on_through_migrations_and_a_restart_and_lose_nothing(
-    stack, later_version, rounds
+    stack, later_version, rounds, fault_journal
 ):
+    recovery_seconds = 0.0
     with keep_uploading(stack) as uploads:
         for _ in range(max(1, rounds // 2)):
             migrate(stack, later_version)
             wait_for_uploads(uploads)
+            begin = time.monotonic()
             stack.restart("web")
             wait_for_uploads(uploads)
+            recovery_seconds = max(recovery_seconds, time.monotonic() - begin)
             migrate(stack, later_version, "later", "zero")
             wait_for_uploads(uploads)
     assert set(uploads.statuses) <= {200, 503}, uploads.statuses
-    for verdict in judge_uploads(stack, uploads):
+    verdicts = judge_uploads(stack, uploads)
+    fault_journal.record(
+        13,
+        "upgraded, restarted, rolled back",
+        *verdicts,
+        runs=max(1, rounds // 2),
+        recovery_seconds=recovery_seconds,
+    )
+    for verdict in verdicts:
         assert verdict.is_exactly_once, verdict
 
 

@@ -1,7 +1,8 @@
 """Pages that do not read: memory stays, the others miss nothing, who wakes up knows of a gap."""
 
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psutil
@@ -9,6 +10,7 @@ import pytest
 
 from apps.core.clock import format_moment
 from tests.factories.wire import batch, frame
+from tests.faults.oracle import compare
 from tests.flows.agents import enrol_host
 from tests.servers.audience import Seat, make_cookies, seat_audience
 from tests.servers.stack import run_stack
@@ -63,7 +65,9 @@ def upload(web, probe, times):
     moments = []
     with httpx.Client(base_url=web.base_url, headers=headers, trust_env=False) as http:
         for _time in range(times):
-            now = [datetime.now(UTC) for _frame in range(FRAMES_AT_ONCE)]
+            begin = datetime.now(UTC)
+            # A moment of its own for each, by which it is known again.
+            now = [begin + timedelta(microseconds=number) for number in range(FRAMES_AT_ONCE)]
             frames = [frame((0.1, 0.2, 0.3), keys=KEYS, at=format_moment(at)) for at in now]
             body = batch(*frames, keys=(KEYS,))
             answer = http.post("/api/v1/agent/records", json=body, timeout=TIMEOUT_SECONDS)
@@ -88,20 +92,36 @@ def count_gaps(sighting):
     return sum(after != before + 1 for before, after in zip([0, *numbers], numbers, strict=False))
 
 
-def test_pages_that_do_not_read_cost_the_server_and_the_others_nothing(web, probe):
+def judge_readers(sightings, sent):
+    """The verdict on what was sent, as each page that read on has seen it."""
+    pages = range(len(sightings))
+    seen = [f"{page} {at}" for page in pages for at in list_moments(sightings[page])]
+    return compare({f"{page} {at}" for page in pages for at in sent}, seen, name=str)
+
+
+def test_pages_that_do_not_read_cost_the_server_and_the_others_nothing(web, probe, fault_journal):
     process = psutil.Process(web.children["web"].process_id)
     upload(web, probe, 1)
     resident_bytes = process.memory_info().rss
     with seat_audience(seat_pages(web, probe)) as audience:
         sent = upload(web, probe, UPLOADS_ASLEEP)
         audience.wake()
+        begin = time.monotonic()
         sent += upload(web, probe, UPLOADS_AWAKE)
         wait_until(
             lambda: count_sockets(process) <= PAGES - DOZING + WAKING,
             seconds=CUT_OFF_SECONDS,
             what="the end of the sockets that nobody reads",
         )
+        recovery_seconds = time.monotonic() - begin
         sightings = audience.leave()
+    fault_journal.record(
+        16,
+        f"{DOZING} of {PAGES} pages doze",
+        judge_readers(sightings[DOZING:], sent),
+        runs=DOZING,
+        recovery_seconds=recovery_seconds,
+    )
     assert process.memory_info().rss - resident_bytes < GROWTH_BYTES
     assert [reader.close_code for reader in sightings[DOZING:]] == [None] * (PAGES - DOZING)
     for reader in sightings[DOZING:]:

@@ -14,9 +14,11 @@ from tests.servers.stack import ROOT
 NAME = "admin"
 PASSWORD = "correct horse battery staple"
 MAKE_ADMIN = (
-    "import django; django.setup()\n"
+    "import sys; import django; django.setup()\n"
+    "from django.core.management import call_command\n"
     "from apps.accounts.services import create_admin_from_password\n"
-    f"create_admin_from_password({PASSWORD!r})"
+    f"create_admin_from_password({PASSWORD!r})\n"
+    "call_command('token', 'create', *sys.argv[1:])"
 )
 FORM_TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 API = "/api/v1"
@@ -86,9 +88,8 @@ class ApiUser:
 
 def become_admin(server: Any) -> ApiUser:
     """The administrator of a running server, with a token that may do everything."""
-    run_python(server.environment, "-c", MAKE_ADMIN)
     options = ("--user", NAME, "--name", "flows", "--scope", "read", "--scope", "write")
-    secret = run_python(server.environment, "manage.py", "token", "create", *options)
+    secret = run_python(server.environment, "-c", MAKE_ADMIN, *options)
     return ApiUser(server.base_url, secret.strip().splitlines()[-1])
 
 

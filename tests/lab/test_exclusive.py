@@ -56,7 +56,7 @@ def try_run(row, choose, begin):
 @pytest.mark.parametrize(
     "attempts", [1_000, pytest.param(10_000, marks=pytest.mark.slow)], ids=lambda count: f"{count}"
 )
-def test_racing_exclusive_runs_never_overlap(pairs, attempts, note):
+def test_racing_exclusive_runs_never_overlap(pairs, attempts, lab_table):
     begin = read_now() + timedelta(minutes=1)
 
     def race(number):
@@ -69,7 +69,10 @@ def test_racing_exclusive_runs_never_overlap(pairs, attempts, note):
     assert Run.objects.filter(state="nonstart").count() == attempts - placed
     assert Reservation.objects.values("run").distinct().count() == placed
     overlaps = count_overlaps()
-    note(f"overlaps of {placed} placed runs", 0, overlaps)
+    lab_table.record(
+        f"overlaps of {placed} exclusive runs placed of {attempts} racing", 0, overlaps, "pairs",
+        overlaps == 0,
+    )  # fmt: skip
     assert placed > CLIENTS
     assert overlaps == 0
     refused = Run.objects.filter(state="nonstart")

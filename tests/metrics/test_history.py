@@ -42,8 +42,8 @@ def store_days(source, days, every_seconds, start=MIDNIGHT, **options):
 
 
 def keep(now=MIDNIGHT + timedelta(days=60)):
-    roll_up(now=now, budget_seconds=60)
-    roll_up(now=now + timedelta(hours=2), budget_seconds=60)
+    roll_up(now=now, budget_seconds=600)
+    roll_up(now=now + timedelta(hours=2), budget_seconds=600)
 
 
 def read(source, start=MIDNIGHT, days=1.0, key=KEY, **options):

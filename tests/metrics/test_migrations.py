@@ -1,6 +1,7 @@
 """Migrations stand by themselves, and bring what was stored before them along."""
 
 import ast
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from apps.core.clock import read_now
-from apps.metrics.models import Arrival, Frame, Rollup
+from apps.metrics.models import Arrival, DirtyBucket, Frame, HourStrip, Rollup
 from apps.metrics.services import roll_up
-from tests.factories.frames import make_source, store_frames
+from apps.metrics.writers import LAID, ensure_partitions
+from tests.factories.frames import KEY, make_source, store_frames
 
 FOLDER = Path(apps.get_app_config("metrics").path) / "migrations"
 # What migrations are written with, as with Django's own fields and operations.
@@ -65,3 +67,16 @@ def roll_up_later(now):
     """How many buckets were recomputed once all had ended and settled."""
     later = [now.fromtimestamp(now.timestamp() + n * LATER_SECONDS, now.tzinfo) for n in (1, 2)]
     return sum(roll_up(now=moment, budget_seconds=60) for moment in later)
+
+
+def test_hours_from_before_there_were_strips_are_laid_out(newest):
+    now = read_now()
+    at = now - timedelta(days=9)
+    ensure_partitions(at)
+    store_frames(make_source(), [(at, 1.0)])
+    assert roll_up_later(now) == 3
+    migrate([("metrics", "0007_layout_brought_by")])
+    DirtyBucket.objects.all().delete()
+    migrate(newest)
+    assert roll_up(now=now + timedelta(days=1), budget_seconds=60) == 1
+    assert sorted(HourStrip.objects.values_list("key", flat=True)) == [LAID, KEY]

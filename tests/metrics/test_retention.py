@@ -11,8 +11,8 @@ from apps.configuration.services import store_settings
 from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.metrics import services, tasks, writers
-from apps.metrics.algorithms.tiers import floor_day
-from apps.metrics.models import Arrival, DirtyBucket, Fact, Frame, Rollup
+from apps.metrics.algorithms.tiers import WEEK_SECONDS, floor_day, floor_moment
+from apps.metrics.models import Arrival, DirtyBucket, Fact, Frame, HourStrip, Rollup
 from apps.metrics.selectors import read_facts
 from apps.metrics.services import forget_history, retention, roll_up, rollups
 from apps.metrics.writers import forgetting, partitions
@@ -58,6 +58,15 @@ def test_frames_go_after_their_days_and_rollups_stay():
             oldest == (now - timedelta(days=14)).astimezone(UTC).date()
             or oldest > (now - timedelta(days=14)).date()
         )
+
+
+def test_strips_are_forgotten_with_their_hours():
+    now, source = read_now(), make_source()
+    for at in (now - timedelta(days=4000), now):
+        week = floor_moment(at, WEEK_SECONDS)
+        HourStrip.objects.create(source=source, key=writers.LAID, at=week, numbers=b"")
+    forget_history(now=now)
+    assert HourStrip.objects.count() == 1
 
 
 def test_each_tier_is_kept_as_long_as_its_setting_says():

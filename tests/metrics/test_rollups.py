@@ -18,7 +18,7 @@ from apps.metrics.algorithms.tiers import STEPS_SECONDS, TIER_NAMES, floor_momen
 from apps.metrics.models import Arrival, DirtyBucket, Frame, Rollup
 from apps.metrics.selectors import read_range, read_values
 from apps.metrics.selectors.columns import as_buckets, find_places, read_rollups
-from apps.metrics.services import rebuild_rollups, retention, roll_up, rollups
+from apps.metrics.services import dirty, rebuild_rollups, retention, roll_up, rollups
 from tests.factories.frames import (
     KEY,
     MIDNIGHT,
@@ -60,7 +60,8 @@ def histories(draw):
         shuffled = shuffled[size:]
         if draw(st.booleans()):
             steps.append(draw(st.sampled_from(steps)))
-        steps.append(draw(st.sampled_from([None, timedelta(hours=7), timedelta(days=4)])))
+        jumps = [None, timedelta(hours=7), *(timedelta(days=days) for days in (4, 5, 6))]
+        steps.append(draw(st.sampled_from(jumps)))
     return steps
 
 
@@ -74,9 +75,9 @@ def play(source, steps):
 
 
 def catch_up(now=MIDNIGHT + LATER):
-    """Everything that has ended, once it is let settle."""
-    roll_up(now=now, budget_seconds=60)
-    roll_up(now=now + timedelta(hours=2), budget_seconds=60)
+    """Everything that has ended, once it is let settle: what arrived, its buckets, their weeks."""
+    for hours in (0, 2, 4):
+        roll_up(now=now + timedelta(hours=hours), budget_seconds=60)
 
 
 def read_kept(source, key, step):
@@ -312,7 +313,7 @@ def test_a_budget_ends_the_work_and_the_next_call_goes_on(source, monkeypatch):
     counts = [
         roll_up(now=MIDNIGHT + LATER + timedelta(hours=2), budget_seconds=2.5) for _ in range(20)
     ]
-    assert max(counts) == rollups.CLAIMS[300]
+    assert max(counts) == dirty.CLAIMS[300]
     monkeypatch.undo()
     catch_up()
     assert_exact(source)

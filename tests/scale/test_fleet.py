@@ -6,8 +6,10 @@ The tests build on each other: the fleet takes a while to start, and the last on
 import shutil
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -136,7 +138,7 @@ def test_a_revoked_key_is_refused_at_every_door(fleet, admin, tmp_path):
 
 
 def test_work_is_shared_and_the_death_of_one_of_each_loses_and_doubles_nothing(
-    fleet, admin, hosts, tmp_path
+    fleet, admin, hosts, tmp_path, fault_journal
 ):
     database = Database.of(fleet.environment)
     with ThreadPoolExecutor(1) as pool:
@@ -157,8 +159,10 @@ def test_work_is_shared_and_the_death_of_one_of_each_loses_and_doubles_nothing(
         )
         tasks = count_tasks(fleet)
         threading.Event().wait(KILL_AFTER_SECONDS)
+        killed_at = time.monotonic()
         fleet.kill9("door-1", "web-1", "worker-1", "beat-1")
         wait_for_results(hosts, RESULTS_AFTER_THE_KILL, "results after the kill")
+        recovery_seconds = time.monotonic() - killed_at
         done = simulation.result()
     assert done.exit_code == 0, done.complaint
     assert not done.verdict.lost
@@ -167,14 +171,23 @@ def test_work_is_shared_and_the_death_of_one_of_each_loses_and_doubles_nothing(
     assert all(fleet.nginx.count_answers("/api/v1/t")[fleet.ports[f"web-{n}"]] for n in (1, 2))
     assert sorted(tasks) == ["worker-1@fleet", "worker-2@fleet"]
     assert all(tasks.values())
-    check_agents(database, hosts)
+    verdicts = judge_agents(database, hosts)
+    fault_journal.record(
+        2,
+        "one of two of each process killed",
+        replace(done.verdict, unlisted=frozenset()),  # the agents' own frames
+        *verdicts,
+        recovery_seconds=recovery_seconds,
+    )
+    for verdict in verdicts:
+        assert verdict.is_exactly_once, verdict
     runs = database.select(RUNS_QUERY, LONG_AGO)
     assert len(runs) == len(set(runs))
 
 
-def check_agents(database, hosts):
-    """All that the agents measured is stored once, after their clean end."""
-    for host in hosts:
-        assert host.stop() == 0
-        verdict = compare(host.read_ledger(), database.list_measurements(host.client_id))
-        assert verdict.is_exactly_once, verdict
+def judge_agents(database, hosts):
+    """The verdict on what each agent measured, after its clean end."""
+    assert [host.stop() for host in hosts] == [0] * len(hosts)
+    return [
+        compare(host.read_ledger(), database.list_measurements(host.client_id)) for host in hosts
+    ]

@@ -34,7 +34,13 @@ WEB_TEST = {
     "target": "https://example.org/",
     "parameters": {},
 }
-HOST_KINDS = {"ping": {}, "tcp": {"port": 22}, "dns": {"name": "example.org"}}
+HOST_KINDS = {
+    "ping": {},
+    "tcp": {"port": 22},
+    "dns": {"name": "example.org"},
+    "trace": {},
+    "mtu": {},
+}
 REFUSED_TARGETS = (
     ";id", "$(id)", "`id`", "|id", "a b", "a\nb", "a\x00b", "-oProxyCommand=x", "--help", "-1",
     "", " ", ".", "..", "a..b", "\u202ehost", "\ud800", "x" * 254, "1.2.3", "999.999.999.999",

@@ -24,12 +24,13 @@ from apps.operations.supervisor.programs import (
     describe_web,
     describe_worker,
 )
+from tests.servers.postgresql import PREPARED
+from tests.servers.prepared import SETTING_PREFIXES, copy_sqlite
 from tests.servers.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_SECONDS = 90
 STOP_SECONDS = 10
-SETTING_PREFIXES = ("SWARM_", "DATABASE_URL", "REDIS_URL", "PYTEST_", "COV_CORE_")
 ISSUE_TOKEN = (
     "import django; django.setup()\n"
     "from apps.clients.services import issue_enrolment_token\n"
@@ -206,12 +207,14 @@ def run_stack(
     with ExitStack() as cleanup:
         cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
         (folder / "log").mkdir()
-        database_url = postgresql.create_database() if database == "postgresql" else ""
+        database_url = ""
+        if database == "postgresql":
+            database_url = postgresql.create_database(PREPARED)
+        else:
+            copy_sqlite(folder)
         stack = Stack(build_site(database_url, folder, settings), database_url)
         cleanup.callback(stack.stop)
         stack.start(describe_redis(stack.site))
-        stack.manage("migrate", "--verbosity=0")
-        stack.manage("sync_schedules")
         if with_web:
             stack.start(describe_web(stack.site))
         if with_worker:

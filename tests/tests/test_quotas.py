@@ -317,6 +317,9 @@ def test_there_is_room_for_any_number_without_a_limit():
         ("tcp", {"port": 80}, 7, 7 * 66 * 8),
         ("dns", {"name": "x", "interval_seconds": 1}, 2, 1532 * 8),
         ("dns", {"name": "x", "interval_seconds": 1, "transport": "tcp"}, 10, (1532 + 10 * 66) * 8),
+        ("trace", {}, 100, 50 * (86 + 222) * 8),
+        ("trace", {"method": "tcp", "packets_per_second": 1}, 7, 7 * 66 * 8),
+        ("mtu", {}, 200, 100 * 2 * 1514 * 8),
         ("http", {"interval_seconds": 1, "method": "HEAD"}, 18, (10_000 + 18 * 66) * 8),
     ],
 )

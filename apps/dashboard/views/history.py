@@ -12,14 +12,15 @@ from django.views.decorators.http import require_GET
 from apps.accounts.policy import Permission
 from apps.clients.selectors import get_client
 from apps.core.clock import read_now
-from apps.core.errors import FieldError, Invalid
+from apps.core.errors import FieldError, Invalid, NotFound
 from apps.core.http import MOMENT_DETAIL, is_plausible
 from apps.dashboard.ranges import find_canonical, find_shift, read_history
 from apps.dashboard.selectors.history import Wanted, WantedLine, read_lines
 from apps.dashboard.views.access import PageRequest, page
 from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import ASSIGNMENT_KIND, MAXIMUM_POINTS, list_sources
-from apps.tests.selectors import get_assignment
+from apps.tests.models import Assignment
+from apps.tests.selectors import get_assignment, list_assignments
 
 DEFAULT_SPAN = timedelta(hours=1)
 DEFAULT_POINTS = 300
@@ -51,11 +52,26 @@ def read_client_history(request: PageRequest, client_id: UUID) -> HttpResponse:
 
 @require_GET
 @page(Permission.VIEW)
-def read_test_history(
-    request: PageRequest, test_id: UUID, client_id: UUID, peer_id: UUID | None = None
+def read_test_history(request: PageRequest, test_id: UUID, client_id: UUID) -> HttpResponse:
+    """What the test measured on that client."""
+    assignment = get_assignment(request.user, test_id=test_id, client_id=client_id)
+    return answer_history(request, assignment)
+
+
+@require_GET
+@page(Permission.VIEW)
+def read_assignment_history(
+    request: PageRequest, test_id: UUID, assignment_id: UUID
 ) -> HttpResponse:
-    """What the test measured on that client, of pairs towards that peer."""
-    assignment = get_assignment(request.user, test_id=test_id, client_id=client_id, peer_id=peer_id)
+    """What one of the test's assignments measured, as of a client towards one of its peers."""
+    rows = list_assignments(request.user).filter(id=assignment_id, test_id=test_id)
+    assignment = rows.first()
+    if assignment is None:
+        raise NotFound("assignment_unknown", "There is no such assignment.")
+    return answer_history(request, assignment)
+
+
+def answer_history(request: PageRequest, assignment: Assignment) -> HttpResponse:
     wanted = read_wanted(request.GET)
     own = {} if assignment.source_id is None else {(ASSIGNMENT_KIND, ""): assignment.source_id}
     return JsonResponse({"lines": read_lines(own, wanted)})

@@ -5,7 +5,6 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
-from apps.core.errors import NotFound
 from apps.dashboard.selectors.choosing import describe_pairs
 from apps.dashboard.selectors.meshes import build_grid, list_metric_keys
 from apps.dashboard.topics import name_topic
@@ -19,8 +18,6 @@ from apps.tests.selectors import get_test
 def show_mesh(request: PageRequest, test_id: UUID) -> HttpResponse:
     """The pairs of a test as a grid, coloured by one metric, or to htmx the grid alone."""
     test = get_test(request.user, test_id)
-    if not test.topology:
-        raise NotFound("mesh_unknown", "This test has no pairs.")
     keys = list_metric_keys(test)
     key = request.GET.get("metric", "")
     chosen = key if key in keys else keys[0]

@@ -8,6 +8,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
+from apps.dashboard.cards import build_card
 from apps.dashboard.charts import describe_test_panels
 from apps.dashboard.ranges import fix_history
 from apps.dashboard.selectors.runs import (
@@ -74,6 +75,7 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "row": describe_run(run),
         "run": run,
         "result": result,
+        "card": build_card(run, result),
         "groups": describe_findings(result) if result else [],
         "facts": sorted(result.facts.items()) if result else [],
         "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),

@@ -15,6 +15,7 @@ from apps.dashboard.charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
+from apps.dashboard.selectors.routes import describe_route_changes
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
     describe_tests,
@@ -88,6 +89,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         topics.append(name_topic("assignment", chosen.id))
     runs = list_begun_runs(request.user).filter(assignment=chosen)[:RUNS_SHOWN]
     kind = KINDS[test.kind]
+    history = read_history(request.GET)
     context = {
         "row": describe_tests(request.user, [test])[0],
         "test": test,
@@ -105,7 +107,8 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "running_count": count_running(request, test),
         "runs": describe_runs(runs),
         "panels": [panel.as_document() for panel in describe_test_panels(kind)],
-        "history": read_history(request.GET),
+        "history": history,
+        "route_changes": describe_route_changes(chosen, history),
         "panels_url": find_panels_url(chosen),
         "may_change": not find_scope(request.user, Permission.OPERATE).is_empty,
         "topics": topics,
@@ -124,8 +127,7 @@ def find_panels_url(chosen: Assignment | None) -> str:
     if chosen is None:
         return ""
     if chosen.peer_id is not None:
-        names = [chosen.test_id, chosen.client_id, chosen.peer_id]
-        return reverse("dashboard:pair-history", args=names)
+        return reverse("dashboard:assignment-history", args=[chosen.test_id, chosen.id])
     return reverse("dashboard:test-history", args=[chosen.test_id, chosen.client_id])
 
 

@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 FIVE_MINUTES_SECONDS = 300
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400
+# Hours are laid out a second time by weeks, for reading (models.HourStrip).
+WEEK_SECONDS = 7 * DAY_SECONDS
+HOURS_PER_WEEK = WEEK_SECONDS // HOUR_SECONDS
 # Finest first; each divides the next.
 STEPS_SECONDS = (FIVE_MINUTES_SECONDS, HOUR_SECONDS, DAY_SECONDS)
 # Late data may be seven days old, and finds the rest of its buckets.

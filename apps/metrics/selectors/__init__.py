@@ -5,8 +5,10 @@ from apps.metrics.selectors.carriers import (
 )
 from apps.metrics.selectors.comparison import Comparison, compare_ranges
 from apps.metrics.selectors.documents import find_document, get_document
+from apps.metrics.selectors.grid import ManyHours, read_many
 from apps.metrics.selectors.latest import (
     LatestValues,
+    list_fact_changes,
     list_host_values,
     read_facts,
     read_latest,
@@ -24,6 +26,7 @@ from apps.metrics.selectors.sources import (
     ASSIGNMENT_KIND,
     find_host_source,
     find_source,
+    find_sources_of_clients,
     list_keys,
     list_sources,
 )
@@ -35,6 +38,7 @@ __all__ = [
     "Carrier",
     "Comparison",
     "LatestValues",
+    "ManyHours",
     "Series",
     "Storage",
     "Tier",
@@ -42,7 +46,9 @@ __all__ = [
     "find_document",
     "find_host_source",
     "find_source",
+    "find_sources_of_clients",
     "get_document",
+    "list_fact_changes",
     "list_host_values",
     "list_keys",
     "list_number_carriers",
@@ -52,6 +58,7 @@ __all__ = [
     "read_facts",
     "read_latest",
     "read_latest_of_sources",
+    "read_many",
     "read_range",
     "read_ranges",
     "read_storage",

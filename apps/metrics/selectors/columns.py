@@ -12,9 +12,10 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.metrics.algorithms.series import Buckets, Numbers
-from apps.metrics.algorithms.tiers import find_end
+from apps.metrics.algorithms.tiers import HOUR_SECONDS, find_end
 from apps.metrics.fields import ElementAt, UnixSeconds
 from apps.metrics.models import Frame, Latest, Layout, Rollup
+from apps.metrics.selectors.strips import match_missing, read_laid
 
 ROWS_PER_FETCH = 5000
 ROLLUP_COLUMNS = ("count", "minimum", "mean", "maximum", "p50", "p95")
@@ -28,6 +29,12 @@ class Column:
     # Plain doubles, row by row: a long range must not become a list of objects.
     flat: "array[float]" = field(default_factory=lambda: array("d"))
     last_at: float | None = None
+
+    def add(self, table: Numbers) -> None:
+        """Rows of another form of the same buckets, oldest first."""
+        if len(table):
+            self.flat.frombytes(np.ascontiguousarray(table).tobytes())
+            self.last_at = max(self.last_at or table[-1, 0], table[-1, 0])
 
     def as_table(self) -> Numbers:
         """Oldest first."""
@@ -73,11 +80,27 @@ def read_rollups(
     key: str,
     step_seconds: int,
     span: tuple[datetime, datetime],
+    *,
+    is_brief: bool = False,
 ) -> dict[int, Column]:
-    """The kept buckets that begin in the span (start, end) by source."""
-    rows = Rollup.objects.filter(step=step_seconds, at__gte=span[0], at__lt=span[1])
+    """The kept buckets that begin in the span (start, end) by source.
+
+    Hours of weeks that are laid out by keys come from there (selectors/strips.py); with `is_brief`
+    their percentiles are NaN.
+    """
     groups = group_by_index(places, source_ids)
-    return cut_columns(rows.order_by("source_id", "at"), groups, key, ROLLUP_COLUMNS)
+    rows = Rollup.objects.filter(step=step_seconds, at__gte=span[0], at__lt=span[1])
+    rows = rows.order_by("source_id", "at")
+    if step_seconds != HOUR_SECONDS:
+        return cut_columns(rows, groups, key, ROLLUP_COLUMNS)
+    laid = read_laid(source_ids, key, span, is_brief=is_brief)
+    missing = match_missing(laid, span)
+    found = {source_id: Column(1 + len(ROLLUP_COLUMNS)) for source_id in source_ids}
+    if missing is not None:
+        found = cut_columns(rows.filter(missing), groups, key, ROLLUP_COLUMNS)
+    for source_id, hours in laid.items():
+        found[source_id].add(hours.table)
+    return found
 
 
 def group_by_index(

@@ -68,3 +68,18 @@ def read_facts(source_id: int) -> dict[str, str]:
     )
     rows = Fact.objects.filter(~Exists(later), source_id=source_id)
     return dict(rows.values_list("key", "value"))
+
+
+def list_fact_changes(
+    source_id: int, key: str, *, start: datetime, end: datetime, limit: int
+) -> tuple[int, list[datetime]]:
+    """How often a fact of a source changed after `start` and up to `end`, and the last times of it.
+
+    The latest comes first, `limit` of them at most. The first value there ever was is no change.
+    """
+    rows = Fact.objects.filter(source_id=source_id, key=key, since__lte=end)
+    first = rows.order_by("since").values_list("since", flat=True).first()
+    if first is None:
+        return 0, []
+    changes = rows.filter(since__gt=max(start, first)).order_by("-since")
+    return changes.count(), list(changes.values_list("since", flat=True)[:limit])

@@ -212,8 +212,13 @@ def choose_finest(firsts: Sequence[datetime | None], start: datetime) -> int:
     )
 
 
-def gather_parts(source_ids: Sequence[int], question: Question, plan: Plan) -> dict[int, Buckets]:
-    """The kept buckets of the range by source; what is not kept yet from hours and from frames."""
+def gather_parts(
+    source_ids: Sequence[int], question: Question, plan: Plan, *, is_brief: bool = False
+) -> dict[int, Buckets]:
+    """The kept buckets of the range by source; what is not kept yet from hours and from frames.
+
+    With `is_brief` the percentiles may be NaN.
+    """
     key, end = question.key, question.end
     places = find_places(source_ids, key)
     parts: dict[int, list[Buckets]] = {source_id: [] for source_id in source_ids}
@@ -224,7 +229,9 @@ def gather_parts(source_ids: Sequence[int], question: Question, plan: Plan) -> d
         steps.append(HOUR_SECONDS)
     for step in steps:
         for moment, ids in group_by_moment(until, end):
-            for source_id, column in read_rollups(places, ids, key, step, (moment, end)).items():
+            span = (moment, end)
+            columns = read_rollups(places, ids, key, step, span, is_brief=is_brief)
+            for source_id, column in columns.items():
                 parts[source_id].append(as_buckets(column.as_table()))
                 until[source_id] = find_rolled_until(column, step, moment)
     for moment, ids in group_by_moment(until, end):

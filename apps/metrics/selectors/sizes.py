@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from apps.metrics.algorithms.tiers import STEPS_SECONDS, TIER_NAMES
+from apps.metrics.algorithms.tiers import HOUR_SECONDS, STEPS_SECONDS, TIER_NAMES
 from apps.metrics.models import Rollup
 from apps.metrics.writers.frames import read_moment
 
@@ -23,7 +23,8 @@ COUNTED_BYTES = 50_000_000
 # Up to here SQLite's pages are counted, some 60 ms of work; beyond that they are estimated.
 WALKED_BYTES = 100_000_000
 TABLES = (
-    "metrics_frame", "metrics_rollup", "tests_run", "tests_result", "metrics_ingestbatch",
+    "metrics_frame", "metrics_rollup", "metrics_hourstrip", "tests_run", "tests_result",
+    "metrics_ingestbatch",
 )  # fmt: skip
 RAW_OLDEST = """
 SELECT MIN(first_at) FROM (
@@ -55,12 +56,12 @@ def measure_extents() -> dict[str, Extent]:
     """By the name of the tier; `other` is the rest of the database."""
     is_postgresql = connection.vendor == "postgresql"
     sizes = measure_postgresql() if is_postgresql else measure_sqlite()
-    raw, rollups, runs, results, batches = (sizes[table] for table in TABLES)
+    raw, rollups, strips, runs, results, batches = (sizes[table] for table in TABLES)
     both = Size(runs.rows + results.rows, runs.bytes + results.bytes)
-    rest = measure_used() - raw.bytes - rollups.bytes - both.bytes
+    rest = measure_used() - raw.bytes - rollups.bytes - strips.bytes - both.bytes
     return {
         "raw": make_extent(raw, RAW_OLDEST, newest_of("metrics_latest", "at")),
-        **measure_rollups(rollups),
+        **measure_rollups(rollups, strips),
         "results": make_extent(
             both, oldest_of("tests_result", "received_at"), newest_of("tests_result", "received_at")
         ),
@@ -72,8 +73,11 @@ def measure_extents() -> dict[str, Extent]:
     }
 
 
-def measure_rollups(whole: Size) -> dict[str, Extent]:
-    """The table's size shared out by the rows of each step: those of its last day, and its days."""
+def measure_rollups(whole: Size, strips: Size) -> dict[str, Extent]:
+    """The table's size shared out by the rows of each step: those of its last day, and its days.
+
+    Hours occupy their strips as well.
+    """
     extents = {}
     for step in STEPS_SECONDS:
         oldest = ask_moment(oldest_of("metrics_rollup", "at") + " WHERE step = %s", step)
@@ -89,7 +93,8 @@ def measure_rollups(whole: Size) -> dict[str, Extent]:
         name: replace(
             extent,
             rows=round(whole.rows * extent.rows / total),
-            bytes=round(whole.bytes * extent.rows / total),
+            bytes=round(whole.bytes * extent.rows / total)
+            + (strips.bytes if name == TIER_NAMES[HOUR_SECONDS] else 0),
         )
         for name, extent in extents.items()
     }

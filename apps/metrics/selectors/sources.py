@@ -14,6 +14,12 @@ def find_source(client_id: UUID, kind: str, subject: str = "") -> Source | None:
     return Source.objects.filter(client_id=client_id, kind=kind, subject=subject).first()
 
 
+def find_sources_of_clients(client_ids: Sequence[UUID], kind: str) -> dict[UUID, int]:
+    """The id of each client's source of that kind without a subject; only of those who have one."""
+    rows = Source.objects.filter(client_id__in=client_ids, kind=kind, subject="")
+    return dict(rows.values_list("client_id", "id"))
+
+
 def list_sources(client_id: UUID) -> list[Source]:
     return list(Source.objects.filter(client_id=client_id).order_by("kind", "subject"))
 

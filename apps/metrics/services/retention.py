@@ -15,6 +15,7 @@ from apps.metrics.algorithms.tiers import (
     DAY_SECONDS,
     FIVE_MINUTES_SECONDS,
     HOUR_SECONDS,
+    WEEK_SECONDS,
     floor_day,
 )
 from apps.metrics.models import (
@@ -30,6 +31,7 @@ from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import (
     delete_frames,
     delete_rollups,
+    delete_strips,
     drop_partition,
     ensure_partitions,
     list_droppable_days,
@@ -128,8 +130,9 @@ def find_forgettable(cut: datetime, now: datetime) -> datetime:
     if Arrival.objects.filter(id__lte=newest).exists():
         # Another worker is at them, and what they make dirty is not known yet.
         return EPOCH
-    dirty = DirtyBucket.objects.filter(at__lt=cut).order_by("at").values_list("at", flat=True)
-    oldest = dirty.first()
+    # Weeks are laid out of rollups, and need no frames.
+    dirty = DirtyBucket.objects.filter(at__lt=cut, step__in=ROLLUP_SETTINGS).order_by("at")
+    oldest = dirty.values_list("at", flat=True).first()
     if oldest is None:
         return cut
     logger.warning("frames_kept_for_rollups", since=oldest.isoformat())
@@ -151,6 +154,8 @@ def list_slices(cuts: dict[str, datetime], before: datetime) -> Iterator[Callabl
     """What deletes a slice each time it is called, and returns 0 when nothing is left."""
     for step, setting in ROLLUP_SETTINGS.items():
         yield partial(delete_rollups, step, cuts[setting])
+    weeks_end_before = cuts[ROLLUP_SETTINGS[HOUR_SECONDS]]
+    yield partial(delete_strips, weeks_end_before - timedelta(seconds=WEEK_SECONDS))
     if connection.vendor != "postgresql":
         for source_id in Source.objects.order_by("id").values_list("id", flat=True):
             yield partial(delete_frames, source_id, before)

@@ -10,13 +10,10 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.db import transaction
-from django.db.models import DateTimeField, F, Q, Value
-from django.db.models.functions import Least
 
 from apps.core.clock import EPOCH
 from apps.metrics.algorithms.rollups import FrameTable, roll_up_tables
@@ -26,10 +23,22 @@ from apps.metrics.algorithms.tiers import (
     FIVE_MINUTES_SECONDS,
     HOUR_SECONDS,
     STEPS_SECONDS,
+    WEEK_SECONDS,
     find_end,
     floor_moment,
 )
-from apps.metrics.models import Arrival, DirtyBucket, Frame, Layout, Rollup, Source
+from apps.metrics.models import Arrival, Frame, Layout, Rollup, Source
+from apps.metrics.services.dirty import (
+    SETTLE,
+    SPREAD,
+    BucketKey,
+    Claim,
+    claim_buckets,
+    find_due,
+    lock_unchanged,
+    settle_claims,
+)
+from apps.metrics.services.strips import compute_strips, outdate_weeks, store_strips
 from apps.metrics.writers import (
     DirtyMark,
     RollupRow,
@@ -42,41 +51,12 @@ BUDGET_SECONDS = 2.0
 ARRIVALS_PER_TRANSACTION = 500
 # An upload may touch thousands of buckets, and each becomes three marks in memory.
 SLOTS_PER_TRANSACTION = 5000
-CLAIM_LIFE = timedelta(seconds=60)
 ROWS_PER_FETCH = 2000
-# So long after its end, or after the first late frame, a bucket is recomputed: what comes meanwhile
-# costs nothing more.
-SETTLE = {
-    FIVE_MINUTES_SECONDS: timedelta(seconds=30),
-    HOUR_SECONDS: timedelta(minutes=2),
-    DAY_SECONDS: timedelta(minutes=10),
-}
-# At midnight the days of all sources end; their work is spread over the next hour.
-DAYS_SPREAD = timedelta(hours=1)
-SPREAD_PARTS = 60
-# A bucket is due at most two days (a frame may be a day ahead, its UTC day lasts as long) and a bit
-# after it was noted; one that waits for longer was noted or claimed while the clock was wrong.
-LONGEST_WAIT = timedelta(days=3)
-# So many buckets are recomputed at a time; what they read must fit into memory.
-CLAIMS = {FIVE_MINUTES_SECONDS: 50, HOUR_SECONDS: 5, DAY_SECONDS: 1}
+# What is kept up to date: rollups, and the weeks their hours are laid out by.
+KEPT_SECONDS = (*STEPS_SECONDS, WEEK_SECONDS)
 
 # The columns of each layout by the bucket of a source.
 Rolled = dict[int, tuple[list[float | None], ...]]
-BucketKey = tuple[int, datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A dirty bucket as it was when this worker took it."""
-
-    id: int
-    source_id: int
-    at: datetime
-    revision: int
-
-    @property
-    def bucket(self) -> BucketKey:
-        return (self.source_id, self.at.astimezone(UTC))
 
 
 def roll_up(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> int:
@@ -89,7 +69,7 @@ def roll_up(*, now: datetime, budget_seconds: float = BUDGET_SECONDS) -> int:
     end = began + budget_seconds
     sort_known_arrivals(now, end=began + budget_seconds / 2)
     recomputed = 0
-    waiting = list(STEPS_SECONDS)
+    waiting = list(KEPT_SECONDS)
     while waiting and time.monotonic() < end:
         # In turn, so that a crowd of one step does not keep the others waiting.
         step = waiting.pop(0)
@@ -107,10 +87,10 @@ def rebuild_rollups(*, now: datetime, since: datetime = EPOCH) -> int:
     with transaction.atomic():
         note_kept_frames(since)
     # What has ended is recomputed now, though it were due only in a while.
-    far = now + SETTLE[DAY_SECONDS] + DAYS_SPREAD
+    far = now + SETTLE[DAY_SECONDS] + SPREAD[DAY_SECONDS]
     recomputed = 0
     sort_known_arrivals(now)
-    for step in STEPS_SECONDS:
+    for step in KEPT_SECONDS:
         while count := recompute_some(step, now, due_until=far):
             recomputed += count
     return recomputed
@@ -159,43 +139,14 @@ def list_marks(slots: Iterable[tuple[int, int]], now: datetime) -> set[DirtyMark
     return marks
 
 
-def find_due(source_id: int, step: int, at: datetime, now: datetime) -> datetime:
-    due_at = max(find_end(at, step), now) + SETTLE[step]
-    if step == DAY_SECONDS:
-        due_at += DAYS_SPREAD * (source_id % SPREAD_PARTS) / SPREAD_PARTS
-    return due_at
-
-
 def recompute_some(step: int, now: datetime, *, due_until: datetime | None = None) -> int:
     """How many buckets of the step that were due have been worked through: a slice."""
     claims = claim_buckets(step, now, due_until or now)
-    if claims:
+    if claims and step == WEEK_SECONDS:
+        store_strips(claims, compute_strips(claims), now)
+    elif claims:
         store_rollups(step, claims, compute_rollups(step, claims), now)
     return len(claims)
-
-
-@transaction.atomic
-def claim_buckets(step: int, now: datetime, due_until: datetime) -> list[Claim]:
-    """Buckets that have ended: a reader takes a rollup as the end of what it must add up itself.
-
-    One that was not due yet is due from now on: by a claim that ends after `due_at`, `mark_dirty`
-    knows that somebody is at the bucket.
-    """
-    far = now + LONGEST_WAIT
-    due = DirtyBucket.objects.filter(
-        Q(due_at__lte=due_until) | Q(due_at__gt=far),
-        Q(claimed_until__lte=due_until) | Q(claimed_until__gt=far),
-        step=step,
-        at__lte=now - timedelta(seconds=step),
-    )
-    rows = due.order_by("due_at", "at", "source_id").select_for_update(skip_locked=True)
-    columns = ("id", "source_id", "at", "revision")
-    claims = [Claim(*row) for row in rows.values_list(*columns)[: CLAIMS[step]]]
-    DirtyBucket.objects.filter(id__in=[claim.id for claim in claims]).update(
-        claimed_until=now + CLAIM_LIFE,
-        due_at=Least(F("due_at"), Value(now, DateTimeField())),
-    )
-    return claims
 
 
 def compute_rollups(step: int, claims: Sequence[Claim]) -> dict[BucketKey, Rolled]:
@@ -255,6 +206,9 @@ def store_rollups(
     """Replace the rollups of the claims that nothing touched meanwhile, and remove their marks."""
     unchanged = lock_unchanged(claims)
     done = [claim for claim in claims if claim.id in unchanged]
+    if step == HOUR_SECONDS:
+        # Before the sources are locked: who lays out a week locks its mark first as well.
+        outdate_weeks([claim.bucket for claim in done], now)
     sources = Source.objects.select_for_update(no_key=True).order_by("id")
     wanted = {claim.source_id for claim in done}
     present = set(sources.filter(id__in=wanted).values_list("id", flat=True))
@@ -272,19 +226,7 @@ def store_rollups(
             for layout_id, columns in rolled.items()
         ]
     insert_rollups(rows)
-    done_ids = {claim.id for claim in done}
-    DirtyBucket.objects.filter(id__in=done_ids).delete()
-    changed = [claim.id for claim in claims if claim.id not in done_ids]
-    DirtyBucket.objects.filter(id__in=changed).update(claimed_until=now)
-
-
-def lock_unchanged(claims: Sequence[Claim]) -> set[int]:
-    """The ids of the marks that are as they were claimed; they stay so until the commit."""
-    revisions = {claim.id: claim.revision for claim in claims}
-    # In the order of `mark_dirty`, so that nobody waits in a circle.
-    rows = DirtyBucket.objects.filter(id__in=revisions).order_by("source_id", "step", "at")
-    held = rows.select_for_update().values_list("id", "revision")
-    return {id for id, revision in held if revisions[id] == revision}
+    settle_claims(claims, done, now)
 
 
 def count_kept(step: int, claims: Sequence[Claim]) -> dict[BucketKey, float]:

@@ -23,9 +23,11 @@ from apps.metrics.writers.rollups import (
     mark_dirty,
     note_kept_frames,
 )
+from apps.metrics.writers.strips import LAID, delete_strips, drop_strips, insert_strips
 from apps.metrics.writers.uploads import insert_upload
 
 __all__ = [
+    "LAID",
     "BatchRow",
     "DirtyMark",
     "FrameKey",
@@ -33,11 +35,14 @@ __all__ = [
     "RollupRow",
     "delete_frames",
     "delete_rollups",
+    "delete_strips",
     "drop_partition",
+    "drop_strips",
     "ensure_partitions",
     "insert_batch",
     "insert_frames",
     "insert_rollups",
+    "insert_strips",
     "insert_upload",
     "list_droppable_days",
     "list_partition_days",

@@ -4,10 +4,12 @@ from apps.tests.kinds.added import build_kinds
 from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
+from apps.tests.kinds.mtu import MTU
 from apps.tests.kinds.ping import PING
 from apps.tests.kinds.qos import QOS
 from apps.tests.kinds.tcp import TCP
 from apps.tests.kinds.throughput import THROUGHPUT
+from apps.tests.kinds.trace import TRACE
 from apps.tests.kinds.udp_session import UDP_SESSION
 
 KINDS = build_kinds(
@@ -16,6 +18,8 @@ KINDS = build_kinds(
         "tcp": TCP,
         "http": HTTP,
         "dns": DNS,
+        "trace": TRACE,
+        "mtu": MTU,
         "udp_session": UDP_SESSION,
         "throughput": THROUGHPUT,
         "qos": QOS,

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from streamswarm_agent.cli import options
+from streamswarm_agent.cli.hops import build_hop_table
 from streamswarm_agent.cli.quantities import ABSENT, format_quantity
 from streamswarm_agent.cli.respond import BY_HAND, DEFAULT_PORT, parse_key, parse_port
 from streamswarm_agent.errors import ParametersRefused, ProbeFailed
@@ -24,6 +25,8 @@ _LEADING_METRICS = {
     "tcp": ("net.rtt.tcp_connect", "net.availability.ratio"),
     "dns": ("dns.lookup.duration", "dns.timeout.ratio"),
     "http": ("http.client.request.duration", "http.response.status_code"),
+    "trace": ("path.hop.count", "path.hop.rtt.median", "path.ecmp.width"),
+    "mtu": ("path.mtu", "path.mtu.blackhole"),
     "udp_session": ("net.rtt.median", "net.packet.loss.ratio", "net.voip.mos"),
     "throughput": ("net.throughput.tcp.receive", "net.throughput.tcp.reverse"),
     "qos": ("qos.class.rtt.median{dscp=0}", "qos.class.rtt.median{dscp=46}"),
@@ -167,5 +170,8 @@ def _print_outcome(outcome: Outcome) -> None:
     verdict = Text("success", "green") if outcome.is_success else Text("no success", "red")
     reason = f": {outcome.reason}" if outcome.reason else ""
     console = Console()
+    hops = build_hop_table(outcome.document)
+    if hops is not None:
+        console.print(hops)
     console.print(table)
     console.print(Text.assemble(verdict, f" by {outcome.method}{reason}"))

@@ -8,10 +8,12 @@ from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
+from streamswarm_agent.probes.mtu import MtuProbe
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.probes.qos import QosProbe
 from streamswarm_agent.probes.tcp import TcpProbe
 from streamswarm_agent.probes.throughput import ThroughputProbe
+from streamswarm_agent.probes.trace import TraceProbe
 from streamswarm_agent.probes.udp_session import UdpSessionProbe
 from streamswarm_agent.wire.kinds import list_kinds
 from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
@@ -24,6 +26,8 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "tcp": TcpProbe,
     "http": HttpProbe,
     "dns": DnsProbe,
+    "trace": TraceProbe,
+    "mtu": MtuProbe,
     "udp_session": UdpSessionProbe,
     "throughput": ThroughputProbe,
     "qos": QosProbe,

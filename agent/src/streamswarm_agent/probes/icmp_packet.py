@@ -113,7 +113,7 @@ def parse_message(family: Family, packet: bytes) -> EchoReply | EchoError | None
 
     IPv4 packets may come with their IP header (raw sockets) or without (datagram sockets).
     """
-    message = _without_ip_header(packet) if family == socket.AF_INET else packet
+    message = without_ip_header(packet) if family == socket.AF_INET else packet
     if len(message) < HEADER.size:
         return None
     kind, code, _, identifier, sequence = HEADER.unpack_from(message)
@@ -147,7 +147,8 @@ def internet_checksum(message: bytes) -> int:
     return 0xFFFF - total
 
 
-def _without_ip_header(packet: bytes) -> bytes:
+def without_ip_header(packet: bytes) -> bytes:
+    """The ICMP message of an IPv4 packet; a packet without an IP header as it is."""
     is_ip = bool(packet) and packet[0] >> 4 == 4  # noqa: PLR2004 - no ICMP type starts so
     return packet[(packet[0] & 0x0F) * 4 :] if is_ip else packet
 
@@ -156,7 +157,7 @@ def _parse_error(family: Family, kind: int, code: int, quoted: bytes) -> EchoErr
     if family == socket.AF_INET:
         if len(quoted) < IPV4_MINIMUM_BYTES or quoted[9] != socket.IPPROTO_ICMP:
             return None
-        destination, message = quoted[16:20], _without_ip_header(quoted)
+        destination, message = quoted[16:20], without_ip_header(quoted)
     else:
         if len(quoted) < IPV6_HEADER_BYTES or quoted[6] != socket.IPPROTO_ICMPV6:
             return None

@@ -77,7 +77,7 @@ def receive_packets(opened: socket.socket) -> Iterator[Received]:
             packet, ancillary, _, address = opened.recvmsg(PACKET_BYTES, ANCILLARY_BYTES)
         except OSError:  # nothing left, or an error whose details lie in the error queue
             return
-        yield Received(packet, without_scope(address[0]), _kernel_stamp(ancillary))
+        yield Received(packet, without_scope(address[0]), read_kernel_stamp(ancillary))
 
 
 def receive_errors(opened: socket.socket, family: Family) -> Iterator[EchoError]:
@@ -123,7 +123,8 @@ def _set_linux_options(opened: socket.socket, family: Family, method: Method) ->
         opened.setsockopt(socket.IPPROTO_ICMPV6, ICMP_FILTER, struct.pack("=8I", *words))
 
 
-def _kernel_stamp(ancillary: Ancillary) -> int | None:
+def read_kernel_stamp(ancillary: Ancillary) -> int | None:
+    """When the kernel got the packet (CLOCK_REALTIME); None where it does not stamp."""
     for level, kind, content in ancillary:
         is_stamp = level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS
         if is_stamp and len(content) >= TIMESPEC.size:

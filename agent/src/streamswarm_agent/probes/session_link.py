@@ -60,11 +60,15 @@ class Reply:
 
 @dataclass(slots=True)
 class Traffic:
-    """What a session's packets came to; replies are in the order of their arrival."""
+    """What a session's packets came to; replies are in the order of their arrival.
+
+    Of the duplicates, `doubled_back_count` were one answer that arrived more than once.
+    """
 
     sent_count: int = 0
     replies: list[Reply] = field(default_factory=list)
     duplicate_count: int = 0
+    doubled_back_count: int = 0
     corrupt_count: int = 0
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -92,6 +96,7 @@ class SessionLink:
         self._settings = settings
         self._clocks = clocks
         self._outstanding: dict[int, Outstanding] = {}
+        self._seen_numbers: set[int] = set()
         self._reports: dict[int, Report] = {}
         self._is_reported = asyncio.Event()
         self._timeouts = TimeoutQueue(settings.timeout_seconds)
@@ -197,6 +202,8 @@ class SessionLink:
         if said is None or said.sequence >= self.traffic.sent_count:
             self.traffic.corrupt_count += 1
             return
+        self.traffic.doubled_back_count += said.reflector_sequence in self._seen_numbers
+        self._seen_numbers.add(said.reflector_sequence)
         waiting = self._outstanding.pop(said.sequence, None)
         if waiting is None:
             self.traffic.duplicate_count += 1

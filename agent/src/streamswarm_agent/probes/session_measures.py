@@ -185,7 +185,11 @@ def describe_directions(
     answers = len(replies) + traffic.duplicate_count
     last = reports[-1] if reports else None
     forward: dict[str, Any] = {"sent": traffic.sent_count}
-    reverse: dict[str, Any] = {"received": answers, "reordered": round(back_reordered)}
+    reverse: dict[str, Any] = {
+        "received": answers,
+        "duplicates": traffic.doubled_back_count,
+        "reordered": round(back_reordered),
+    }
     if directions is not None and last is not None:
         there, back = directions.forward_losses, directions.reverse_losses
         forward |= {

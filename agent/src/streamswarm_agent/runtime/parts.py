@@ -162,8 +162,7 @@ def build_parts(
     probes = build_probes(clock=clock, resolver=resolver)
     pairing = build_pairing(clock, resolver, configuration)
     executor = RunExecutor(probes, recorder, server_time, pairing=pairing, pass_point=pass_point)
-    started = storage.spool.list_started_runs()
-    scheduler = Scheduler(executor, server_time, started=started)
+    scheduler = Scheduler(executor, server_time, started=storage.spool.list_started_runs())
     orders = Orders(line.client, scheduler, state)
     heartbeat = Heartbeat(
         line.client,

@@ -1,0 +1,23 @@
+"""What the page of a run shows beyond figures. A new card is a file, a template, a line below."""
+
+from collections.abc import Callable, Mapping
+
+from apps.dashboard.cards.base import Card
+from apps.dashboard.cards.mtu import build_mtu_card
+from apps.dashboard.cards.trace import build_trace_card
+from apps.dashboard.cards.udp_session import build_session_card
+from apps.tests.models import Result, Run
+
+CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
+    "trace": build_trace_card,
+    "mtu": build_mtu_card,
+    "udp_session": build_session_card,
+}
+
+__all__ = ["CARDS", "Card", "build_card"]
+
+
+def build_card(run: Run, result: Result | None) -> Card | None:
+    """The card of a run's result; None for a kind without one, or with nothing to show."""
+    build = CARDS.get(run.assignment.test.kind)
+    return build(run, result) if build is not None and result is not None else None
