@@ -23,6 +23,7 @@ UNEVENNESS_SECONDS = 0.015
 LONGEST_GAP_SECONDS, LONGEST_GAPS = 0.01, 3
 HIGH_SHARE = 0.6
 QUEUED_SHARE = 0.3
+PART_PACKETS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,31 +130,41 @@ def list_spans(packets: Sequence[SweptPacket]) -> list[Span]:
 
 
 def find_burst(packets: Sequence[SweptPacket], rate: float) -> float:
-    """Bytes that the bucket held at first: what passed before the first loss, less the inflow.
+    """Bytes that the bucket held at first: what passed before a loss, less the inflow.
 
-    With an even offered rate R it is x (1 - r / R) for x bytes before the first loss.
+    With an even offered rate R it is x (1 - r / R) for x bytes before the first loss. The greatest
+    of all losses counts: one that the policer did not make comes too early and makes it smaller,
+    and so does a pause in which the bucket ran over.
     """
-    first = next(place for place, packet in enumerate(packets) if not packet.has_arrived)
-    passed = sum(packet.size_bytes for packet in packets[:first])
-    inflow = rate / 8 * (packets[first].sent_seconds - packets[0].sent_seconds)
-    return max(passed - inflow, 0.0)
+    start, passed, greatest = packets[0].sent_seconds, 0, 0.0
+    for packet in packets:
+        if packet.has_arrived:
+            passed += packet.size_bytes
+        else:
+            inflow = rate / 8 * (packet.sent_seconds - start)
+            greatest = max(greatest, passed - inflow)
+    return greatest
 
 
 def find_shaped_rate(packets: Sequence[SweptPacket]) -> float | None:
-    """Bits a second at which packets left a queue that was never empty meanwhile."""
-    seen = [
+    """Bits a second at which packets left a queue that was not empty: the median of its parts.
+
+    A stop of either host makes one part slow and perhaps the next one fast, not their median.
+    """
+    seen = sorted(
         (packet.reached_seconds, packet.reached_seconds - packet.sent_seconds, packet.size_bytes)
         for packet in packets
         if packet.reached_seconds is not None
-    ]
+    )
     delays = [delay for _, delay, _ in seen]
-    base = min(delays)
-    limit = base + QUEUED_SHARE * (percentile(delays, HIGH_SHARE) - base)
-    queued = sorted(one for one in seen if one[1] >= limit)
-    if len(queued) < 2 or queued[-1][0] <= queued[0][0]:  # noqa: PLR2004 - a distance has two ends
-        return None
-    between = [one for one in seen if queued[0][0] < one[0] <= queued[-1][0]]
-    return sum(size for _, _, size in between) * 8 / (queued[-1][0] - queued[0][0])
+    limit = min(delays) + QUEUED_SHARE * (percentile(delays, HIGH_SHARE) - min(delays))
+    rates = []
+    for first in range(0, len(seen) - PART_PACKETS, PART_PACKETS):
+        part = seen[first : first + PART_PACKETS + 1]
+        seconds = part[-1][0] - part[0][0]
+        if seconds > 0 and all(delay >= limit for _, delay, _ in part):
+            rates.append(sum(size for _, _, size in part[1:]) * 8 / seconds)
+    return percentile(rates, 0.5) if rates else None
 
 
 def _is_even(packets: Sequence[SweptPacket], rate: float) -> bool:
