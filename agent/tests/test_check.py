@@ -66,7 +66,7 @@ def test_a_working_agent_is_well_in_every_required_point(enrolled, capsys):
     assert answer["is_well"]
     for subject in ("configuration", "state directory", "name", "route", "server", "key", "spool"):
         assert [one["mark"] for one in find(answer, subject)] == ["ok"]
-    assert find(answer, "kinds of test")[0]["detail"] == "dns, http, mtu, ping, tcp, trace"
+    assert find(answer, "kinds of test")[0]["detail"] == "dns, http, mtu, ping, qos, tcp, throughput, trace, udp_session"
     assert [one["name"] for one in answer["settings"]] == list(SETTINGS)
 
 
