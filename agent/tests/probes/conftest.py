@@ -12,6 +12,7 @@ import pytest
 
 from streamswarm_agent.errors import NameNotResolved, TargetRefused
 from streamswarm_agent.probes.base import ProbeRequest
+from streamswarm_agent.wire.keys import parse_key
 
 WIRE = Path(__file__).parents[2] / "wire" / "v1"
 
@@ -98,11 +99,10 @@ class Measurement:
     def _check(self, measured):
         assert not set(measured.values) & set(measured.absent)
         for key in measured.values:
-            assert key.partition("{")[0] in self._catalogue
+            assert parse_key(key)[0] in self._catalogue
         for key, code in measured.absent.items():
-            assert code in self._catalogue[key.partition("{")[0]], (
-                f"{key} may not be absent with {code}"
-            )
+            codes = self._catalogue[parse_key(key)[0]]
+            assert code in codes, f"{key} may not be absent with {code}"
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from apps.tests.kinds.mtu import MTU
 from apps.tests.kinds.ntp import NTP
 from apps.tests.kinds.own_host import HARDWARE, HOST, WIFI
 from apps.tests.kinds.ping import PING
+from apps.tests.kinds.qos import QOS
 from apps.tests.kinds.tcp import TCP
+from apps.tests.kinds.throughput import THROUGHPUT
 from apps.tests.kinds.tls import TLS
 from apps.tests.kinds.trace import TRACE
 from apps.tests.kinds.udp_session import UDP_SESSION
@@ -29,6 +31,8 @@ KINDS = build_kinds(
         "tls": TLS,
         "ntp": NTP,
         "http_throughput": HTTP_THROUGHPUT,
+        "throughput": THROUGHPUT,
+        "qos": QOS,
     }
 )
 

@@ -33,6 +33,8 @@ _LEADING_METRICS = {
     "tls": ("tls.handshake.duration", "tls.certificate.expires_in", "tls.certificate.valid"),
     "http_throughput": ("net.throughput.http.download", "net.throughput.http.upload"),
     "ntp": ("ntp.offset", "ntp.rtt", "ntp.stratum"),
+    "throughput": ("net.throughput.tcp.receive", "net.throughput.tcp.reverse"),
+    "qos": ("qos.class.rtt.median{dscp=0}", "qos.class.rtt.median{dscp=46}"),
 }
 
 

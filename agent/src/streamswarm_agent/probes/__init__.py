@@ -13,7 +13,9 @@ from streamswarm_agent.probes.mtu import MtuProbe
 from streamswarm_agent.probes.ntp import NtpProbe
 from streamswarm_agent.probes.own_host import HardwareProbe, HostProbe, WifiProbe
 from streamswarm_agent.probes.ping import PingProbe
+from streamswarm_agent.probes.qos import QosProbe
 from streamswarm_agent.probes.tcp import TcpProbe
+from streamswarm_agent.probes.throughput import ThroughputProbe
 from streamswarm_agent.probes.tls import TlsProbe
 from streamswarm_agent.probes.trace import TraceProbe
 from streamswarm_agent.probes.udp_session import UdpSessionProbe
@@ -37,6 +39,8 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "tls": TlsProbe,
     "ntp": NtpProbe,
     "http_throughput": HttpThroughputProbe,
+    "throughput": ThroughputProbe,
+    "qos": QosProbe,
 }
 
 

@@ -79,7 +79,9 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outstanding:
+class Outstanding:
+    """A packet whose answer is waited for."""
+
     sent: Moment
     answer: asyncio.Future[float | None]
 
@@ -93,7 +95,7 @@ class SessionLink:
         self._keys = SessionKeys.derive(peer.key, peer.run_id)
         self._settings = settings
         self._clocks = clocks
-        self._outstanding: dict[int, _Outstanding] = {}
+        self._outstanding: dict[int, Outstanding] = {}
         self._seen_numbers: set[int] = set()
         self._reports: dict[int, Report] = {}
         self._is_reported = asyncio.Event()
@@ -124,25 +126,31 @@ class SessionLink:
         sequence = self.traffic.sent_count
         self.traffic.sent_count += 1
         answer: asyncio.Future[float | None] = self._loop.create_future()
-        packet = build_request(
+        packet = self._build(sequence)
+        # After building: the peer needs no exact stamp of ours, the round trip does.
+        monotonic_ns = self._clocks.monotonic()
+        sent = Moment(self._clocks.wall(), monotonic_ns)
+        try:
+            self._transmit(packet)
+        except OSError as error:
+            self.traffic.errors[error.strerror or str(error)] += 1
+            answer.set_result(None)
+            return answer
+        self._timeouts.add(answer)
+        self._outstanding[sequence] = Outstanding(sent, answer)
+        return answer
+
+    def _build(self, sequence: int) -> bytes:
+        return build_request(
             self._keys,
             sequence,
             sent_ns=self._clocks.tell(self._clocks.wall()),
             error_estimate=self._estimate,
             padding_bytes=self._settings.padding_bytes,
         )
-        # After building: the peer needs no exact stamp of ours, the round trip does.
-        monotonic_ns = self._clocks.monotonic()
-        sent = Moment(self._clocks.wall(), monotonic_ns)
-        try:
-            self._socket.send(packet)
-        except OSError as error:
-            self.traffic.errors[error.strerror or str(error)] += 1
-            answer.set_result(None)
-            return answer
-        self._timeouts.add(answer)
-        self._outstanding[sequence] = _Outstanding(sent, answer)
-        return answer
+
+    def _transmit(self, packet: bytes) -> None:
+        self._socket.send(packet)
 
     async def fetch_reports(self) -> Sequence[Report]:
         """What the peer says that it got, of all packets sent; none when it does not say it."""
@@ -203,7 +211,7 @@ class SessionLink:
         self.traffic.replies.append(self._answer(waiting, said, datagram, seen))
 
     def _answer(
-        self, waiting: _Outstanding, said: Reflected, datagram: Datagram, seen: Moment
+        self, waiting: Outstanding, said: Reflected, datagram: Datagram, seen: Moment
     ) -> Reply:
         whole = round_trip_seconds(waiting.sent, seen, datagram.kernel_ns)
         handling = max(said.left_ns - said.reached_ns, 0) / NANOSECONDS

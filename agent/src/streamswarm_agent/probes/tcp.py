@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from streamswarm_agent.errors import NameNotResolved
 from streamswarm_agent.probes.base import Clock, Emit, Outcome, ProbeRequest, Resolver
@@ -18,6 +18,7 @@ from streamswarm_agent.probes.measures import (
 from streamswarm_agent.probes.schedule import AttemptSchedule, Course
 from streamswarm_agent.probes.targets import parse_host
 from streamswarm_agent.probes.tcp_connect import Connection, Connector
+from streamswarm_agent.probes.tcp_info import TCP_FACTS, TCP_NUMBERS, measure_tcp, state_tcp
 
 SAMPLE_KEYS = frozenset(
     {
@@ -39,7 +40,8 @@ class TcpProbe:
 
     Success is an established connection. A refusal (RST) is an answer of the host but no service:
     it counts as a failed attempt, gives no round trip, and is named in the reason. `is_success`:
-    at least one connection opened. Times are the program's view of the handshake, in seconds.
+    at least one connection opened. Times are the program's view of the handshake, in seconds;
+    beside them stands what the kernel knows of the connections (`net.tcp.*`).
     """
 
     kind: ClassVar[str] = "tcp"
@@ -71,14 +73,26 @@ class TcpProbe:
 
 def _conclude(course: Course[Connection], address: str) -> Outcome:
     measures = _measure(course.results) | measure_send_schedule(course.errors_seconds)
+    opened = [connection for connection in course.results if connection.verdict == "open"]
+    details = [connection.details for connection in opened if connection.details is not None]
+    facts, unsaid = state_tcp(details)
+    if opened and not details:
+        measures |= dict.fromkeys(TCP_NUMBERS, "U")
+        unsaid = dict.fromkeys(TCP_FACTS, "U")
+    else:
+        measures |= measure_tcp(details)
     sample = sample_of(measures)
     failures = Counter(connection.text for connection in course.results if connection.text)
+    document: dict[str, Any] = {"address": address, "failures": dict(failures)}
+    if details:
+        document["options"] = details[-1].options
     return Outcome(
         is_success=sample.values["net.packet.received"] > 0,
         method="tcp",
         values=sample.values,
-        absent=sample.absent,
-        document={"address": address, "failures": dict(failures)},
+        absent={**sample.absent, **unsaid},
+        facts=facts,
+        document=document,
         reason=describe_failures(failures),
     )
 
@@ -86,8 +100,9 @@ def _conclude(course: Course[Connection], address: str) -> Outcome:
 async def _report_unresolved(error: NameNotResolved, emit: Emit) -> Outcome:
     measures = _measure([]) | {"net.availability.ratio": 0.0}
     await emit(sample_of(measures, SAMPLE_KEYS))
-    sample = sample_of(measures | measure_send_schedule([]))
-    return Outcome(False, "tcp", sample.values, sample.absent, reason=str(error))
+    sample = sample_of(measures | measure_send_schedule([]) | measure_tcp([]))
+    absent = {**sample.absent, **state_tcp([])[1]}
+    return Outcome(False, "tcp", sample.values, absent, reason=str(error))
 
 
 def _measure(connections: Sequence[Connection]) -> dict[str, Measure]:

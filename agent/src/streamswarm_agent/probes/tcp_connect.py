@@ -9,6 +9,7 @@ from typing import Literal
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Clock
 from streamswarm_agent.probes.icmp_socket import set_traffic_class
+from streamswarm_agent.probes.tcp_info import TcpDetails, read_tcp_details
 
 SocketFactory = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 Verdict = Literal["open", "refused", "silent", "error"]
@@ -16,11 +17,15 @@ Verdict = Literal["open", "refused", "silent", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What an attempt came to after `seconds`; `text` says more about an error."""
+    """What an attempt came to after `seconds`; `text` says more about an error.
+
+    `details` is what the kernel knows of an open one; None where it tells nothing.
+    """
 
     verdict: Verdict
     seconds: float
     text: str = ""
+    details: TcpDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +72,6 @@ class Connector:
             verdict, text = "refused", "connection refused"
         except OSError as error:
             verdict, text = "error", (error.strerror or str(error)).lower()
-        return Connection(verdict, self.clock.monotonic() - start, text)
+        seconds = self.clock.monotonic() - start
+        details = read_tcp_details(opened) if verdict == "open" else None
+        return Connection(verdict, seconds, text, details)

@@ -6,6 +6,8 @@ from typing import Any
 
 from streamswarm_agent.errors import PluginRefused
 from streamswarm_agent.probes.base import Clock, Responder
+from streamswarm_agent.probes.responders.qos import QosResponder
+from streamswarm_agent.probes.responders.throughput import ThroughputResponder
 from streamswarm_agent.probes.responders.udp_session import UdpSessionResponder
 from streamswarm_agent.wire.kinds import list_kinds
 from streamswarm_agent.wire.plugins import CONTRACTS, load_plugins
@@ -13,7 +15,11 @@ from streamswarm_agent.wire.plugins import RESPONDERS as ADDED_RESPONDERS
 
 ResponderFactory = Callable[[Clock], Responder]
 
-RESPONDERS: Mapping[str, ResponderFactory] = {"udp_session": UdpSessionResponder}
+RESPONDERS: Mapping[str, ResponderFactory] = {
+    "udp_session": UdpSessionResponder,
+    "throughput": ThroughputResponder,
+    "qos": QosResponder,
+}
 
 
 def accept_responder(name: str, factory: Any) -> ResponderFactory:

@@ -1,0 +1,161 @@
+"""The TCP port on which an agent answers: open only while a run is, one for all runs at once."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from streamswarm_agent.errors import ProbeFailed
+from streamswarm_agent.probes.responders.udp_port import WILDCARDS
+from streamswarm_agent.probes.responders.udp_session import MAPPED_IPV4
+from streamswarm_agent.probes.stream_wire import (
+    GREETING_BYTES,
+    Channel,
+    StreamKeys,
+    StreamRefused,
+    challenge,
+    read_greeting,
+    receive_exactly,
+)
+
+GREETING_SECONDS = 5.0
+MOST_STRANGERS = 32
+"""Connections that have not proved themselves yet; more are closed at once."""
+BACKLOG = 64
+
+
+class StreamSession(Protocol):
+    """One run on the port."""
+
+    keys: StreamKeys
+    allowed_address: str
+
+    def join(self, number: int, channel: Channel) -> None:
+        """Take a connection that holds the run's key."""
+
+
+class StreamPort:
+    """The listening sockets, one of each IP version, and the runs behind them."""
+
+    def __init__(self, bind_address: str, port: int) -> None:
+        """Raises: ProbeFailed when it cannot listen."""
+        self._sessions: dict[bytes, StreamSession] = {}
+        self._strangers: set[asyncio.Task[None]] = set()
+        self._sockets = open_listening_sockets(bind_address, port)
+        self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no run is left."""
+        return not self._sessions
+
+    def add(self, session: StreamSession) -> None:
+        """Hand it the connections that greet as its run."""
+        self._sessions[session.keys.tag] = session
+
+    def remove(self, session: StreamSession) -> None:
+        """Hand it nothing any more."""
+        self._sessions.pop(session.keys.tag, None)
+
+    def close(self) -> None:
+        """Give the port back."""
+        for task in (*self._accepting, *self._strangers):
+            task.cancel()
+        for opened in self._sockets:
+            opened.close()
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                opened, source = await loop.sock_accept(listening)
+            except OSError:
+                # Gone again before it was accepted, or no descriptor left: others may still come.
+                await asyncio.sleep(GREETING_SECONDS / BACKLOG)
+                continue
+            opened.setblocking(False)
+            if len(self._strangers) >= MOST_STRANGERS:
+                opened.close()
+                continue
+            task = asyncio.create_task(self._greet(opened, str(source[0])))
+            self._strangers.add(task)
+            task.add_done_callback(self._strangers.discard)
+
+    async def _greet(self, opened: socket.socket, address: str) -> None:
+        is_proved = False
+        try:
+            with suppress(TimeoutError, OSError, StreamRefused):
+                async with asyncio.timeout(GREETING_SECONDS):
+                    greeting = read_greeting(await receive_exactly(opened, GREETING_BYTES))
+                    session = self._sessions.get(greeting.tag) if greeting else None
+                    if greeting is None or session is None or not _may_join(session, address):
+                        return
+                    channel = await challenge(opened, session.keys, greeting)
+                    is_proved = True
+                    session.join(greeting.number, channel)
+        finally:
+            if not is_proved:
+                opened.close()
+
+
+class StreamPorts:
+    """Opens each port with its first run and closes it with its last."""
+
+    def __init__(self) -> None:
+        self._ports: dict[tuple[str, int], StreamPort] = {}
+
+    @contextmanager
+    def listen(self, session: StreamSession, *, bind_address: str, port: int) -> Iterator[None]:
+        """Hand the session its connections until the block ends. Raises: ProbeFailed."""
+        place = (bind_address, port)
+        shared = self._ports.get(place)
+        if shared is None:
+            shared = self._ports[place] = StreamPort(bind_address, port)
+        shared.add(session)
+        try:
+            yield
+        finally:
+            shared.remove(session)
+            if shared.is_idle:
+                del self._ports[place]
+                shared.close()
+
+
+SHARED_STREAM_PORTS = StreamPorts()
+"""Those of the process."""
+
+
+def open_listening_sockets(bind_address: str, port: int) -> list[socket.socket]:
+    """A socket at the address, or for an empty one at every address of each IP version.
+
+    Raises: ProbeFailed when there would be none.
+    """
+    families = [socket.AF_INET, socket.AF_INET6]
+    if bind_address:
+        families = [socket.AF_INET6 if ":" in bind_address else socket.AF_INET]
+    sockets, refusals = [], []
+    for family in families:
+        opened = None
+        try:
+            opened = socket.socket(family, socket.SOCK_STREAM)
+            opened.setblocking(False)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            opened.bind((bind_address or WILDCARDS[family], port))
+            opened.listen(BACKLOG)
+        except OSError as error:
+            refusals.append(str(error))
+            if opened is not None:
+                opened.close()
+        else:
+            sockets.append(opened)
+    if not sockets:
+        raise ProbeFailed(f"cannot listen on TCP port {port}: {'; '.join(refusals)}")
+    return sockets
+
+
+def _may_join(session: StreamSession, address: str) -> bool:
+    plain = address.partition("%")[0].removeprefix(MAPPED_IPV4)
+    return session.allowed_address in {"", plain}

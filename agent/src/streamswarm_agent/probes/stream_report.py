@@ -1,0 +1,140 @@
+"""What the ends of a transfer tell each other about it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from streamswarm_agent.probes.stream_curve import (
+    BITS_PER_BYTE,
+    count_steps,
+    find_ramp_seconds,
+    measure_window,
+)
+from streamswarm_agent.probes.stream_transfer import Glance, Received, Sent
+from streamswarm_agent.probes.tcp_info import TcpDetails
+
+FINE_STEP_SECONDS = 0.1
+MOST_STREAMS = 32
+LONGEST_SECONDS = 3600.0
+TAIL_SECONDS = 0.25
+"""How much longer than measured a sender sends, so that the measured time ends under load."""
+
+CpuTimes = Callable[[], tuple[float, float]]
+"""Seconds that the processors were busy, and that they had, since some moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOrder:
+    """One transfer in one direction; `seconds` are measured after `omit_seconds`.
+
+    0 and empty mean: as the system does it. `pacing_bits_per_second` is for all streams together.
+    """
+
+    direction: str
+    streams: int
+    seconds: float
+    omit_seconds: float
+    glance_seconds: float
+    congestion: str = ""
+    window_bytes: int = 0
+    pacing_bits_per_second: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises: ValueError for what no responder would do."""
+        if self.direction not in {"upload", "download"}:
+            raise ValueError(f"direction: {self.direction!r} is neither upload nor download")
+        if not 1 <= self.streams <= MOST_STREAMS:
+            raise ValueError(f"streams: {self.streams} is not from 1 to {MOST_STREAMS}")
+        if not (0 < self.seconds <= LONGEST_SECONDS and 0 <= self.omit_seconds <= LONGEST_SECONDS):
+            raise ValueError("seconds: out of range")
+        if self.glance_seconds <= 0 or self.window_bytes < 0 or self.pacing_bits_per_second < 0:
+            raise ValueError("glance_seconds, window_bytes or pacing: out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedReport:
+    """What came in the measured time, counted by the receiver and its clock.
+
+    `rates` are bits a second of its whole seconds; `ramp_seconds` None when it never was steady.
+    """
+
+    total_bytes: int
+    window_bytes: int
+    window_seconds: float
+    rates: list[float]
+    ramp_seconds: float | None
+
+    @property
+    def bits_per_second(self) -> float:
+        """The goodput; 0 when nothing came."""
+        return self.window_bytes * BITS_PER_BYTE / self.window_seconds if self.window_bytes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """Both ends of a transfer; `cpu_local` and `cpu_remote` are shares of all processors."""
+
+    received: ReceivedReport
+    sent: Sent
+    cpu_local: float | None
+    cpu_remote: float | None
+
+
+def report_received(received: Received, omit_seconds: float, seconds: float) -> ReceivedReport:
+    """The figures of what came."""
+    course = received.course
+    last_at = course[-1][0] if course else 0.0
+    end = min(omit_seconds + seconds, last_at)
+    window_bytes, window_seconds = measure_window(course, min(omit_seconds, end), end)
+    steady = window_bytes * BITS_PER_BYTE / window_seconds if window_seconds else 0.0
+    fine = count_steps(course, 0.0, end, FINE_STEP_SECONDS) if steady else []
+    return ReceivedReport(
+        total_bytes=received.bytes,
+        window_bytes=window_bytes,
+        window_seconds=window_seconds,
+        rates=count_steps(course, omit_seconds, end, 1.0) if steady else [],
+        ramp_seconds=find_ramp_seconds(fine, FINE_STEP_SECONDS, steady),
+    )
+
+
+def write_sent(sent: Sent) -> dict[str, Any]:
+    """As JSON."""
+    return {
+        "bytes": sent.bytes,
+        "seconds": sent.seconds,
+        "glances": [list(asdict(glance).values()) for glance in sent.glances],
+        "details": [
+            {"fields": dict(one.fields), "algorithm": one.algorithm} for one in sent.details
+        ],
+        "is_cut_short": sent.is_cut_short,
+    }
+
+
+def read_sent(written: Mapping[str, Any]) -> Sent:
+    """What `write_sent` wrote. Raises: KeyError, TypeError or ValueError for anything else."""
+    details = []
+    for one in written["details"]:
+        fields = {str(name): int(value) for name, value in one["fields"].items()}
+        details.append(TcpDetails(fields, str(one["algorithm"])))
+    return Sent(
+        bytes=int(written["bytes"]),
+        seconds=float(written["seconds"]),
+        glances=[Glance(*values) for values in written["glances"]],
+        details=details,
+        is_cut_short=bool(written["is_cut_short"]),
+    )
+
+
+def read_cpu_times() -> tuple[float, float]:
+    """The host's processor time by psutil."""
+    import psutil  # heavy, and only throughput tests need it here
+
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    return sum(times[:8]) - idle, sum(times[:8])
+
+
+def find_cpu_share(before: tuple[float, float], after: tuple[float, float]) -> float | None:
+    """The share of the processors in use between two readings; None between equal ones."""
+    whole = after[1] - before[1]
+    return min(max((after[0] - before[0]) / whole, 0.0), 1.0) if whole > 0 else None

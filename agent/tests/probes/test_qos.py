@@ -1,0 +1,137 @@
+"""Both ends of a QoS test over loopback."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from streamswarm_agent.errors import ProbeFailed
+from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.qos import QosProbe, list_markings
+from streamswarm_agent.probes.qos_link import Marking, build_marked_request
+from streamswarm_agent.probes.responders.qos import QosResponder
+from streamswarm_agent.probes.responders.stream_port import StreamPorts
+from streamswarm_agent.probes.responders.udp_port import UdpPorts
+from streamswarm_agent.probes.session_packet import PACKET_BYTES, SessionKeys, is_request
+
+KEY = bytes(range(32))
+FAST = {"classes": "0,46", "interval_seconds": 0.005, "timeout_seconds": 0.5}
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.fixture
+def answering(clock, free_port):
+    @asynccontextmanager
+    async def serve():
+        request = ResponderRequest("run", KEY, {}, 60, "127.0.0.1", free_port)
+        responder = QosResponder(clock, UdpPorts(), StreamPorts())
+        task = asyncio.create_task(responder.serve(request))
+        await asyncio.sleep(0)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return serve
+
+
+@pytest.fixture
+def ecn_setting(tmp_path):
+    path = tmp_path / "tcp_ecn"
+    path.write_text("2\n")
+    return path
+
+
+@pytest.fixture
+def qos(request_for, measure, clock, free_port, ecn_setting):
+    async def run(key=KEY, *, duration_seconds=1.0, **parameters):
+        request = request_for(
+            "qos", "", duration_seconds=duration_seconds, sample_interval_seconds=0.25,
+            **(FAST | parameters),
+        )  # fmt: skip
+        peer = Peer("127.0.0.1", free_port, key, "run")
+        probe = QosProbe(clock, None, ecn_setting=ecn_setting)
+        return await measure(probe, replace(request, peer=peer))
+
+    return run
+
+
+async def test_each_class_comes_back_as_it_left(answering, qos):
+    async with answering():
+        found = await qos()
+    values = found.outcome.values
+    assert found.outcome.is_success, found.outcome.reason
+    for dscp in (0, 46):
+        assert values[f"qos.dscp.sent{{dscp={dscp}}}"] == dscp
+        assert values[f"qos.class.loss.ratio{{dscp={dscp}}}"] == 0
+        assert values[f"qos.class.rtt.median{{dscp={dscp}}}"] > 0
+        for direction in ("forward", "reverse"):
+            names = f"{{direction={direction},dscp={dscp}}}"
+            assert values[f"qos.dscp.received{names}"] == dscp
+            assert values[f"qos.dscp.bleached{names}"] == 0
+    for codepoint in ("ect0", "ect1"):
+        for direction in ("forward", "reverse"):
+            names = f"{{codepoint={codepoint},direction={direction}}}"
+            assert values[f"qos.ecn.ect_survives{names}"] == 1
+            assert values[f"qos.ecn.ce.ratio{names}"] == values[f"qos.ecn.bleached{names}"] == 0
+    assert "qos.class.differentiation" in values
+    assert found.outcome.absent["qos.policing.detected{direction=forward}"] == "N"
+    assert found.outcome.absent["qos.ecn.negotiated"] == "U"
+    assert len(found.samples) >= 3
+
+
+async def test_a_host_that_asks_for_ecn_is_told_what_the_peer_said(answering, qos, ecn_setting):
+    ecn_setting.write_text("1\n")
+    async with answering():
+        found = await qos(duration_seconds=0.3)
+    assert found.outcome.values["qos.ecn.negotiated"] in {0, 1}
+
+
+async def test_a_sweep_over_a_path_without_limits_finds_none(answering, qos):
+    async with answering():
+        found = await qos(duration_seconds=2.0, has_sweep=True, sweep_megabits=4)
+    values, sweep = found.outcome.values, found.outcome.document["sweep"]
+    assert values["qos.shaping.detected{direction=forward}"] in {0, 1}
+    assert sweep["loss_ratio"] == 0
+    assert values["qos.policing.detected{direction=forward}"] == 0
+    assert values["qos.class.throughput{dscp=0}"] > 1e6
+
+
+@pytest.mark.parametrize("key", [KEY, bytes(32)])
+async def test_silence_is_a_result(qos, answering, key):
+    if key == KEY:
+        found = await qos(key, duration_seconds=0.2)
+    else:
+        async with answering():
+            found = await qos(key, duration_seconds=0.2)
+    assert not found.outcome.is_success
+    assert "no answer" in found.outcome.reason
+    assert found.outcome.values["qos.class.loss.ratio{dscp=46}"] == 1
+    assert found.outcome.absent["qos.class.rtt.median{dscp=46}"] == "T"
+
+
+def test_markings_are_each_class_once_and_both_codepoints():
+    assert list_markings("0,46,0", has_ecn=True) == [
+        Marking(0), Marking(46), Marking(0, 2), Marking(0, 1),
+    ]  # fmt: skip
+    assert list_markings("8", has_ecn=False) == [Marking(8)]
+    with pytest.raises(ProbeFailed, match="64"):
+        list_markings("64", has_ecn=False)
+
+
+@pytest.mark.parametrize("octet", range(PACKET_BYTES - 16))
+def test_what_a_request_asks_for_is_under_its_code(octet):
+    keys = SessionKeys.derive(KEY, "run")
+    packet = bytearray(build_marked_request(keys, 7, sent_ns=1, answer_class=184))
+    assert is_request(keys, bytes(packet))
+    packet[octet] ^= 1
+    assert not is_request(keys, bytes(packet))

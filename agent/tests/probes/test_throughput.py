@@ -1,0 +1,228 @@
+"""Both ends of a throughput test over loopback, and the answering end under attack."""
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.responders.stream_port import MOST_STRANGERS, StreamPorts
+from streamswarm_agent.probes.responders.throughput import ThroughputResponder
+from streamswarm_agent.probes.responders.udp_port import UdpPorts
+from streamswarm_agent.probes.stream_report import TransferOrder
+from streamswarm_agent.probes.stream_wire import (
+    CHALLENGE_BYTES,
+    CONTROL,
+    GREETING_BYTES,
+    StreamKeys,
+    build_greeting,
+)
+from streamswarm_agent.probes.throughput import ThroughputProbe, plan_run
+
+KEY = bytes(range(32))
+OTHER_KEY = bytes(32)
+ANSWER_SECONDS = 30
+RATE_MEGABITS = 20
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+@pytest.fixture
+def answering(clock, free_port):
+    """A far end on `free_port` until the block ends."""
+
+    @asynccontextmanager
+    async def serve(**changes):
+        wanted = {
+            "run_id": "run",
+            "key": KEY,
+            "parameters": {},
+            "duration_seconds": 60,
+            "bind_address": "127.0.0.1",
+            "port": free_port,
+            **changes,
+        }
+        responder = ThroughputResponder(clock, StreamPorts(), UdpPorts())
+        task = asyncio.create_task(responder.serve(ResponderRequest(**wanted)))
+        await asyncio.sleep(0)
+        try:
+            yield free_port
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return serve
+
+
+@pytest.fixture
+def throughput(request_for, measure, clock, free_port):
+    async def run(key=KEY, *, duration_seconds=3.0, **parameters):
+        request = request_for(
+            "throughput", "", duration_seconds=duration_seconds, sample_interval_seconds=0.25,
+            **{"rate_megabits": RATE_MEGABITS, **parameters},
+        )  # fmt: skip
+        peer = Peer("127.0.0.1", free_port, key, "run")
+        return await measure(ThroughputProbe(clock, None), replace(request, peer=peer))
+
+    return run
+
+
+async def connect(port):
+    opened = socket.socket()
+    opened.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
+    return opened
+
+
+async def read_all(opened):
+    received = bytearray()
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while part := await asyncio.get_running_loop().sock_recv(opened, 4096):
+            received += part
+    return bytes(received)
+
+
+async def send(opened, content):
+    await asyncio.get_running_loop().sock_sendall(opened, content)
+
+
+async def test_both_directions_have_every_figure(answering, throughput):
+    async with answering():
+        found = await throughput(streams=2, duration_seconds=8)
+    values, document = found.outcome.values, found.outcome.document
+    assert found.outcome.is_success, found.outcome.reason
+    paced = RATE_MEGABITS * 1e6
+    for name in ("receive", "send", "reverse"):
+        assert 0.5 * paced < values[f"net.throughput.tcp.{name}"] < 1.5 * paced
+    assert values["net.throughput.tcp.streams"] == 2
+    assert 0 < values["net.throughput.tcp.efficiency"] <= 1
+    assert values["net.latency.loaded.upload"] > 0 < values["net.latency.loaded.download"]
+    assert values["net.responsiveness"] > 60
+    assert 0 <= values["net.throughput.cpu.local"] <= 1
+    assert values["net.tcp.retransmits"] >= 0
+    assert document["bufferbloat_grade"] in {"A+", "A", "B", "C", "D", "F"}
+    assert len(document["stream_ports"]) == 4
+    for direction in ("upload", "download"):
+        assert len(document["directions"][direction]["timeline"]) > 4
+    assert len(found.samples) >= 4
+    assert found.outcome.facts["net.tcp.congestion.algorithm"]
+
+
+async def test_a_direction_that_was_not_asked_for_does_not_apply(answering, throughput):
+    async with answering():
+        found = await throughput(direction="download", has_latency=False)
+    values, absent = found.outcome.values, found.outcome.absent
+    assert found.outcome.is_success
+    assert values["net.throughput.tcp.reverse"] > 0
+    assert absent["net.throughput.tcp.receive"] == absent["net.latency.loaded.upload"] == "N"
+    assert absent["net.bufferbloat.delta"] == "I"
+
+
+async def test_nobody_at_the_other_end_is_a_result(throughput):
+    found = await throughput()
+    assert not found.outcome.is_success
+    assert "refused" in found.outcome.reason.lower()
+    assert found.outcome.absent["net.throughput.tcp.receive"] == "N"
+
+
+async def test_a_peer_without_the_key_is_no_peer(answering, throughput):
+    async with answering():
+        found = await throughput(OTHER_KEY)
+    assert not found.outcome.is_success
+    assert found.outcome.absent["net.tcp.rtt.min"] == "T"
+
+
+async def test_an_unknown_congestion_control_is_told_by_its_name(answering, throughput):
+    async with answering():
+        found = await throughput(congestion="nonesuch", direction="download")
+    assert not found.outcome.is_success
+    assert "nonesuch" in found.outcome.reason
+
+
+# Strangers
+
+
+async def test_a_stranger_gets_not_a_single_byte(answering):
+    async with answering() as port:
+        for key, run in ((OTHER_KEY, "run"), (KEY, "other run")):
+            with await connect(port) as opened:
+                await send(opened, build_greeting(StreamKeys.derive(key, run), CONTROL))
+                assert await read_all(opened) == b""
+        with await connect(port) as opened:
+            await send(opened, b"GET / HTTP/1.1\r\n\r\n".ljust(GREETING_BYTES, b"\n"))
+            assert await read_all(opened) == b""
+
+
+async def test_a_greeting_caught_on_the_way_opens_nothing(answering):
+    greeting = build_greeting(StreamKeys.derive(KEY, "run"), CONTROL)
+    async with answering() as port:
+        with await connect(port) as opened:
+            await send(opened, greeting)
+            challenge = await asyncio.get_running_loop().sock_recv(opened, 4096)
+            assert len(challenge) == CHALLENGE_BYTES < GREETING_BYTES
+            await send(opened, bytes(16))
+            assert await read_all(opened) == b""
+
+
+async def test_an_address_that_is_not_the_peers_gets_nothing(answering):
+    async with answering(allowed_address="192.0.2.1") as port:
+        with await connect(port) as opened:
+            await send(opened, build_greeting(StreamKeys.derive(KEY, "run"), CONTROL))
+            assert await read_all(opened) == b""
+
+
+async def test_silent_connections_are_bounded(answering):
+    async with answering() as port:
+        waiting = [await connect(port) for _ in range(MOST_STRANGERS)]
+        await asyncio.sleep(0)
+        with await connect(port) as opened:
+            assert await read_all(opened) == b""
+        for item in waiting:
+            item.close()
+
+
+async def test_the_port_is_given_back_when_the_run_is_over(answering, free_port):
+    async with answering():
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        await connect(free_port)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"direction": "sideways"}, "sideways"),
+        ({"streams": 0}, "streams"),
+        ({"streams": 33}, "streams"),
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": float("nan")}, "seconds"),
+        ({"glance_seconds": 0}, "glance_seconds"),
+        ({"window_bytes": -1}, "window_bytes"),
+    ],
+)
+def test_an_order_beyond_the_limits_is_refused(change, named):
+    order = {
+        "direction": "upload",
+        "streams": 1,
+        "seconds": 1.0,
+        "omit_seconds": 0.0,
+        "glance_seconds": 1.0,
+    }
+    with pytest.raises(ValueError, match=named):
+        TransferOrder(**order | change)
+
+
+@pytest.mark.parametrize("duration", [1, 5, 10, 60, 3600])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_a_run_fits_into_its_time(duration, directions):
+    plan = plan_run(duration, directions, 2.0)
+    assert plan.measured > 0
+    assert plan.omitted <= 0.3 * (plan.omitted + plan.measured) + 1e-9
+    assert plan.idle + directions * (plan.omitted + plan.measured) <= max(duration, 1)
