@@ -12,6 +12,7 @@ from tests.api import matrix
 from tests.api.objects import fill, make_objects
 from tests.factories.accounts import bearer, grant, make_token, make_user
 from tests.factories.clients import make_client
+from tests.factories.kept import keep_rows
 from tests.factories.tests import make_test
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -30,10 +31,11 @@ LISTS = sorted(
 NOT_OF_A_SITE = {matrix.ADMINISTER}
 
 
-@pytest.fixture
-def sites():
+@pytest.fixture(scope="module")
+def sites(django_db_setup, django_db_blocker):
     """What there is here (vienna) and there (berlin)."""
-    return make_objects("vienna"), make_objects("berlin")
+    with keep_rows(django_db_blocker):
+        yield make_objects("vienna"), make_objects("berlin")
 
 
 @pytest.fixture

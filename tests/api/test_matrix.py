@@ -9,6 +9,7 @@ from tests.api import matrix
 from tests.api.objects import fill, make_objects
 from tests.factories.accounts import bearer, make_token, make_user
 from tests.factories.clients import agent
+from tests.factories.kept import keep_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -28,24 +29,36 @@ LEVELS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def objects():
-    return make_objects("vienna")
+@pytest.fixture(scope="module")
+def objects(django_db_setup, django_db_blocker):
+    with keep_rows(django_db_blocker):
+        yield make_objects("vienna")
 
 
-@pytest.fixture
-def people(objects):
-    """The keyword arguments of each person's requests, and the browser that sends them."""
-    found = {"anonymous": (Browser(), {}), "agent": (Browser(), agent(objects["key"]))}
+@pytest.fixture(scope="module")
+def credentials(objects):
+    """The cookies and the keyword arguments of each person's requests."""
+    found = {"anonymous": ({}, {}), "agent": ({}, agent(objects["key"]))}
     for name, role in SESSIONS.items():
         browser = Browser()
         browser.force_login(make_user(name, role))
-        found[name] = (browser, {})
+        found[name] = (browser.cookies, {})
     boss = make_user("boss", "admin")
     for scope in SCOPES:
-        found[f"token {scope}"] = (Browser(), bearer(make_token(boss, scope)))
+        found[f"token {scope}"] = ({}, bearer(make_token(boss, scope)))
     weak = make_user("weak", "viewer")
-    found["viewer's token admin"] = (Browser(), bearer(make_token(weak, "admin")))
+    found["viewer's token admin"] = ({}, bearer(make_token(weak, "admin")))
+    return found
+
+
+@pytest.fixture
+def people(credentials):
+    """The browser that sends each person's requests, and their keyword arguments."""
+    found = {}
+    for name, (cookies, options) in credentials.items():
+        browser = Browser()
+        browser.cookies.load(cookies)
+        found[name] = (browser, options)
     return found
 
 
@@ -151,7 +164,8 @@ def test_visitors_reach_only_what_signing_in_needs(client, route):
 
 def test_nobody_signs_up(client):
     make_user("first", "admin")
+    count = User.objects.count()
     client.post(
         "/accounts/signup/", {"username": "x", "password1": "y" * 20, "password2": "y" * 20}
     )
-    assert User.objects.count() == 1
+    assert User.objects.count() == count
