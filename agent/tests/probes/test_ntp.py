@@ -10,6 +10,7 @@ from streamswarm_agent.probes.ntp import NtpProbe, measure_disagreement
 from streamswarm_agent.probes.ntp_exchange import (
     FRACTION,
     PACKET,
+    TimeQuestioner,
     TimeReply,
     build_question,
     describe_reference,
@@ -113,6 +114,56 @@ async def test_forged_short_and_foreign_packets_are_passed_over(ask, time_server
     assert found.is_success
     server.change = lambda packet: forge(packet)[:-1]
     assert (await ask(server.port, timeout_seconds=0.2)).reason == "no answer in time (1)"
+
+
+class FloodedSocket:
+    """Has a packet at every moment, as one does that is filled faster than it is read."""
+
+    packet_count = 20_000
+
+    def __init__(self, *_kind):
+        self.left_count = self.packet_count
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+    def setblocking(self, _is_blocking):
+        pass
+
+    connect = setblocking
+
+    def gettimeout(self):
+        return 0
+
+    def send(self, content):
+        return len(content)
+
+    def fileno(self):
+        return 0
+
+    def recv(self, _count):
+        self.left_count -= 1
+        if not self.left_count:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return b"no answer"
+
+
+async def test_a_flood_of_foreign_packets_leaves_others_their_turn(clock):
+    turns = []
+
+    async def take_turns():
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(take_turns())
+    exchange = await TimeQuestioner(clock, "127.0.0.1", 123, 30, FloodedSocket).ask()
+    other.cancel()
+    assert "connection refused" in exchange.error
+    assert len(turns) > FloodedSocket.packet_count / 2
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,8 @@ class TimeQuestioner:
             reply = read_reply(packet, mark, near=sent_at)
             if reply is not None:
                 return relate(reply, sent_at=sent_at, seconds=seconds)
+            # What has come is received without a pause: a flood must not keep the loop from others.
+            await asyncio.sleep(0)
 
 
 def build_question(mark: int) -> bytes:
