@@ -9,11 +9,14 @@ import pytest
 
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.loaded_latency import name_session
+from streamswarm_agent.probes.policing import find_policing
 from streamswarm_agent.probes.qos import QosProbe, list_markings
-from streamswarm_agent.probes.qos_link import Marking, build_marked_request
+from streamswarm_agent.probes.qos_link import SWEEP, Marking, SweepLink, build_marked_request
 from streamswarm_agent.probes.responders.qos import QosResponder
 from streamswarm_agent.probes.responders.stream_port import StreamPorts
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
+from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.session_packet import PACKET_BYTES, SessionKeys, is_request
 
 KEY = bytes(range(32))
@@ -117,6 +120,36 @@ async def test_silence_is_a_result(qos, answering, key):
     assert "no answer" in found.outcome.reason
     assert found.outcome.values["qos.class.loss.ratio{dscp=46}"] == 1
     assert found.outcome.absent["qos.class.rtt.median{dscp=46}"] == "T"
+
+
+async def test_what_the_own_queue_refused_was_never_the_paths_to_lose(answering, free_port):
+    peer = Peer("127.0.0.1", free_port, KEY, name_session("run", SWEEP))
+    async with answering():
+        link = SweepLink(peer, 0, SessionClocks())
+        opened = link._socket
+
+        class FullSocket:
+            """Takes two packets of three."""
+
+            sent_count = 0
+
+            def __getattr__(self, name):
+                return getattr(opened, name)
+
+            def send(self, packet):
+                self.sent_count += 1
+                if self.sent_count % 3 == 0:
+                    raise BlockingIOError
+                return opened.send(packet)
+
+        link._socket = FullSocket()
+        try:
+            packets = await link.sweep(5e6, 0.3)
+        finally:
+            link._socket = opened
+            link.close()
+    assert packets
+    assert find_policing(packets).loss_ratio < 0.05
 
 
 def test_markings_are_each_class_once_and_both_codepoints():

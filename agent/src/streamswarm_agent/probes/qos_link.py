@@ -95,7 +95,7 @@ class SweepLink(SessionLink):
     def __init__(self, peer: Peer, traffic_class: int, clocks: SessionClocks) -> None:
         """Raises: OSError when there is no way to the peer."""
         super().__init__(peer, SessionSettings(0, traffic_class, SETTLE_SECONDS), clocks)
-        self._sent_ns: list[int] = []
+        self._sent_ns: dict[int, int] = {}
 
     @property
     def packet_bytes(self) -> int:
@@ -109,20 +109,13 @@ class SweepLink(SessionLink):
         """
         spacing = self.packet_bytes * 8 / bits_per_second
         count = max(int(seconds / spacing), 1)
-        wall_ns = self._clocks.wall()
-        packets = [
-            build_marked_request(
-                self._keys, sequence, sent_ns=wall_ns, answer_class=0,
-                padding_bytes=SWEEP_PADDING_BYTES,
-            )
-            for sequence in range(count)
-        ]  # fmt: skip
-        for sequence in range(count):
-            answer: asyncio.Future[float | None] = self._loop.create_future()
-            answer.set_result(None)
-            self._outstanding[sequence] = Outstanding(Moment(wall_ns, 0), answer)
+        # Nobody waits for a single answer: one that is done serves for all of them.
+        answer: asyncio.Future[float | None] = self._loop.create_future()
+        answer.set_result(None)
+        outstanding = Outstanding(Moment(self._clocks.wall(), 0), answer)
+        self._outstanding = dict.fromkeys(range(count), outstanding)
         self.traffic.sent_count = count
-        await asyncio.to_thread(self._send_paced, packets, spacing)
+        await asyncio.to_thread(self._send_paced, count, spacing)
         await asyncio.sleep(SETTLE_SECONDS)
         reports = await self.fetch_reports()
         if not reports:
@@ -135,24 +128,34 @@ class SweepLink(SessionLink):
                 has_arrived=number in reached or reports[number // REPORTED_PACKETS].has(number),
                 reached_seconds=reached[number] / 1e9 if number in reached else None,
             )
-            for number, sent_ns in enumerate(self._sent_ns)
+            for number, sent_ns in self._sent_ns.items()
         ]
 
-    def _send_paced(self, packets: Sequence[bytes], spacing: float) -> None:
-        """After a delay of this host the packets that are due go on nearly one by one: no burst."""
+    def _build_swept(self, sequence: int) -> bytes:
+        return build_marked_request(
+            self._keys, sequence, sent_ns=self._clocks.wall(), answer_class=0,
+            padding_bytes=SWEEP_PADDING_BYTES,
+        )  # fmt: skip
+
+    def _send_paced(self, count: int, spacing: float) -> None:
+        """After a delay of this host the packets that are due go on nearly one by one: no burst.
+
+        Each is built while the one before is on its way: all at once they can be 250 MB.
+        """
         due = time.monotonic()
-        for packet in packets:
+        for sequence in range(count):
+            packet = self._build_swept(sequence)
             now = time.monotonic()
             if due > now:
                 time.sleep(due - now)
                 now = time.monotonic()
             # Before sending: a stamp taken late would make the packet seem faster than the path is.
-            self._sent_ns.append(time.time_ns())
+            self._sent_ns[sequence] = time.time_ns()
             try:
                 self._socket.send(packet)
             except BlockingIOError:
-                # Our own queue is full: it is no packet of the path's, but its number is used.
-                pass
+                # Our own queue is full: the path never had the packet, and cannot have lost it.
+                del self._sent_ns[sequence]
             except OSError:
                 return
             due = max(due + spacing, now + LEAST_SPACING_SHARE * spacing)
