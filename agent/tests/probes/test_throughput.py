@@ -2,22 +2,25 @@
 
 import asyncio
 import socket
+import threading
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from streamswarm_agent.probes.base import Peer, ResponderRequest
 from streamswarm_agent.probes.responders.stream_port import MOST_STRANGERS, StreamPorts
-from streamswarm_agent.probes.responders.throughput import ThroughputResponder
+from streamswarm_agent.probes.responders.throughput import ThroughputResponder, ThroughputSession
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
-from streamswarm_agent.probes.stream_report import TransferOrder
+from streamswarm_agent.probes.stream_report import MOST_STREAMS, TransferOrder
 from streamswarm_agent.probes.stream_wire import (
     CHALLENGE_BYTES,
     CONTROL,
     GREETING_BYTES,
+    Channel,
     StreamKeys,
     build_greeting,
+    introduce,
 )
 from streamswarm_agent.probes.throughput import ThroughputProbe, plan_run
 
@@ -188,6 +191,51 @@ async def test_silent_connections_are_bounded(answering):
             item.close()
 
 
+def make_session(clock):
+    request = ResponderRequest("run", KEY, {}, 60, "127.0.0.1", 0)
+    return ThroughputSession(request, clock.monotonic)
+
+
+@pytest.mark.parametrize(("number", "is_over"), [(CONTROL, True), (0, True), (MOST_STREAMS, False)])
+async def test_what_no_order_can_be_for_is_closed(clock, number, is_over):
+    session = make_session(clock)
+    if is_over:
+        await session.close()
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    session.join(number, Channel(far, KEY, KEY, b""))
+    assert await read_all(near) == b""
+    near.close()
+
+
+def list_transfers():
+    return [one for one in threading.enumerate() if one.name.startswith("transfer")]
+
+
+async def wait_until(condition):
+    while not condition():  # noqa: ASYNC110 - threads set no event of the loop
+        await asyncio.sleep(0.01)
+
+
+async def test_a_second_control_connection_ends_what_the_first_ordered(answering):
+    order = asdict(TransferOrder("download", 1, 50.0, 0.0, 1.0))
+    keys = StreamKeys.derive(KEY, "run")
+    async with answering() as port, asyncio.timeout(ANSWER_SECONDS):
+        opened = [await connect(port) for _ in range(3)]
+        control = await introduce(opened[0], keys, CONTROL)
+        await control.send({"transfer": order})
+        assert await control.receive() == {"ready": True}
+        await introduce(opened[1], keys, 0)
+        assert await control.receive() == {"started": True}
+        await wait_until(list_transfers)
+        second = await introduce(opened[2], keys, CONTROL)
+        await second.send({"transfer": order})
+        assert await second.receive() == {"ready": True}
+        await wait_until(lambda: not list_transfers())
+        for one in opened:
+            one.close()
+
+
 async def test_the_port_is_given_back_when_the_run_is_over(answering, free_port):
     async with answering():
         pass
@@ -204,6 +252,10 @@ async def test_the_port_is_given_back_when_the_run_is_over(answering, free_port)
         ({"seconds": 0}, "seconds"),
         ({"seconds": float("nan")}, "seconds"),
         ({"glance_seconds": 0}, "glance_seconds"),
+        ({"glance_seconds": 0.001}, "glance_seconds"),
+        ({"glance_seconds": float("nan")}, "glance_seconds"),
+        ({"pacing_bits_per_second": float("inf")}, "pacing"),
+        ({"pacing_bits_per_second": float("nan")}, "pacing"),
         ({"window_bytes": -1}, "window_bytes"),
     ],
 )

@@ -16,6 +16,9 @@ from streamswarm_agent.probes.tcp_info import TcpDetails
 FINE_STEP_SECONDS = 0.1
 MOST_STREAMS = 32
 LONGEST_SECONDS = 3600.0
+FASTEST_PACE = 1e12
+MOST_GLANCES = 1000
+"""A sender keeps and reports no more, whatever the length of a transfer."""
 TAIL_SECONDS = 0.25
 """How much longer than measured a sender sends, so that the measured time ends under load."""
 
@@ -47,8 +50,11 @@ class TransferOrder:
             raise ValueError(f"streams: {self.streams} is not from 1 to {MOST_STREAMS}")
         if not (0 < self.seconds <= LONGEST_SECONDS and 0 <= self.omit_seconds <= LONGEST_SECONDS):
             raise ValueError("seconds: out of range")
-        if self.glance_seconds <= 0 or self.window_bytes < 0 or self.pacing_bits_per_second < 0:
-            raise ValueError("glance_seconds, window_bytes or pacing: out of range")
+        whole_seconds = self.omit_seconds + self.seconds
+        if not self.glance_seconds > whole_seconds / MOST_GLANCES:
+            raise ValueError("glance_seconds: too short")
+        if not (self.window_bytes >= 0 and 0 <= self.pacing_bits_per_second <= FASTEST_PACE):
+            raise ValueError("window_bytes or pacing_bits_per_second: out of range")
 
 
 @dataclass(frozen=True, slots=True)

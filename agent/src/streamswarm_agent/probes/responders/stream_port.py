@@ -62,7 +62,10 @@ class StreamPort:
         """Give the port back."""
         for task in (*self._accepting, *self._strangers):
             task.cancel()
+        loop = asyncio.get_running_loop()
         for opened in self._sockets:
+            # Now, not when the cancelled task comes to it: its descriptor may be another's by then.
+            loop.remove_reader(opened)
             opened.close()
 
     async def _accept(self, listening: socket.socket) -> None:

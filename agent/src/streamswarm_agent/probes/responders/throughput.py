@@ -13,6 +13,7 @@ from streamswarm_agent.probes.responders.udp_port import SHARED_PORTS, UdpPorts
 from streamswarm_agent.probes.responders.udp_session import ReflectedSession
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.stream_report import (
+    MOST_STREAMS,
     TAIL_SECONDS,
     CpuTimes,
     TransferOrder,
@@ -46,13 +47,18 @@ class ThroughputSession:
         self._has_joined = asyncio.Event()
         self._control: asyncio.Task[None] | None = None
         self._worker: StreamSender | StreamReceiver | None = None
+        self._is_over = False
 
     def join(self, number: int, channel: Channel) -> None:
-        """As `StreamSession.join`; a second control connection takes the place of the first."""
+        """As `StreamSession.join`; a second control connection takes the place of the first.
+
+        None is taken that proved itself only after the run's time, or that no order can be for.
+        """
+        if self._is_over or (number != CONTROL and number >= MOST_STREAMS):
+            channel.socket.close()
+            return
         if number == CONTROL:
-            if self._control is not None:
-                self._control.cancel()
-            self._control = asyncio.create_task(self._obey(channel))
+            self._control = asyncio.create_task(self._succeed(self._control, channel))
             return
         before = self._streams.pop(number, None)
         if before is not None:
@@ -62,26 +68,35 @@ class ThroughputSession:
 
     async def close(self) -> None:
         """End all that is under way."""
-        if self._worker is not None:
-            self._worker.stop()
-        if self._control is not None:
-            self._control.cancel()
-            await asyncio.gather(self._control, return_exceptions=True)
+        self._is_over = True
+        await self._end(self._control)
         self._drop_streams()
 
-    async def _obey(self, control: Channel) -> None:
+    async def _succeed(self, before: asyncio.Task[None] | None, control: Channel) -> None:
+        """Obey once the control connection before is no longer obeyed."""
         try:
-            with suppress(StreamRefused, OSError, TimeoutError):
-                while True:
-                    message = await control.receive()
-                    try:
-                        await self._transfer(read_order(message), control)
-                    except (ValueError, TypeError, TuningRefused) as error:
-                        await control.send({"refusal": str(error)[:200]})
-                    finally:
-                        self._drop_streams()
+            await self._end(before)
+            await self._obey(control)
         finally:
             control.socket.close()
+
+    async def _end(self, control: asyncio.Task[None] | None) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        if control is not None:
+            control.cancel()
+            await asyncio.gather(control, return_exceptions=True)
+
+    async def _obey(self, control: Channel) -> None:
+        with suppress(StreamRefused, OSError, TimeoutError):
+            while True:
+                message = await control.receive()
+                try:
+                    await self._transfer(read_order(message), control)
+                except (ValueError, TypeError, OverflowError, TuningRefused) as error:
+                    await control.send({"refusal": str(error)[:200]})
+                finally:
+                    self._drop_streams()
 
     async def _transfer(self, order: TransferOrder, control: Channel) -> None:
         whole_seconds = order.omit_seconds + order.seconds + TAIL_SECONDS
@@ -101,11 +116,23 @@ class ThroughputSession:
         else:
             for one in sockets:
                 tune_sender(one, order)
-            sender = self._worker = StreamSender(sockets, order.glance_seconds)
-            await control.send({"started": True})
-            await run_in_thread(sender.run, whole_seconds)
-            report = {"sent": write_sent(sender.sent)}
+            report = await self._send(StreamSender(sockets, order.glance_seconds), order, control)
         await control.send({"report": {**report, "cpu": find_cpu_share(before, self._cpu_times())}})
+
+    async def _send(
+        self, sender: StreamSender, order: TransferOrder, control: Channel
+    ) -> dict[str, Any]:
+        self._worker = sender
+        await control.send({"started": True})
+        whole_seconds = order.omit_seconds + order.seconds + TAIL_SECONDS
+        running = asyncio.ensure_future(run_in_thread(sender.run, whole_seconds))
+        try:
+            # Not cancelled with the control connection: its sockets are in use until it ends.
+            await asyncio.wait({running})
+        finally:
+            sender.stop()
+            await asyncio.wait({running})
+        return {"sent": write_sent(running.result())}
 
     async def _receive(
         self, receiver: StreamReceiver, order: TransferOrder, control: Channel
