@@ -44,7 +44,8 @@ def choose_address(
         return PeerAddress(peer.said_address, "client")
     theirs = list_usable(peer.interface_addresses, ip_version)
     ours = list_usable(initiator.interface_addresses, ip_version)
-    near = [one for one in theirs if any(are_neighbours(one, own) for own in ours)]
+    networks = {find_network(own) for own in ours}
+    near = [one for one in theirs if find_network(one) in networks]
     is_same_site = peer.seen_address != "" and peer.seen_address == initiator.seen_address
     choices: tuple[tuple[Reason, list[Address]], ...] = (
         ("network", near),
@@ -76,10 +77,7 @@ def list_usable(
     return sorted(found, key=lambda address: address.version)
 
 
-def are_neighbours(first: Address, second: Address) -> bool:
-    """Whether both are of one local network, as far as addresses alone can tell."""
-    if first.version != second.version:
-        return False
-    prefix = NETWORK_PREFIXES[first.version]
-    network = ipaddress.ip_network(f"{first}/{prefix}", strict=False)
-    return second in network
+def find_network(address: Address) -> tuple[int, int]:
+    """The local network that an address is of, as far as it alone can tell: version and prefix."""
+    free_bits = address.max_prefixlen - NETWORK_PREFIXES[address.version]
+    return address.version, int(address) >> free_bits
