@@ -7,12 +7,13 @@ from django.test import Client as Browser
 
 from apps.accounts.models import AuditEntry
 from apps.clients.models import Client
-from apps.tests.models import Test
+from apps.tests.models import Run, Test
 from tests.api import matrix
 from tests.api.objects import fill, make_objects
 from tests.factories.accounts import bearer, grant, make_token, make_user
 from tests.factories.clients import make_client
 from tests.factories.kept import keep_rows
+from tests.factories.pairs import make_end, make_pair
 from tests.factories.tests import make_test
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -185,3 +186,14 @@ def test_an_agents_key_opens_nothing_but_its_own_door(client, sites):
         if matrix.PUBLIC in methods.values():
             continue
         assert client.get(fill(route, here), headers=headers).status_code == 401, route
+
+
+@pytest.mark.parametrize("mine", ["near", "far"])
+def test_a_pair_is_not_run_by_whoever_operates_one_end_alone(visit, mine):
+    sites = {"near": "berlin", "far": "berlin", mine: "vienna"}
+    near, far = (make_end(name, site=sites[name]) for name in ("near", "far"))
+    pair = make_pair(near, far, kind="udp_session")
+    own = near if mine == "near" else far
+    answer = visit("POST", f"/api/v1/tests/{pair.test_id}/run-now/", {"clients": [str(own.id)]})
+    assert answer.status_code in {403, 404}
+    assert not Run.objects.filter(is_on_demand=True).exists()

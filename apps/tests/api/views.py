@@ -252,11 +252,12 @@ class TestViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Test]):
         asked = RunNowSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         client_ids = asked.validated_data.get("clients")
-        if client_ids is None:
+        # Whoever operates these clients may use them, even if others run the test too; but a run
+        # of two uses the far end as well, or is begun by it.
+        test = get_test(request.user, id)
+        if client_ids is None or test.topology:
             test = get_test_to_change(request.user, id)
-        else:
-            # Whoever operates these clients may use them, even if others run the test too.
-            test = get_test(request.user, id)
+        if client_ids is not None:
             client_ids = [client.id for client in pick_clients(request.user, client_ids)]
         made = services.run_now(test=test, client_ids=client_ids)
         runs = list_runs(request.user).filter(id__in=[run.id for run in made])
