@@ -271,6 +271,42 @@ def test_an_order_beyond_the_limits_is_refused(change, named):
         TransferOrder(**order | change)
 
 
+RECEIVED = {
+    "total_bytes": 1,
+    "window_bytes": 1,
+    "window_seconds": 1.0,
+    "rates": [8.0],
+    "ramp_seconds": None,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"received": None},
+        {"received": []},
+        {"received": {}},
+        {"received": RECEIVED | {"window_seconds": float("nan")}},
+        {"received": RECEIVED | {"window_bytes": float("inf")}},
+        {"received": RECEIVED | {"rates": ["fast"]}},
+        {"cpu": "all of it"},
+    ],
+)
+async def test_a_report_that_no_peer_gives_is_no_result(monkeypatch, answering, throughput, change):
+    async def give(self, message):
+        if "report" in message:
+            message = {"report": message["report"] | change}
+        await send_truly(self, message)
+
+    send_truly = Channel.send
+    monkeypatch.setattr(Channel, "send", give)
+    async with answering():
+        found = await throughput(direction="upload", has_latency=False, duration_seconds=1)
+    assert not found.outcome.is_success
+    assert "not understood" in found.outcome.reason
+    assert found.outcome.absent["net.throughput.tcp.receive"]
+
+
 @pytest.mark.parametrize("duration", [1, 5, 10, 60, 3600])
 @pytest.mark.parametrize("directions", [1, 2])
 def test_a_run_fits_into_its_time(duration, directions):

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from streamswarm_agent.probes.stream_report import (
     TransferOrder,
     TransferReport,
     find_cpu_share,
+    read_finite,
+    read_received,
     read_sent,
     report_received,
 )
@@ -108,13 +110,16 @@ class StreamClient:
             async with asyncio.timeout(seconds + 4 * DRAIN_SECONDS):
                 message = await control.receive()
                 while "received" in message:
-                    await progress(int(message["received"]), sender.sent)
+                    with _understanding():
+                        received = int(message["received"])
+                    await progress(received, sender.sent)
                     message = await control.receive()
                 report = _read_report(message)
         finally:
             sender.stop()
             await asyncio.wait({running})
-        return ReceivedReport(**report["received"]), running.result(), report["cpu"]
+        with _understanding():
+            return read_received(report["received"]), running.result(), _read_share(report)
 
     async def _receive(
         self, control: Channel, order: TransferOrder, progress: Progress
@@ -132,7 +137,8 @@ class StreamClient:
         async with asyncio.timeout(4 * DRAIN_SECONDS):
             report = _read_report(await control.receive())
         received = report_received(receiver.received, order.omit_seconds, order.seconds)
-        return received, read_sent(report["sent"]), report["cpu"]
+        with _understanding():
+            return received, read_sent(report["sent"]), _read_share(report)
 
     async def _open_streams(self, order: TransferOrder) -> None:
         settings = self._settings
@@ -168,6 +174,20 @@ async def _expect(control: Channel, word: str) -> None:
         message = await control.receive()
     if word not in message:
         raise StreamRefused(str(message.get("refusal", f"the peer did not say {word!r}"))[:200])
+
+
+@contextmanager
+def _understanding() -> Iterator[None]:
+    """Raises: StreamRefused where the peer's words are not what a peer says."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise StreamRefused("the peer's report is not understood") from error
+
+
+def _read_share(report: dict[str, Any]) -> float | None:
+    share = report["cpu"]
+    return None if share is None else read_finite(share)
 
 
 def _read_report(message: dict[str, Any]) -> dict[str, Any]:

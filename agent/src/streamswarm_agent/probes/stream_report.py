@@ -1,7 +1,8 @@
 """What the ends of a transfer tell each other about it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from streamswarm_agent.probes.stream_curve import (
@@ -103,6 +104,40 @@ def report_received(received: Received, omit_seconds: float, seconds: float) -> 
     )
 
 
+def read_received(written: Mapping[str, Any]) -> ReceivedReport:
+    """What `report_received` found, as JSON. Raises: KeyError, TypeError, ValueError for others."""
+    ramp = written["ramp_seconds"]
+    return ReceivedReport(
+        total_bytes=int(written["total_bytes"]),
+        window_bytes=int(written["window_bytes"]),
+        window_seconds=read_finite(written["window_seconds"]),
+        rates=[read_finite(rate) for rate in written["rates"]],
+        ramp_seconds=None if ramp is None else read_finite(ramp),
+    )
+
+
+def read_finite(written: Any) -> float:
+    """The number. Raises: TypeError or ValueError for what is none, or endless."""
+    number = float(written)
+    if not isfinite(number):
+        raise ValueError("not a finite number")
+    return number
+
+
+def read_glance(values: Sequence[Any]) -> Glance:
+    """A glance of `write_sent`. Raises: TypeError or ValueError for anything else."""
+    at_seconds, sent_bytes, rtt_seconds, *counts = values
+    window, retransmits, delivery = (None if one is None else int(one) for one in counts)
+    return Glance(
+        at_seconds=read_finite(at_seconds),
+        sent_bytes=int(sent_bytes),
+        rtt_seconds=None if rtt_seconds is None else read_finite(rtt_seconds),
+        window_segments=window,
+        retransmits=retransmits,
+        delivery_bytes_per_second=delivery,
+    )
+
+
 def write_sent(sent: Sent) -> dict[str, Any]:
     """As JSON."""
     return {
@@ -124,8 +159,8 @@ def read_sent(written: Mapping[str, Any]) -> Sent:
         details.append(TcpDetails(fields, str(one["algorithm"])))
     return Sent(
         bytes=int(written["bytes"]),
-        seconds=float(written["seconds"]),
-        glances=[Glance(*values) for values in written["glances"]],
+        seconds=read_finite(written["seconds"]),
+        glances=[read_glance(values) for values in written["glances"]],
         details=details,
         is_cut_short=bool(written["is_cut_short"]),
     )
