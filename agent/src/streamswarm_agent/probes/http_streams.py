@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -39,7 +40,7 @@ class Tally:
     started_at: float
     byte_count: int = 0
     seconds: list[int] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
 
     def add(self, byte_count: int, now: float) -> None:
         """Count bytes that were moved by the moment `now`."""
@@ -78,7 +79,7 @@ class Streams:
                 try:
                     await self._move(transport)
                 except httpx.HTTPError as error:
-                    self.tally.errors.append(failure_text(error))
+                    self.tally.errors[failure_text(error)] += 1
                     await self._clock.sleep(RETRY_SECONDS)
 
     async def _move(self, transport: httpx.AsyncHTTPTransport) -> None:
@@ -97,7 +98,7 @@ class Streams:
         response = await transport.handle_async_request(request)
         try:
             if not response.is_success:
-                self.tally.errors.append(f"status {response.status_code}")
+                self.tally.errors[f"status {response.status_code}"] += 1
                 await self._clock.sleep(RETRY_SECONDS)
                 return
             byte_count = 0
@@ -106,7 +107,7 @@ class Streams:
                 if not is_upload:
                     await self._count(len(piece))
             if not is_upload and not byte_count:
-                self.tally.errors.append("an empty body")
+                self.tally.errors["an empty body"] += 1
                 await self._clock.sleep(RETRY_SECONDS)
         finally:
             await response.aclose()

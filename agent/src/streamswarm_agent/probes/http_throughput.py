@@ -1,7 +1,6 @@
 """The `http_throughput` probe: how much a path carries by HTTP, and what that does to its delay."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -204,7 +203,7 @@ def _median(round_trips: Sequence[float | None], needed_count: int) -> Measure:
 
 def _conclude(measures: dict[str, Measure], tally: Tally, transfer: Transfer) -> Outcome:
     sample = sample_of(measures)
-    failures = Counter(tally.errors)
+    failures = tally.errors
     document: dict[str, Any] = {
         "address": transfer.address,
         "bytes": tally.byte_count,
