@@ -104,7 +104,7 @@ def list_numbers(value: Any, factor: float = 1.0) -> list[float]:
     """The numbers of a list from zero up, what is none left out."""
     found = value if isinstance(value, list) else []
     read = (read_number(one) for one in islice(found, MOST_READ))
-    return [number * factor for number in read if number is not None and number >= 0]
+    return [float(number) * factor for number in read if number is not None and number >= 0]
 
 
 def draw_bars(numbers: Sequence[float]) -> Bars | None:
@@ -120,7 +120,7 @@ def draw_bars(numbers: Sequence[float]) -> Bars | None:
         Bar(
             x=round(place * width),
             width=max(round(width) - GAP, 1),
-            height=max(round(UNITS * value / highest), LEAST_HEIGHT if value else 0),
+            height=max(round(value / highest * UNITS), LEAST_HEIGHT if value else 0),
             begin=place * step,
             end=min((place + 1) * step, len(numbers)),
             value=value,
@@ -133,14 +133,18 @@ def draw_bars(numbers: Sequence[float]) -> Bars | None:
 def draw_line(label: Label, style: str, course: Sequence[tuple[float, float]]) -> Line | None:
     """A line through moments in seconds, rising, and values; None for fewer than two moments."""
     step = -(-len(course) // MOST_POINTS)
-    thinned = course[:: step or 1]
-    if len(thinned) < 2 or thinned[-1][0] <= thinned[0][0]:  # noqa: PLR2004 - a line has two ends
+    # Of points too close to be told apart the highest is kept: a peak must not vanish.
+    parts = (course[begin : begin + step] for begin in range(0, len(course), step or 1))
+    thinned = [max(part, key=lambda point: point[1]) for part in parts]
+    if len(thinned) < 2:  # noqa: PLR2004 - a line has two ends
         return None
-    begin, end = thinned[0][0], thinned[-1][0]
+    begin, length = thinned[0][0], thinned[-1][0] - thinned[0][0]
     highest = max(value for _at, value in course)
+    if not 0 < length < float("inf"):
+        return None
     points = " ".join(
-        f"{UNITS * (at - begin) / (end - begin):.0f},"
-        f"{UNITS - (UNITS * value / highest if highest else 0):.0f}"
+        f"{(at - begin) / length * UNITS:.0f},"
+        f"{UNITS - (value / highest * UNITS if highest else 0):.0f}"
         for at, value in thinned
     )
     return Line(label, style, points, highest, course[-1][1])

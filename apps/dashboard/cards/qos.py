@@ -17,8 +17,10 @@ from apps.tests.models import Result, Run
 Label = str | Promise
 BAR_UNITS = 1000
 LEAST_WIDTH = 4
+# A preferred class that is ahead by less may be so by chance.
+GAIN_SHARE = 0.1
 MOST_CLASSES = 20
-LARGEST_TRAFFIC_CLASS = 255
+LARGEST_DSCP, LARGEST_TRAFFIC_CLASS = 63, 255
 NOT_CAPABLE, CONGESTED = 0, 3
 CODEPOINTS = {1: "ECT(1)", 2: "ECT(0)"}
 NAMED = {0: _("best effort"), 1: "LE", 44: "VA", 46: "EF"}
@@ -72,12 +74,13 @@ class SweepView:
 
 @dataclass(frozen=True, slots=True)
 class QosView:
-    """`gain` is in seconds: how much sooner the preferred class arrives."""
+    """`gain` is in seconds: how much sooner the preferred class arrives; None if it does not."""
 
     rows: tuple[ClassRow, ...]
     ecn: tuple[EcnRow, ...]
     is_ecn_agreed: bool | None
     gain: float | None
+    is_compared: bool
     sweep: SweepView | None
     bar_units: int = BAR_UNITS
 
@@ -86,14 +89,26 @@ NOTHING = Fate("circle-dashed", "idle", _("nothing arrived"))
 
 
 def build_qos_card(_run: Run, result: Result) -> Card | None:
-    told = list_objects(result.document.get("classes"))[:MOST_CLASSES]
+    told = [
+        one
+        for one in list_objects(result.document.get("classes"))[:MOST_CLASSES]
+        if read_whole(one.get("dscp"), LARGEST_DSCP) is not None
+    ]
     sweep = result.document.get("sweep")
     negotiated = read_number(result.values.get("qos.ecn.negotiated"))
+    rows = list_classes([one for one in told if not read_whole(one.get("ecn"), CONGESTED)])
+    gain = read_number(result.values.get("qos.class.differentiation"))
+    longest = max((row.delay for row in rows if row.delay is not None), default=0.0)
     view = QosView(
-        rows=list_classes([one for one in told if one.get("ecn") not in CODEPOINTS]),
-        ecn=tuple(describe_ecn(one) for one in told if one.get("ecn") in CODEPOINTS),
+        rows=rows,
+        ecn=tuple(
+            describe_ecn(CODEPOINTS[codepoint], one)
+            for one in told
+            if (codepoint := read_whole(one.get("ecn"), CONGESTED)) in CODEPOINTS
+        ),
         is_ecn_agreed=None if negotiated is None else negotiated == 1,
-        gain=read_number(result.values.get("qos.class.differentiation")),
+        gain=gain if gain is not None and gain > GAIN_SHARE * longest else None,
+        is_compared=gain is not None,
         sweep=describe_sweep(sweep) if isinstance(sweep, dict) else None,
     )
     return Card("dashboard/cards/qos.html", view) if view.rows or view.ecn or view.sweep else None
@@ -108,7 +123,7 @@ def list_classes(told: list[dict[str, Any]]) -> tuple[ClassRow, ...]:
 
 
 def describe_class(one: Mapping[str, Any], delay: float | None, longest: float) -> ClassRow:
-    dscp = int(read_number(one.get("dscp")) or 0)
+    dscp = read_whole(one.get("dscp"), LARGEST_DSCP) or 0
     sent, answered = read_number(one.get("sent")), read_number(one.get("answered"))
     loss_ratio = None
     if sent is not None and answered is not None and 0 <= answered <= sent and sent:
@@ -130,7 +145,7 @@ def measure_width(part: float | None, whole: float) -> int:
     """The bar's share of `BAR_UNITS`, which is seen however small it is; 0 for none."""
     if not part or part < 0 or whole <= 0:
         return 0
-    return max(round(BAR_UNITS * part / whole), LEAST_WIDTH)
+    return max(round(part / whole * BAR_UNITS), LEAST_WIDTH)
 
 
 def tell_mark(dscp: int, received: Any) -> Fate:
@@ -152,9 +167,9 @@ def tell_mark(dscp: int, received: Any) -> Fate:
     return Fate("alert-triangle", "warning", _("remarked to"), f"{most} ({name_dscp(most)})")
 
 
-def describe_ecn(one: Mapping[str, Any]) -> EcnRow:
+def describe_ecn(codepoint: str, one: Mapping[str, Any]) -> EcnRow:
     return EcnRow(
-        codepoint=CODEPOINTS[one["ecn"]],
+        codepoint=codepoint,
         there=tell_ecn(one.get("forward")),
         back=tell_ecn(one.get("reverse")),
     )
@@ -174,6 +189,12 @@ def tell_ecn(received: Any) -> Fate:
         detail = format_quantity(bits[CONGESTED] / capable, Style.RATIO)
         return Fate("circle-check", "good", _("kept, marked as congested:"), detail)
     return Fate("circle-check", "good", _("kept"))
+
+
+def read_whole(value: Any, largest: int) -> int | None:
+    """The number as a whole one from 0 to the largest; None for anything else."""
+    number = read_number(value)
+    return int(number) if number is not None and number in range(largest + 1) else None
 
 
 def read_traffic_classes(received: Any) -> dict[int, int]:

@@ -19,10 +19,10 @@ OPTIONS: tuple[tuple[str, Label], ...] = (
     ("fast_open", _("Fast Open")),
 )
 FIGURES: tuple[tuple[str, Label], ...] = (
-    ("net.tcp.mss.send", _("Largest segment out")),
-    ("net.tcp.mss.receive", _("Largest segment in")),
-    ("net.tcp.mss.advertised", _("Largest segment advertised")),
-    ("net.tcp.pmtu", _("Path MTU")),
+    ("net.tcp.mss.send", _("Largest segment out, B")),
+    ("net.tcp.mss.receive", _("Largest segment in, B")),
+    ("net.tcp.mss.advertised", _("Largest segment advertised, B")),
+    ("net.tcp.pmtu", _("Path MTU, B")),
     ("net.tcp.window_scale.send", _("Window scale of the target")),
     ("net.tcp.window_scale.receive", _("Window scale of the client")),
     ("net.tcp.cwnd", _("Congestion window")),

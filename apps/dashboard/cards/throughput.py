@@ -67,14 +67,15 @@ LINES: tuple[tuple[str, Label, str], ...] = (
     ("window_segments", _("Congestion window, segments"), "number"),
     ("retransmits", _("Sent again so far, segments"), "number"),
 )
+PACKET_PAIR = "net.capacity.packet_pair"
 FIGURES: tuple[tuple[str, Label], ...] = (
-    ("net.throughput.tcp.efficiency", _("Sent only once")),
-    ("net.throughput.tcp.transfer_time_ratio", _("Time taken, of the ideal")),
-    ("net.throughput.tcp.buffer_delay", _("Growth of round trips")),
+    ("net.throughput.tcp.efficiency", _("TCP efficiency")),
+    ("net.throughput.tcp.transfer_time_ratio", _("Transfer time ratio")),
+    ("net.throughput.tcp.buffer_delay", _("Buffer delay ratio")),
     ("net.throughput.bdp", _("Bandwidth-delay product")),
     ("net.throughput.stability", _("Rate swings by")),
     ("net.throughput.ramp_time", _("At speed after")),
-    ("net.capacity.packet_pair", _("Capacity by packet pairs")),
+    (PACKET_PAIR, _("Capacity by packet pairs")),
     ("net.responsiveness", _("Round trips a minute under load")),
     ("net.throughput.tcp.streams", _("Connections")),
     ("net.throughput.cpu.local", _("Processors here")),
@@ -122,12 +123,18 @@ def build_throughput_card(run: Run, result: Result) -> Card | None:
     )
     if not directions:
         return None
+    # A path that carried more than its estimated capacity has shown the estimate to be wrong.
+    fastest = max(way.rate or 0.0 for way in directions)
     view = ThroughputView(
         directions=directions,
         idle=idle,
         grade=read_grade(result.document.get("bufferbloat_grade")),
         algorithm=read_text(result.facts.get("net.tcp.congestion.algorithm")),
-        figures=list_figures(result.values, FIGURES),
+        figures=tuple(
+            figure
+            for figure in list_figures(result.values, FIGURES)
+            if figure.key != PACKET_PAIR or figure.value >= fastest
+        ),
     )
     return Card("dashboard/cards/throughput.html", view)
 

@@ -233,7 +233,7 @@ def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]
     return {
         "name": test.name,
         "kind": test.kind,
-        "target": test.target.address if test.target else "",
+        "target": describe_target(test),
         "schedule_kind": test.schedule_kind,
         "every_seconds": plain(test.every_seconds),
         "slip_seconds": plain(test.slip_seconds),
@@ -254,6 +254,12 @@ def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]
         "peer_address": test.peer_address,
         **describe_parameters(KINDS[test.kind], test.parameters),
     }
+
+
+def describe_target(test: Test) -> str:
+    """What somebody typed as the target; nobody types that of a look at the client's own host."""
+    is_own_host = KINDS[test.kind].target_form == "agent"
+    return test.target.address if test.target and not is_own_host else ""
 
 
 def describe_parameters(kind: Kind, parameters: Mapping[str, Any]) -> dict[str, Any]:
