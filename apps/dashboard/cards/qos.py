@@ -23,7 +23,7 @@ MOST_CLASSES = 20
 LARGEST_DSCP, LARGEST_TRAFFIC_CLASS = 63, 255
 NOT_CAPABLE, CONGESTED = 0, 3
 CODEPOINTS = {1: "ECT(1)", 2: "ECT(0)"}
-NAMED = {0: _("best effort"), 1: "LE", 44: "VA", 46: "EF"}
+NAMED: Mapping[int, Label] = {0: _("best effort"), 1: "LE", 44: "VA", 46: "EF"}
 ASSURED = range(10, 39)
 
 
