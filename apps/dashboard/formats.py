@@ -75,6 +75,10 @@ NAME_STYLES = {
     "path.mtu": Style.NUMBER,
     "path.mtu.icmp": Style.NUMBER,
     "path.mss.received": Style.NUMBER,
+    "net.tcp.pmtu": Style.NUMBER,
+    "net.tcp.mss.send": Style.NUMBER,
+    "net.tcp.mss.receive": Style.NUMBER,
+    "net.tcp.mss.advertised": Style.NUMBER,
 }
 
 

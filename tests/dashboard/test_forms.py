@@ -56,7 +56,7 @@ def test_every_kind_can_be_made_with_what_its_form_offers(page, kind):
     fields = build_fields(KINDS[kind])
     offered = {name: field.initial for name, field in fields.items() if field.initial is not None}
     needed = {"tcp-port": 443, "dns-name": "example.com"}
-    targets = {"url": "https://example.com/", "agent": "agent"}
+    targets = {"url": "https://example.com/", "agent": ""}
     target = targets.get(KINDS[kind].target_form, "192.0.2.7")
     wanted = {**PING, **needed, **offered, "kind": kind, "target": target, "topology": "mesh"}
     page.post("/tests/new/", wanted)
@@ -146,6 +146,14 @@ def test_another_kind_shows_its_parameters_and_keeps_what_was_typed_for_the_firs
 def test_the_target_typed_survives_another_kind(page):
     answer = page.post("/tests/parameters/", {**PING, "kind": "tcp"})
     assert 'value="192.0.2.7"' in answer.content.decode()
+
+
+def test_a_look_at_the_clients_own_host_asks_for_no_target(page):
+    answer = page.post("/tests/parameters/", {**PING, "kind": "host"})
+    assert 'id="id_target"' not in answer.content.decode()
+    assert 'type="hidden" name="target" value="192.0.2.7"' in answer.content.decode()
+    page.post("/tests/new/", {**PING, "kind": "host", "target": "192.0.2.7", "host-part": "cpu"})
+    assert Test.objects.get().target.address == "agent"
 
 
 def test_editing_keeps_the_first_start_and_begins_a_new_revision(page):

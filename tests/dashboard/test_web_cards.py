@@ -45,6 +45,13 @@ def test_the_phases_of_a_request_follow_each_other(show):
     assert "TLS handshake" not in shown
 
 
+def test_time_that_is_in_no_phase_is_not_kept_from_the_reader(show):
+    values = {"http.client.phase.connect": 0.01, "http.client.request.duration": 0.05}
+    shown = show("http", values=values)
+    assert "In the client, in between" in shown
+    assert '<span class="waterfall-figure">50.0 ms</span>' in shown
+
+
 @pytest.mark.parametrize(
     "values", [{}, {"http.client.phase.dns": 0.0}, {"http.client.phase.dns": -1.0}]
 )

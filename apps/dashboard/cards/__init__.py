@@ -5,7 +5,12 @@ from collections.abc import Callable, Mapping
 from apps.dashboard.cards.answers import build_dns_card, build_ntp_card
 from apps.dashboard.cards.base import Card
 from apps.dashboard.cards.http import build_http_card
+from apps.dashboard.cards.http_throughput import build_http_throughput_card
 from apps.dashboard.cards.mtu import build_mtu_card
+from apps.dashboard.cards.own_host import build_own_host_card
+from apps.dashboard.cards.qos import build_qos_card
+from apps.dashboard.cards.tcp import build_tcp_card
+from apps.dashboard.cards.throughput import build_throughput_card
 from apps.dashboard.cards.tls import build_tls_card
 from apps.dashboard.cards.trace import build_trace_card
 from apps.dashboard.cards.udp_session import build_session_card
@@ -19,6 +24,12 @@ CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
     "tls": build_tls_card,
     "dns": build_dns_card,
     "ntp": build_ntp_card,
+    "throughput": build_throughput_card,
+    "http_throughput": build_http_throughput_card,
+    "qos": build_qos_card,
+    "tcp": build_tcp_card,
+    "host": build_own_host_card,
+    "hardware": build_own_host_card,
 }
 
 __all__ = ["CARDS", "Card", "build_card"]

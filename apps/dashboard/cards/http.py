@@ -22,6 +22,10 @@ PHASES: tuple[tuple[str, Label], ...] = (
     ("http.client.phase.ttfb", _("Waiting for the first byte")),
     ("http.client.phase.transfer", _("Transfer")),
 )
+DURATION = "http.client.request.duration"
+REST = _("In the client, in between")
+# What is less is rounding, and the mean of phases that not every request had.
+LEAST_REST_SHARE = 0.02
 FACTS: tuple[tuple[str, Label], ...] = (
     ("http.protocol.version", _("HTTP version")),
     ("http.compression.algorithm", _("Compression")),
@@ -58,12 +62,16 @@ def build_http_card(_run: Run, result: Result) -> Card | None:
 
 
 def list_phases(values: Mapping[str, object]) -> tuple[Phase, ...]:
-    """The phases there are, each beginning where the one before it ends."""
+    """The phases there are, each beginning where the one before it ends, and what they leave."""
     found = [
         (label, seconds)
         for key, label in PHASES
         if (seconds := read_number(values.get(key))) is not None and seconds >= 0
     ]
+    known = sum(seconds for _label, seconds in found)
+    whole = read_number(values.get(DURATION))
+    if whole is not None and found and whole - known > LEAST_REST_SHARE * whole:
+        found.append((REST, whole - known))
     total = sum(seconds for _label, seconds in found)
     if total <= 0:
         return ()

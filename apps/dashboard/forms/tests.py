@@ -14,6 +14,7 @@ from apps.clients.selectors import list_clients, list_sites, list_tags
 from apps.configuration.selectors import read_number
 from apps.dashboard.forms.base import PageForm, style_field
 from apps.dashboard.forms.parameters import build_fields, name_field, read_parameters
+from apps.tests.algorithms.targets import OWN_HOST
 from apps.tests.kinds import KINDS, Kind
 from apps.tests.models import Test
 from apps.tests.services import TestDefinition
@@ -144,12 +145,17 @@ class TestForm(PageForm):
             self.fields[name].choices = choices  # type: ignore[attr-defined]  # a choice field
         self.chosen_kind = KINDS.get(str(self["kind"].value())) or KINDS[DEFAULT_KIND]
         self.fields["target"].label = self.chosen_kind.target_label
-        self.fields["target"].required = not self.chosen_kind.is_paired
+        self.fields["target"].required = not (self.chosen_kind.is_paired or self.is_of_own_host)
         for name in SECONDS_FIELDS:
             self.fields[name].widget.attrs.update({"step": "any", "data-unit": "s"})
         for name, field in build_fields(self.chosen_kind).items():
             style_field(field)
             self.fields[name] = field
+
+    @property
+    def is_of_own_host(self) -> bool:
+        """Whether the client looks at itself, so that there is no target to ask for."""
+        return self.chosen_kind.target_form == "agent"
 
     @property
     def parameter_fields(self) -> list[forms.BoundField]:
@@ -188,7 +194,7 @@ class TestForm(PageForm):
         return TestDefinition(
             name=cleaned["name"],
             kind=self.chosen_kind.name,
-            target=cleaned["target"],
+            target=OWN_HOST if self.is_of_own_host else cleaned["target"],
             duration_seconds=cleaned["duration_seconds"],
             sample_interval_seconds=cleaned["sample_interval_seconds"],
             schedule_kind=cleaned["schedule_kind"],
@@ -227,7 +233,7 @@ def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]
     return {
         "name": test.name,
         "kind": test.kind,
-        "target": test.target.address if test.target else "",
+        "target": describe_target(test),
         "schedule_kind": test.schedule_kind,
         "every_seconds": plain(test.every_seconds),
         "slip_seconds": plain(test.slip_seconds),
@@ -248,6 +254,12 @@ def describe_test_form(test: Test, client_ids: Sequence[UUID]) -> dict[str, Any]
         "peer_address": test.peer_address,
         **describe_parameters(KINDS[test.kind], test.parameters),
     }
+
+
+def describe_target(test: Test) -> str:
+    """What somebody typed as the target; nobody types that of a look at the client's own host."""
+    is_own_host = KINDS[test.kind].target_form == "agent"
+    return test.target.address if test.target and not is_own_host else ""
 
 
 def describe_parameters(kind: Kind, parameters: Mapping[str, Any]) -> dict[str, Any]:
