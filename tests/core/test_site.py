@@ -238,7 +238,8 @@ async def test_a_fault_of_the_application_is_its_own(database, impatient):
         await finish(Call().start(build(fail, database)))
 
 
-@pytest.mark.django_db
+# In a transaction of the test the session would not be in the state that the site keeps it in.
+@pytest.mark.django_db(transaction=True)
 def test_a_database_that_answers_is_asked_and_its_session_kept():
     ask_database()
     assert connection.is_usable()
