@@ -105,7 +105,6 @@ def test_an_older_state_is_gone_on_from_without_doubles_and_without_a_storm(
     began_again, at_restore = time.monotonic(), site.read_ledgers()
     recovery_seconds = began_again - begin
     wait_for_lines(site, LEAST_RESULTS, "result ")
-    seconds = time.monotonic() - began_again
     site.set_marks()
     wait_for_lines(site, LATER_LINES)
     gone_with_it, ledgers = flatten(before) - stored, site.read_ledgers()
@@ -115,6 +114,7 @@ def test_an_older_state_is_gone_on_from_without_doubles_and_without_a_storm(
         what="an answer to all that was measured",
     )
     site.end_hosts()
+    seconds = time.monotonic() - began_again
     verdict = site.judge(site.read_ledgers())
     fault_journal.record(
         18,
