@@ -2,12 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Protocol
 
-from streamswarm_agent.errors import ProbeFailed
-from streamswarm_agent.probes.responders.udp_port import WILDCARDS
+from streamswarm_agent.probes.responders.ports import SharedPorts, open_sockets
 from streamswarm_agent.probes.responders.udp_session import MAPPED_IPV4
 from streamswarm_agent.probes.stream_wire import (
     GREETING_BYTES,
@@ -42,7 +40,9 @@ class StreamPort:
         """Raises: ProbeFailed when it cannot listen."""
         self._sessions: dict[bytes, StreamSession] = {}
         self._strangers: set[asyncio.Task[None]] = set()
-        self._sockets = open_listening_sockets(bind_address, port)
+        self._sockets = open_sockets(
+            bind_address, port, open_listener, transport="TCP", backlog=BACKLOG
+        )
         self._accepting = [asyncio.create_task(self._accept(one)) for one in self._sockets]
 
     @property
@@ -102,61 +102,25 @@ class StreamPort:
                 opened.close()
 
 
-class StreamPorts:
-    """Opens each port with its first run and closes it with its last."""
+class StreamPorts(SharedPorts[StreamSession]):
+    """Those of a process or of a test."""
 
     def __init__(self) -> None:
-        self._ports: dict[tuple[str, int], StreamPort] = {}
-
-    @contextmanager
-    def listen(self, session: StreamSession, *, bind_address: str, port: int) -> Iterator[None]:
-        """Hand the session its connections until the block ends. Raises: ProbeFailed."""
-        place = (bind_address, port)
-        shared = self._ports.get(place)
-        if shared is None:
-            shared = self._ports[place] = StreamPort(bind_address, port)
-        shared.add(session)
-        try:
-            yield
-        finally:
-            shared.remove(session)
-            if shared.is_idle:
-                del self._ports[place]
-                shared.close()
+        super().__init__(StreamPort)
 
 
 SHARED_STREAM_PORTS = StreamPorts()
 """Those of the process."""
 
 
-def open_listening_sockets(bind_address: str, port: int) -> list[socket.socket]:
-    """A socket at the address, or for an empty one at every address of each IP version.
-
-    Raises: ProbeFailed when there would be none.
-    """
-    families = [socket.AF_INET, socket.AF_INET6]
-    if bind_address:
-        families = [socket.AF_INET6 if ":" in bind_address else socket.AF_INET]
-    sockets, refusals = [], []
-    for family in families:
-        opened = None
-        try:
-            opened = socket.socket(family, socket.SOCK_STREAM)
-            opened.setblocking(False)
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            opened.bind((bind_address or WILDCARDS[family], port))
-            opened.listen(BACKLOG)
-        except OSError as error:
-            refusals.append(str(error))
-            if opened is not None:
-                opened.close()
-        else:
-            sockets.append(opened)
-    if not sockets:
-        raise ProbeFailed(f"cannot listen on TCP port {port}: {'; '.join(refusals)}")
-    return sockets
+def open_listener(family: int) -> socket.socket:
+    """A TCP socket of the address family that may be bound beside one of the other."""
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setblocking(False)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return opened
 
 
 def _may_join(session: StreamSession, address: str) -> bool:

@@ -2,17 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
-from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.datagram_socket import (
     Datagram,
     open_udp_socket,
     receive_datagrams,
     send_answer,
 )
+from streamswarm_agent.probes.responders.ports import SharedPorts, open_sockets
 from streamswarm_agent.probes.session_packet import PACKET_BYTES, TAG
 
 Answer = Callable[[bytes, int], None]
@@ -34,7 +34,7 @@ class UdpPort:
     def __init__(self, bind_address: str, port: int) -> None:
         """Raises: ProbeFailed when it cannot listen."""
         self._sessions: dict[int, list[PortSession]] = {}
-        self._sockets = open_sockets(bind_address, port)
+        self._sockets = open_sockets(bind_address, port, open_udp_socket, transport="UDP")
         self._loop = asyncio.get_running_loop()
         for opened in self._sockets:
             self._loop.add_reader(opened, self._receive, opened)
@@ -80,58 +80,12 @@ class UdpPort:
                 return
 
 
-class UdpPorts:
-    """Opens each port with its first run and closes it with its last."""
+class UdpPorts(SharedPorts[PortSession]):
+    """Those of a process or of a test."""
 
     def __init__(self) -> None:
-        self._ports: dict[tuple[str, int], UdpPort] = {}
-
-    @contextmanager
-    def listen(self, session: PortSession, *, bind_address: str, port: int) -> Iterator[None]:
-        """Hand the session its packets until the block ends. Raises: ProbeFailed."""
-        place = (bind_address, port)
-        shared = self._ports.get(place)
-        if shared is None:
-            shared = self._ports[place] = UdpPort(bind_address, port)
-        shared.add(session)
-        try:
-            yield
-        finally:
-            shared.remove(session)
-            if shared.is_idle:
-                del self._ports[place]
-                shared.close()
+        super().__init__(UdpPort)
 
 
 SHARED_PORTS = UdpPorts()
 """Those of the process: kinds of test share their port."""
-
-WILDCARDS: Mapping[int, str] = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - only the run's key gets an answer
-
-
-def open_sockets(bind_address: str, port: int) -> list[socket.socket]:
-    """A socket at the address, or for an empty one at every address of each IP version.
-
-    Raises: ProbeFailed when there would be none.
-    """
-    if bind_address:
-        families = [socket.AF_INET6 if ":" in bind_address else socket.AF_INET]
-    else:
-        families = [socket.AF_INET, socket.AF_INET6]
-    sockets, refusals = [], []
-    for family in families:
-        try:
-            opened = open_udp_socket(family)
-        except OSError as error:
-            refusals.append(str(error))
-            continue
-        try:
-            opened.bind((bind_address or WILDCARDS[family], port))
-        except OSError as error:
-            opened.close()
-            refusals.append(str(error))
-        else:
-            sockets.append(opened)
-    if not sockets:
-        raise ProbeFailed(f"cannot listen on UDP port {port}: {'; '.join(refusals)}")
-    return sockets
