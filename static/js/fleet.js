@@ -1,29 +1,13 @@
 // @ts-check
 // The chart of many clients. What it draws stands in the page; a drag asks for a shorter time.
 import { createChart } from "./chart.js";
+import { makeZoom } from "./zoom.js";
 
 const LEAST_ZOOM_SECONDS = 3600;
 
+const zoom = makeZoom(LEAST_ZOOM_SECONDS);
+
 /** @typedef {{style: string, columns: (number | null)[][], step_seconds: number}} Fan */
-
-/** @param {number} seconds */
-function writeSecond(seconds) {
-  return new Date(seconds * 1000).toISOString().replace(/\.\d+/, "");
-}
-
-/** Asks the server for the section of a shorter time, and puts that into the address.
- * @param {number} start @param {number} end Unix seconds */
-function zoom(start, end) {
-  const middle = (start + end) / 2;
-  const half = Math.max(end - start, LEAST_ZOOM_SECONDS) / 2;
-  const query = new URLSearchParams(window.location.search);
-  query.delete("range");
-  query.set("start", writeSecond(Math.floor(middle - half)));
-  query.set("end", writeSecond(Math.ceil(middle + half)));
-  const url = `${window.location.pathname}?${query}`;
-  const target = { target: "#history", select: "#history", swap: "outerHTML show:none", push: url };
-  /** @type {any} */ (window).htmx.ajax("GET", url, target);
-}
 
 /** Where clients measured nothing at all, the line breaks.
  * @param {Fan} fan @returns {(number | null)[][]} */

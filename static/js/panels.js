@@ -3,6 +3,7 @@
 // its state stands in the address; the server renders the section #history for each.
 import { PanelView } from "./panel.js";
 import { fetchSeries } from "./series.js";
+import { makeZoom } from "./zoom.js";
 
 const REDRAW_MS = 1000;
 const RETRY_MS = 5000;
@@ -14,26 +15,9 @@ const LEAST_POINTS = 370;
 const MOST_POINTS = 725;
 const POINTS_PER_PIXEL = 0.8;
 
+const zoom = makeZoom(LEAST_ZOOM_SECONDS);
+
 const clockOffset = Number(document.body.dataset.now) * 1000 - Date.now() || 0;
-
-/** Asks the server for the section of a shorter time, and puts that into the address.
- * @param {number} start @param {number} end Unix seconds */
-function zoom(start, end) {
-  const middle = (start + end) / 2;
-  const half = Math.max(end - start, LEAST_ZOOM_SECONDS) / 2;
-  const query = new URLSearchParams(window.location.search);
-  query.delete("range");
-  query.set("start", writeSecond(Math.floor(middle - half)));
-  query.set("end", writeSecond(Math.ceil(middle + half)));
-  const url = `${window.location.pathname}?${query}`;
-  const target = { target: "#history", select: "#history", swap: "outerHTML show:none", push: url };
-  /** @type {any} */ (window).htmx.ajax("GET", url, target);
-}
-
-/** @param {number} seconds */
-function writeSecond(seconds) {
-  return new Date(seconds * 1000).toISOString().replace(/\.\d+/, "");
-}
 
 class History {
   /** @param {HTMLElement} host */
