@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "apps.metrics",
     "apps.tests",
     "apps.ingest",
+    "apps.ml",
     "apps.operations",
     "apps.dashboard",
 ]
@@ -309,6 +310,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "tests", "description": "What to measure, on what, when, by which clients."},
         {"name": "quotas", "description": "How much users may ask for, and clients be asked for."},
         {"name": "runs", "description": "What was executed, and what it found."},
+        {"name": "ml", "description": "What the server makes of the numbers, and its models."},
         {"name": "metrics", "description": "The catalogue of numbers, and the numbers over time."},
         {"name": "accounts", "description": "Users, API tokens and the audit."},
         {"name": "jobs", "description": "Work in the background, and what was given up of it."},

@@ -1,0 +1,14 @@
+"""Events of this app for the apps above it."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class FindingRaised:
+    """A new finding about a client was committed."""
+
+    finding_id: UUID
+    client_id: UUID
+    kind: str
+    severity: str
