@@ -17,6 +17,7 @@ from streamswarm.door import (
     BufferedDoor,
     read_key,
 )
+from tests.core.asgi_calls import AnsweredCall
 
 LIMIT_BYTES = 100
 WAIT_SECONDS = 30
@@ -46,22 +47,19 @@ def application():
     held.may_answer.set()
 
 
-class Call:
+class Call(AnsweredCall):
     """One HTTP call: what the server's side receives, and what it sent; a key of its own."""
 
     def __init__(self, *messages, key=None, path="/api/v1/agent/records"):
+        super().__init__()
         self.key = key or f"Agent {next(_keys)}"
         self.path = path
         self.messages = asyncio.Queue()
-        self.sent = []
         for message in messages:
             self.messages.put_nowait(message)
 
     async def receive(self):
         return await self.messages.get()
-
-    async def send(self, message):
-        self.sent.append(message)
 
     def start(self, door):
         scope = {
@@ -76,18 +74,6 @@ class Call:
             "server": ("192.0.2.2", 80),
         }
         return asyncio.create_task(door(scope, self.receive, self.send))
-
-    @property
-    def status(self):
-        return self.sent[0]["status"]
-
-    @property
-    def headers(self):
-        return dict(self.sent[0]["headers"])
-
-    @property
-    def body(self):
-        return b"".join(message.get("body", b"") for message in self.sent[1:])
 
 
 def piece(body, *, more_body=False):

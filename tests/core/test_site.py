@@ -11,6 +11,7 @@ from streamswarm import silence as silence_module
 from streamswarm import site as site_module
 from streamswarm.silence import Silence, ask_database
 from streamswarm.site import CALLS_PER_THREAD, BoundedSite
+from tests.core.asgi_calls import AnsweredCall
 from tests.servers.waiting import POLL_SECONDS, wait_until
 
 WAIT_SECONDS = 30
@@ -34,34 +35,19 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body", "body": b"an answer"})
 
 
-class Call:
+class Call(AnsweredCall):
     """One HTTP call: what the server's side receives, and what it sent."""
 
     def __init__(self, path="/clients/"):
+        super().__init__()
         self.path = path
-        self.sent = []
 
     async def receive(self):
         await asyncio.Event().wait()
 
-    async def send(self, message):
-        self.sent.append(message)
-
     def start(self, site):
         scope = {"type": "http", "method": "GET", "path": self.path}
         return asyncio.create_task(site(scope, self.receive, self.send))
-
-    @property
-    def status(self):
-        return self.sent[0]["status"]
-
-    @property
-    def headers(self):
-        return dict(self.sent[0]["headers"])
-
-    @property
-    def body(self):
-        return b"".join(message.get("body", b"") for message in self.sent[1:])
 
 
 class Database:

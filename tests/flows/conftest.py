@@ -22,15 +22,21 @@ def server():
         yield stack
 
 
+@pytest.fixture(scope="module")
+def server_settings():
+    """The settings of `any_server`; a module may have others."""
+    return QUICK
+
+
 @pytest.fixture(
     scope="module",
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
 )
-def any_server(request):
+def any_server(request, server_settings):
     """A real server on each database in turn."""
     is_postgresql = request.param == "postgresql"
     cluster = request.getfixturevalue("postgresql_server") if is_postgresql else None
-    with run_stack(request.param, postgresql=cluster, settings=QUICK) as stack:
+    with run_stack(request.param, postgresql=cluster, settings=server_settings) as stack:
         yield stack
 
 
