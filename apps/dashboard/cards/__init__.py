@@ -14,6 +14,7 @@ from apps.dashboard.cards.throughput import build_throughput_card
 from apps.dashboard.cards.tls import build_tls_card
 from apps.dashboard.cards.trace import build_trace_card
 from apps.dashboard.cards.udp_session import build_session_card
+from apps.dashboard.cards.wifi import build_wifi_card
 from apps.tests.models import Result, Run
 
 CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
@@ -30,6 +31,7 @@ CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
     "tcp": build_tcp_card,
     "host": build_own_host_card,
     "hardware": build_own_host_card,
+    "wifi": build_wifi_card,
 }
 
 __all__ = ["CARDS", "Card", "build_card"]

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.dashboard.cards.base import Card
-from apps.dashboard.selectors.documents import list_objects, read_number, read_text
+from apps.dashboard.selectors.documents import list_objects, read_number, read_object, read_text
 from apps.tests.models import Result, Run
 
 Label = str | Promise
@@ -116,7 +116,3 @@ def list_trials(document: Mapping[str, Any]) -> tuple[Trial, ...]:
             address, mtu = read_text(one.get("address")), read_number(one.get("mtu"))
             trials.append(Trial(size, icon, tone, word, address, mtu or None))
     return tuple(trials)
-
-
-def read_object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

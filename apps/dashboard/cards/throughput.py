@@ -21,7 +21,7 @@ from apps.dashboard.cards.course import (
     list_numbers,
     read_grade,
 )
-from apps.dashboard.selectors.documents import list_objects, read_number, read_text
+from apps.dashboard.selectors.documents import list_objects, read_number, read_object, read_text
 from apps.tests.models import Result, Run
 
 DIRECTIONS: tuple[tuple[str, Label], ...] = (
@@ -199,7 +199,3 @@ def read_limit(run: Run, parameter: str) -> float | None:
 def find_median(numbers: list[float]) -> float | None:
     ordered = sorted(numbers)
     return ordered[len(ordered) // 2] if ordered else None
-
-
-def read_object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from apps.dashboard.cards.base import Card
-from apps.dashboard.selectors.documents import read_number, read_text
+from apps.dashboard.selectors.documents import read_number, read_object, read_text
 from apps.tests.models import Result, Run
 
 Label = str | Promise
@@ -193,7 +193,3 @@ def list_buckets(histogram: Any) -> tuple[Bucket, ...]:
         )
         for place, at in enumerate(shown)
     )
-
-
-def read_object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
