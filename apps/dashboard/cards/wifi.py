@@ -37,7 +37,7 @@ FIGURES: tuple[tuple[str, Label], ...] = (
     ("wifi.roam.count", _("Changes of access point")),
     ("wifi.scan.ap_count", _("Access points in reach")),
 )
-NO_RADIO = _("The agent sees no wireless interface on this host. In a container it sees none.")
+NO_RADIO = _("The agent sees no wireless interface on this host; inside a container it never does.")
 NO_SUCH_RADIO = _("This host has no wireless interface of the name that the test asks for.")
 SILENCES: Mapping[str, Label] = {
     "N": _("Not connected to an access point."),
@@ -101,13 +101,18 @@ def build_wifi_card(_run: Run, result: Result) -> Card:
     """Every radio that was looked at; without one the card says why."""
     rows = [one for one in list_objects(result.document.get("rows")) if one.get("kind") == "wifi"]
     told = [one for one in rows if read_text(one.get("subject"))]
-    if not told and result.values:
+    if not told and has_own_figures(result.values):
         told = [{"values": result.values, "absent": result.absent, "facts": result.facts}]
     missing: Label = "" if told else NO_RADIO
-    if told and not (result.values or result.absent):
+    if told and not (has_own_figures(result.values) or has_own_figures(result.absent)):
         missing = NO_SUCH_RADIO
     radios = tuple(describe_radio(one) for one in told[:MOST_RADIOS])
     return Card("dashboard/cards/wifi.html", WifiView(radios, missing))
+
+
+def has_own_figures(figures: Mapping[str, Any]) -> bool:
+    """The agent adds figures of its own to those of the probe."""
+    return any(key.startswith("wifi.") for key in figures)
 
 
 def describe_radio(one: Mapping[str, Any]) -> Radio:
