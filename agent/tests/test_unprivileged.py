@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,14 @@ SETUP = (
     'ip link set lo up && echo "1 0" > /proc/sys/net/ipv4/ping_group_range && exec "$@"',
     "setup",
 )
-DROP = (
-    "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-    "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs",
+BECOME_NOBODY = (
+    "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs",
 )  # fmt: skip
+NO_RIGHTS = ("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all")
+# What the service's unit grants, and nothing else.
+RAW_SOCKETS = tuple(
+    f"--{one}=-all,+net_raw" for one in ("inh-caps", "ambient-caps", "bounding-set")
+)
 SUPERUSER_ONLY = ("icmp_raw", "icmp_datagram", "packet_capture", "all_processes")
 
 
@@ -32,8 +37,8 @@ def explain_missing():
 
 
 @pytest.fixture
-def run_as_nobody():
-    """A function that runs the agent and gives its exit code and JSON."""
+def run_with():
+    """A function that runs the agent with these rights and gives its exit code and output."""
     if reason := explain_missing():
         pytest.skip(reason)
     home = Path(tempfile.mkdtemp(prefix="unprivileged-"))
@@ -45,19 +50,19 @@ def run_as_nobody():
         "HOME": str(home),
         "SWARM_AGENT_STATE_DIR": str(home / "state"),
     }
-    base = ("unshare", "--net", "sh", "-c", *SETUP, *DROP, sys.executable)
 
-    def run(*arguments):
-        done = subprocess.run(
-            (*base, "-m", "streamswarm_agent", *arguments),
+    def run_python(rights, *arguments):
+        host = ("unshare", "--net", "sh", "-c", *SETUP, *BECOME_NOBODY, *rights)
+        return subprocess.run(
+            (*host, sys.executable, *arguments),
             check=False, env=environment, cwd=home, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
+
+    def run(rights, *arguments):
+        done = run_python(rights, "-m", "streamswarm_agent", *arguments)
         return done.returncode, done.stdout, done.stderr
 
-    probe = subprocess.run(
-        (*base, "-c", "import streamswarm_agent"),
-        check=False, env=environment, cwd=home, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    probe = run_python(NO_RIGHTS, "-c", "import streamswarm_agent")
     if probe.returncode:
         shutil.rmtree(home)
         pytest.skip(f"another user cannot start the agent from here: {probe.stderr[-200:]}")
@@ -65,10 +70,24 @@ def run_as_nobody():
     shutil.rmtree(home)
 
 
+@pytest.fixture
+def run_as_nobody(run_with):
+    return partial(run_with, NO_RIGHTS)
+
+
+@pytest.fixture
+def run_as_service(run_with):
+    return partial(run_with, RAW_SOCKETS)
+
+
+def read_checks(output):
+    return {one["subject"]: one for one in json.loads(output)["checks"]}
+
+
 def test_check_names_each_capability_that_is_missing_and_the_command_that_grants_it(run_as_nobody):
     _, output, error = run_as_nobody("check", "--json")
     assert output, error
-    checks = {one["subject"]: one for one in json.loads(output)["checks"]}
+    checks = read_checks(output)
     for name in SUPERUSER_ONLY:
         missing = checks[name.replace("_", " ")]
         assert missing["mark"] == "no"
@@ -77,9 +96,20 @@ def test_check_names_each_capability_that_is_missing_and_the_command_that_grants
         assert missing["fallback"]
         assert missing["remedy"].startswith(("setcap cap_", "sysctl -w net.ipv4.ping_group_range"))
     for name in ("icmp raw", "icmp datagram"):
-        assert checks[name]["fallback"] == "TCP connect; the method stands at each result"
+        assert checks[name]["fallback"].startswith("TCP connect for ping, UDP for traces")
     assert checks["tcp connect"]["mark"] == "ok"
     assert checks["kernel timestamps"]["mark"] == "ok"
+
+
+def test_the_table_for_people_has_each_command_whole_and_one_for_each_program(run_as_nobody):
+    _, output, error = run_as_nobody("check")
+    assert output, error
+    lines = [line.strip() for line in output.splitlines()]
+    (grant,) = [line for line in lines if line.startswith("setcap cap_dac_read_search")]
+    assert grant.startswith("setcap cap_dac_read_search,cap_net_raw,cap_sys_ptrace+ep /")
+    assert lines[lines.index(grant) - 1] == "all processes, icmp raw, packet capture"
+    assert 'sysctl -w net.ipv4.ping_group_range="0 2147483647"' in lines
+    assert "privacy" not in output
 
 
 def test_ping_falls_back_to_tcp_and_says_so_at_its_result(run_as_nobody):
@@ -91,6 +121,32 @@ def test_ping_falls_back_to_tcp_and_says_so_at_its_result(run_as_nobody):
     assert outcome["values"]["net.packet.loss.ratio"] == 0
     assert 0 < outcome["values"]["net.rtt.median"] < 1
     assert outcome["absent"]["net.packet.duplicate.ratio"] == "N"
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("trace", "path.hop.count"), ("mtu", "path.mtu")])
+def test_traces_and_path_mtus_are_measured_by_udp(run_as_nobody, kind, metric):
+    code, output, error = run_as_nobody("test", kind, "127.0.0.1", "--duration", "2", "--json")
+    assert code == 0, error
+    outcome = json.loads(output)["outcome"]
+    assert outcome["is_success"]
+    assert outcome["method"] == "udp"
+    assert metric in outcome["values"]
+
+
+def test_raw_sockets_alone_serve_where_the_host_allows_no_ping(run_as_service):
+    _, output, error = run_as_service("check", "--json")
+    assert output, error
+    checks = read_checks(output)
+    marks = {name.replace("_", " "): checks[name.replace("_", " ")] for name in SUPERUSER_ONLY}
+    assert [name for name, one in marks.items() if one["mark"] == "no"] == [
+        "icmp datagram",
+        "all processes",
+    ]
+    assert checks["icmp datagram"]["fallback"].startswith("a raw ICMP socket;")
+    for kind in ("ping", "mtu"):
+        code, output, error = run_as_service("test", kind, "127.0.0.1", "--duration=1", "--json")
+        assert code == 0, error
+        assert json.loads(output)["outcome"]["method"] == "icmp_raw"
 
 
 def test_ping_that_must_be_icmp_names_what_was_refused(run_as_nobody):

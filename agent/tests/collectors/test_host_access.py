@@ -1,7 +1,8 @@
 import pytest
 
 from agent.tests.collectors.trees import SERVER, write_tree
-from streamswarm_agent.cli.check_capabilities import USES, check_capabilities
+from streamswarm_agent.cli.check_capabilities import USES, Grant, check_capabilities, list_grants
+from streamswarm_agent.cli.finding import Check
 from streamswarm_agent.collectors.capabilities import detect_capabilities
 from streamswarm_agent.collectors.host_access import HostAccess
 
@@ -101,7 +102,10 @@ def test_every_capability_says_what_it_enables_and_what_stands_in_for_it():
     ("available", "fallback"),
     [
         ((), "no ping at all"),
-        (("tcp_connect",), "TCP connect; the method stands at each result"),
+        (
+            ("tcp_connect",),
+            "TCP connect for ping, UDP for traces and path MTUs; the method stands at each result",
+        ),
         (
             ("icmp_datagram", "tcp_connect"),
             "an ICMP datagram socket; the method stands at each result",
@@ -115,3 +119,30 @@ def test_the_fallback_is_the_best_of_what_is_there(available, fallback):
     }
     checks = {check.subject: check for check in check_capabilities(found)}
     assert checks["icmp raw"].fallback == fallback
+
+
+def miss(subject, remedy):
+    return Check(
+        subject, is_good=False, detail="no", remedy=remedy, is_required=False, enables="figures"
+    )
+
+
+def test_all_that_one_program_lacks_is_one_command_since_the_second_would_undo_the_first():
+    checks = [
+        miss("all processes", "setcap cap_dac_read_search,cap_sys_ptrace+ep /opt/my python"),
+        miss("energy", "chmod o+r /sys/energy"),
+        miss("icmp raw", "setcap cap_net_raw+ep /opt/my python"),
+        miss("optical power", "setcap cap_net_admin+ep /usr/sbin/ethtool"),
+        miss("packet capture", "setcap cap_net_raw+ep /opt/my python"),
+        miss("wifi", ""),
+        Check("spool", is_good=False, detail="full", remedy="find out why"),
+        Check("queues", is_good=True, detail="available", remedy="apt", enables="drops"),
+    ]
+    assert list_grants(checks) == [
+        Grant(
+            "setcap cap_dac_read_search,cap_net_raw,cap_sys_ptrace+ep /opt/my python",
+            ("all processes", "icmp raw", "packet capture"),
+        ),
+        Grant("chmod o+r /sys/energy", ("energy",)),
+        Grant("setcap cap_net_admin+ep /usr/sbin/ethtool", ("optical power",)),
+    ]

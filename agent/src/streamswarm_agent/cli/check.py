@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamswarm_agent.cli import options
-from streamswarm_agent.cli.check_capabilities import check_capabilities
+from streamswarm_agent.cli.check_capabilities import check_capabilities, list_grants
 from streamswarm_agent.cli.check_host import (
     check_files,
     check_kinds,
@@ -205,15 +205,22 @@ def _print_capabilities(checks: Sequence[Check]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    titles = ("", "capability", "enables", "finding", "used instead", "command that grants it")
+    titles = ("", "capability", "enables", "finding", "used instead")
     table = Table(*titles, box=None, header_style="bold")
     for check in (check for check in checks if check.enables):
-        remedy = "" if check.is_good else check.remedy
         mark = Text(check.mark, _COLOURS[check.mark])
-        words = (check.subject, check.enables, check.detail, check.fallback, remedy)
+        words = (check.subject, check.enables, check.detail, check.fallback)
         table.add_row(mark, *map(Text, words))
-    Console().print()
-    Console().print(table)
+    console = Console()
+    console.print()
+    console.print(table)
+    grants = list_grants(checks)
+    if grants:
+        console.print("\n What would grant more, by the administrator of this host:")
+    for grant in grants:
+        console.print(Text(f"   {', '.join(grant.subjects)}"))
+        # A command must come out whole: it is copied.
+        console.print(Text(f"     {grant.command}", "bold"), soft_wrap=True)
 
 
 def _print_settings(settings: Sequence[Resolved]) -> None:

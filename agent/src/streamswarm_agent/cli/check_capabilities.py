@@ -1,10 +1,13 @@
 """What each capability of this host enables, and what is done instead where it is missing."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from streamswarm_agent.cli.finding import Check
+from streamswarm_agent.collectors.file_rights import write_grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +22,30 @@ class Use:
     fallback: str = "its figures are absent, with the reason"
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A command, and the capabilities that it brings."""
+
+    command: str
+    subjects: tuple[str, ...]
+
+
+SETCAP = re.compile(r"setcap (?P<rights>\S+)\+ep (?P<program>.+)")
 METHODS: Mapping[str, str] = {
     "icmp_raw": "a raw ICMP socket",
     "icmp_datagram": "an ICMP datagram socket",
-    "tcp_connect": "TCP connect",
+    "tcp_connect": "TCP connect for ping, UDP for traces and path MTUs",
 }
 NO_PING = "no ping at all"
 USES: Mapping[str, Use] = {
     "icmp_raw": Use(
-        "ping and traces with the most exact times", ("icmp_datagram", "tcp_connect"), NO_PING
+        "ping with the most exact times, path MTUs by ICMP",
+        ("icmp_datagram", "tcp_connect"),
+        NO_PING,
     ),
-    "icmp_datagram": Use("ping without rights", ("icmp_raw", "tcp_connect"), NO_PING),
+    "icmp_datagram": Use(
+        "ping, traces and path MTUs by ICMP", ("icmp_raw", "tcp_connect"), NO_PING
+    ),
     "tcp_connect": Use("tests of TCP, HTTP and DNS over TCP", (), "those tests fail"),
     "kernel_timestamps": Use(
         "round trips that end when the packet came in", (), "the agent's own clock, later when busy"
@@ -70,3 +86,23 @@ def name_fallback(use: Use, capabilities: Mapping[str, Mapping[str, Any]]) -> st
         if capabilities.get(name, {}).get("is_available"):
             return f"{METHODS[name]}; the method stands at each result"
     return use.fallback
+
+
+def list_grants(checks: Iterable[Check]) -> list[Grant]:
+    """The commands that bring the missing capabilities, each once.
+
+    Those for one program's file become one: a second `setcap` would undo the first.
+    """
+    rights: defaultdict[str, set[str]] = defaultdict(set)
+    subjects: defaultdict[str, list[str]] = defaultdict(list)
+    for check in checks:
+        if check.is_good or not check.enables or not check.remedy:
+            continue
+        setcap = SETCAP.fullmatch(check.remedy)
+        place = setcap["program"] if setcap else check.remedy
+        rights[place].update(setcap["rights"].split(",") if setcap else ())
+        subjects[place].append(check.subject)
+    return [
+        Grant(write_grant(place, rights[place]) if rights[place] else place, tuple(names))
+        for place, names in subjects.items()
+    ]

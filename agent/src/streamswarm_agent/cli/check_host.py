@@ -29,7 +29,9 @@ _WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 def check_files(state: StateDirectory, configuration: Configuration) -> Iterator[Check]:
     """Files that others must neither read nor change, the deny list, names that mean nothing."""
-    yield check_mode(state.path / "agent.json", _READ_BY_OTHERS | _WRITTEN_BY_OTHERS)
+    identity = state.path / "agent.json"
+    if identity.exists():
+        yield check_mode(identity, _READ_BY_OTHERS | _WRITTEN_BY_OTHERS)
     if configuration.file is not None:
         has_secret = any(
             one.setting.is_secret and "@" in str(one.value) for one in configuration.said
@@ -48,7 +50,7 @@ def check_files(state: StateDirectory, configuration: Configuration) -> Iterator
 
 def check_mode(path: Path, forbidden: int) -> Check:
     """Whether a file's mode keeps others out."""
-    mode = path.stat().st_mode if path.exists() else 0
+    mode = path.stat().st_mode
     shown = f"{path} (mode {stat.S_IMODE(mode):o})"
     return Check(
         "privacy",

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from streamswarm_agent.collectors.file_rights import write_grant
 from streamswarm_agent.collectors.host_access import HostAccess
 
 SO_TIMESTAMPNS = 35
@@ -49,9 +50,12 @@ def detect_capabilities(
     Each is `{"is_available": true}` or `{"is_available": false, "reason", "remedy"}`, the remedy
     being a command for the host's administrator, empty when there is none.
     """
-    trials = _list_trials(os.path.realpath(executable))
+    access = access or HostAccess()
+    program = os.path.realpath(executable)
+    grant_raw = write_grant(program, ("cap_net_raw",), access.read_file_rights(program))
+    trials = _list_trials(grant_raw)
     found = {name: _try(trial, open_socket) for name, trial in trials.items()}
-    return found | (access or HostAccess()).describe()
+    return found | access.describe()
 
 
 def name_available(capabilities: Mapping[str, Mapping[str, Any]]) -> str:
@@ -60,8 +64,7 @@ def name_available(capabilities: Mapping[str, Mapping[str, Any]]) -> str:
     return ", ".join(names) or "none"
 
 
-def _list_trials(executable: str) -> Mapping[str, _Trial]:
-    grant_raw = f"setcap cap_net_raw+ep {executable}"
+def _list_trials(grant_raw: str) -> Mapping[str, _Trial]:
     grant_ping = 'sysctl -w net.ipv4.ping_group_range="0 2147483647"'
     datagram, raw = socket.SOCK_DGRAM, socket.SOCK_RAW
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamswarm_agent.collectors.commands import find_program
-from streamswarm_agent.collectors.measures import read_if_supported
+from streamswarm_agent.collectors.file_rights import ReadRights, read_file_rights, write_grant
 from streamswarm_agent.collectors.power import CONTROLLER_FILES
 from streamswarm_agent.collectors.sensors import explain_missing_sensors
 from streamswarm_agent.collectors.sysfs import read_text
@@ -16,14 +16,9 @@ from streamswarm_agent.collectors.wifi import find_wireless
 
 CAPABILITY_NET_ADMIN = 12
 CAPABILITY_SYS_PTRACE = 19
+DISK_RIGHTS = ("cap_sys_rawio", "cap_sys_admin", "cap_dac_read_search")
+PROCESS_RIGHTS = ("cap_sys_ptrace", "cap_dac_read_search")
 DISKS = ("sd", "nvme", "hd")
-
-
-def read_file_rights(program: str) -> bytes:
-    """The capabilities that a program's file grants; empty without any, and outside Linux."""
-    read = getattr(os, "getxattr", None)
-    found = read_if_supported(lambda: read(program, "security.capability")) if read else None
-    return found or b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ class HostAccess:
     platform: str = field(default_factory=lambda: sys.platform)
     find_program: Callable[[str], str | None] = find_program
     may_read: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK)
-    read_file_rights: Callable[[str], bytes] = read_file_rights
+    read_file_rights: ReadRights = read_file_rights
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """By name, as `detect_capabilities` has them."""
@@ -92,7 +87,7 @@ class HostAccess:
             return self._judge_program("smartctl")
         is_granted = bool(self.read_file_rights(program))
         if not is_granted and not any(self.may_read(disk) for disk in disks):
-            remedy = f"setcap cap_sys_rawio,cap_sys_admin,cap_dac_read_search+ep {program}"
+            remedy = write_grant(program, DISK_RIGHTS)
             return _explain("only root may ask disks for their health", remedy)
         return _explain("")
 
@@ -108,7 +103,7 @@ class HostAccess:
         if program is None:
             return self._judge_program("ethtool", "ethtool")
         if not self.has_capability(CAPABILITY_NET_ADMIN) and not self.read_file_rights(program):
-            remedy = f"setcap cap_net_admin+ep {program}"
+            remedy = write_grant(program, ("cap_net_admin",))
             return _explain("only root may read the adapter's module", remedy)
         return _explain("")
 
@@ -127,7 +122,7 @@ class HostAccess:
         if self.has_capability(CAPABILITY_SYS_PTRACE):
             return _explain("")
         executable = os.path.realpath(sys.executable)
-        remedy = f"setcap cap_sys_ptrace,cap_dac_read_search+ep {executable}"
+        remedy = write_grant(executable, PROCESS_RIGHTS, self.read_file_rights(executable))
         return _explain("connections of other users' processes stay without a name", remedy)
 
 
