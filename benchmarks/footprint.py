@@ -29,7 +29,7 @@ from tests.flows.agents import COMMAND, build_agent_environment, enrol_host
 from tests.flows.api_user import PASSWORD, become_admin
 from tests.servers.embedded import run_embedded
 
-GOAL_MEGABYTES = 60.0
+GOAL_MEGABYTES = 50.0
 GOAL_PERCENT = 1.0
 SETTLING_SECONDS = 60.0
 BYTES_PER_MEGABYTE = 1_000_000
