@@ -22,8 +22,9 @@ from types import SimpleNamespace
 
 import pytest
 
-# As many as were emitted when this was written last; it only ever rises.
-LEAST_EMITTED = 202
+# As many as agent/tests alone emitted when this was written last, since the laboratory needs root;
+# it only ever rises.
+LEAST_EMITTED = 321
 STASHED_LEDGER = pytest.StashKey["Ledger"]()
 OUTPUT_NAME = "emitted"
 # What the executor of a run adds to the outcome of its probe.
