@@ -168,7 +168,7 @@ def test_the_page_says_who_measures_to_whom_and_where(page, ends):
     near = make_end("near", "192.0.2.1")
     row = make_pair(near, far)
     html = page.get(f"/tests/{row.test.id}/").content.decode()
-    assert "from near to each" in html
+    assert "pair, from near" in html
     assert "near → far" in html
     assert "192.0.2.2:8620: an interface in the same network" in html
 

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from apps.accounts.policy import Permission, find_scope
 from apps.clients.selectors import Maintenance, describe_maintenance, list_sites, list_tags
 from apps.core.clock import read_now
-from apps.dashboard.charts import describe_test_panels
+from apps.dashboard.kind_charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
@@ -106,7 +106,9 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "next_start": None if test.is_paused else find_next_start(request.user, test.id),
         "running_count": count_running(request, test),
         "runs": describe_runs(runs),
-        "panels": [panel.as_document() for panel in describe_test_panels(kind)],
+        "panels": [
+            panel.as_document() for panel in describe_test_panels(kind, find_measured(chosen))
+        ],
         "history": history,
         "route_changes": describe_route_changes(chosen, history),
         "panels_url": find_panels_url(chosen),
@@ -120,6 +122,11 @@ def choose_template(request: PageRequest) -> str:
     if request.htmx.target == HISTORY_TARGET:
         return "dashboard/partials/_panels.html"
     return "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
+
+
+def find_measured(chosen: Assignment | None) -> Collection[str]:
+    """The keys of what the newest result of the drawn assignment measured."""
+    return chosen.last_values.keys() if chosen is not None else ()
 
 
 def find_panels_url(chosen: Assignment | None) -> str:
