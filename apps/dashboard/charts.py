@@ -40,6 +40,8 @@ class Panel:
     is_bars: bool = False
     # Drawn as a dashed line, in the unit of the lines.
     threshold: float | None = None
+    # Its axis ends a little above the highest value, not at all of 100 %.
+    is_scaled: bool = False
     # Draw 1 - value: the share of failures of a series of successes.
     is_complement: bool = False
 
@@ -51,6 +53,7 @@ class Panel:
             "band": [describe_line(line) for line in self.band or ()],
             "is_bars": self.is_bars,
             "is_complement": self.is_complement,
+            "is_scaled": self.is_scaled or self.is_bars,
             "is_whole": all(is_whole(line.key) for line in self.lines),
             "threshold": self.threshold,
             "threshold_text": describe_threshold(self),

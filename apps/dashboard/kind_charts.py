@@ -70,8 +70,10 @@ COMPLEMENTS: dict[str, Label] = {
     "net.availability.ratio": _("Failed attempts"),
     "http.availability.ratio": _("Failed requests"),
 }
-# Shares of what went wrong: bars, as the complements.
-FAILURES = frozenset({"net.packet.loss.ratio", "path.hop.loss.ratio", "dns.timeout.ratio"})
+# Shares of what went wrong: bars, as the complements; of several, lines.
+FAILURES = frozenset(
+    {"net.packet.loss.ratio", "path.hop.loss.ratio", "dns.timeout.ratio", "qos.class.loss.ratio"}
+)
 BAND = ("net.rtt.min", "net.rtt.max")
 TOGETHER: tuple[tuple[Style, Label], ...] = (
     (Style.DURATION, _("Latency")),
@@ -110,7 +112,8 @@ def describe_own_panel(key: str, lines: Sequence[Line]) -> Panel:
         title,
         find_style(key),
         tuple(lines[:MAXIMUM_LINES]),
-        is_bars=is_complement or key in FAILURES,
+        is_bars=is_complement or (key in FAILURES and len(lines) == 1),
+        is_scaled=key in FAILURES,
         is_complement=is_complement,
     )
 

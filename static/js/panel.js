@@ -70,6 +70,7 @@ export class PanelView {
       bands: bands.map((name) => ({ name, label: name === "extremes" ? wordExtremes : wordPercentiles })),
       isBars: panel.is_bars,
       isWhole: panel.is_whole,
+      isScaled: panel.is_scaled,
       readDisturbed: () => stage.disturbed,
       threshold: panel.threshold,
       zoom: stage.zoom,

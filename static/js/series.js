@@ -3,7 +3,7 @@
 import { describeJsonRequest } from "./requests.js";
 
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
-/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, threshold: number | null, threshold_text: string}} Panel */
+/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
 /** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, changes?: Change[]}} Series */
 /** @typedef {{url: string, compare: string, points: number}} View */

@@ -218,7 +218,7 @@ def take_pictures(page, folder, name):
                                ("phone", "light", PHONE)):  # fmt: skip
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size(size)
-        page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
+        page.screenshot(path=folder / f"{name}-{look}.png", full_page=True, animations="disabled")
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(WIDE)

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 
+from django.utils.translation import gettext as _
+
 from apps.dashboard.formats import SPACE, describe_key
 from apps.metrics.catalogue import METRICS, parse_key
 from apps.tests.models import Result
@@ -78,7 +80,7 @@ def describe_group(name: str, keys: list[str], result: Result) -> FindingGroup:
     return FindingGroup(
         name=name,
         findings=tuple(
-            Finding(metric, describe_key(metric), tuple(read(key, result) for key in members))
+            Finding(metric, describe_key(metric), read_values(list(members), result))
             for metric, members in groupby(measured, key=name_metric)
         ),
         absences=absences,
@@ -86,11 +88,16 @@ def describe_group(name: str, keys: list[str], result: Result) -> FindingGroup:
     )
 
 
-def read(key: str, result: Result) -> Reading:
+def read_values(keys: list[str], result: Result) -> tuple[Reading, ...]:
+    """The values of one metric; among several the one without attributes is that of all."""
+    whole = _("in all") if len(keys) > 1 else ""
+    return tuple(Reading(key, write_attributes(key) or whole, result.values[key]) for key in keys)
+
+
+def write_attributes(key: str) -> str:
     parsed = parse_key(key)
     attributes = parsed.attributes if parsed else ()
-    words = ", ".join(f"{name}{SPACE}{value}" for name, value in attributes)
-    return Reading(key, words, result.values[key])
+    return ", ".join(f"{name}{SPACE}{value}" for name, value in attributes)
 
 
 def name_metric(key: str) -> str:

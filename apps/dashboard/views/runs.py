@@ -12,6 +12,7 @@ from apps.dashboard.cards import build_card
 from apps.dashboard.charts import Panel
 from apps.dashboard.kind_charts import describe_test_panels, keep_measured
 from apps.dashboard.ranges import fix_history
+from apps.dashboard.selectors.clients import find_hidden
 from apps.dashboard.selectors.findings import describe_facts, describe_findings
 from apps.dashboard.selectors.runs import (
     describe_run,
@@ -47,6 +48,7 @@ def list_runs_page(request: PageRequest) -> HttpResponse:
     found = list(rows[: ROWS_PER_PAGE + 1])
     context = {
         "runs": describe_runs(found[:ROWS_PER_PAGE]),
+        "hidden": find_hidden(request.user, [run.assignment.client_id for run in found]),
         "older_before": found[ROWS_PER_PAGE - 1].start_at if len(found) > ROWS_PER_PAGE else None,
         "is_first_page": before is None,
         "state": state,
@@ -74,6 +76,8 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
     begin = (run.started_at or run.start_at) - CHART_MARGIN
     context = {
         "row": describe_run(run),
+        "is_of_own_host": kind.target_form == "agent",
+        "hidden": find_hidden(request.user, [run.assignment.client_id]),
         "run": run,
         "result": result,
         "card": build_card(run, result),

@@ -15,6 +15,7 @@ from apps.dashboard.kind_charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
+from apps.dashboard.selectors.clients import find_hidden
 from apps.dashboard.selectors.routes import describe_route_changes
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
@@ -96,6 +97,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "kind": kind,
         "page": listed,
         "shown": shown,
+        "hidden": find_hidden(request.user, [row.client_id for row in shown]),
         "headline_keys": kind.headline,
         "chosen": chosen,
         "maintenance": find_maintenance(chosen),
