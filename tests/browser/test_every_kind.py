@@ -152,12 +152,29 @@ def test_a_kind_is_measured_from_its_form_to_the_page_of_its_run(
     take_pictures(person.page, pictures, f"{name}-test")
     person.open(f"/runs/{run['id']}/")
     take_pictures(person.page, pictures, f"{name}-run")
+    open_drawers(person.page)
+    take_pictures(person.page, pictures, f"{name}-opened")
     expect(person.page.locator("main")).to_contain_text(trial.card)
     result = admin.get(f"runs/{run['id']}/")["result"]
     assert trial.is_success in {None, result["is_success"]}, result["reason"]
     if trial.topology == "mesh":
         person.open(f"/tests/{test_id}/mesh/")
         take_pictures(person.page, pictures, f"{name}-mesh")
+    assert person.faults == []
+
+
+def test_a_chart_hatches_the_time_of_an_exclusive_run(person, admin, branches, pictures):
+    near, far = (branches.hosts[name].client_id for name in ("oslo", "tromso"))
+    steady = admin.create_test("Steady", near, target=branches.addresses["shop"])
+    flood = admin.create_test(
+        "Flood", far, kind="throughput", target="", topology="pair", hub=near,
+        schedule_kind="once", start_at=f"{LATER}Z", duration_seconds=10,
+    )  # fmt: skip
+    admin.post(f"tests/{flood['id']}/run-now/", {})
+    assert wait_for_runs(admin, flood["id"], 1)["state"] == "finished"
+    person.open(f"/tests/{steady['id']}/")
+    expect(person.page.locator("#disturbed-note")).to_be_visible()
+    take_pictures(person.page, pictures, "disturbed-test")
     assert person.faults == []
 
 
@@ -207,6 +224,12 @@ def wait_for_runs(admin, test_id, count):
 
     wait_until(are_over, seconds=RUN_SECONDS, what="the end of its runs", poll_seconds=ASK_SECONDS)
     return runs[0]
+
+
+def open_drawers(page):
+    """All that is folded in the result but the whole of it as JSON."""
+    for drawer in page.locator("#findings details:not(.drawer)").all():
+        drawer.evaluate("drawer => { drawer.open = true; }")
 
 
 def take_pictures(page, folder, name):

@@ -50,7 +50,7 @@ def test_a_key_that_the_catalogue_does_not_know_is_shown_as_it_is():
 
 
 def test_a_fact_is_told_with_its_meaning():
-    (fact,) = describe_facts(Result(facts={"http.protocol.version": "1.1"}))
+    (fact,) = describe_facts({"http.protocol.version": "1.1"})
     assert fact.text == "1.1"
     assert fact.meaning == "Version of HTTP that was spoken."
 

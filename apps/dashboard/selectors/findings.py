@@ -1,6 +1,7 @@
 """What a result holds, group by group: what was measured, and what was not and why."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -60,8 +61,7 @@ def describe_findings(result: Result) -> list[FindingGroup]:
 
     Groups of which nothing was measured come last.
     """
-    order = {name: place for place, name in enumerate(METRICS)}
-    keys = sorted({*result.values, *result.absent}, key=lambda key: (place_of(key, order), key))
+    keys = sort_keys({*result.values, *result.absent})
     by_group: dict[str, list[str]] = {}
     for key in keys:
         parsed = parse_key(key)
@@ -79,19 +79,24 @@ def describe_group(name: str, keys: list[str], result: Result) -> FindingGroup:
     )
     return FindingGroup(
         name=name,
-        findings=tuple(
-            Finding(metric, describe_key(metric), read_values(list(members), result))
-            for metric, members in groupby(measured, key=name_metric)
-        ),
+        findings=describe_values({key: result.values[key] for key in measured}),
         absences=absences,
         reasons=tuple(Counter(one.code for one in absences).most_common()),
     )
 
 
-def read_values(keys: list[str], result: Result) -> tuple[Reading, ...]:
+def describe_values(values: Mapping[str, float]) -> tuple[Finding, ...]:
+    """The values by metric, in the order of the keys, in which those of a metric are neighbours."""
+    return tuple(
+        Finding(metric, describe_key(metric), read_values(list(members), values))
+        for metric, members in groupby(values, key=name_metric)
+    )
+
+
+def read_values(keys: Sequence[str], values: Mapping[str, float]) -> tuple[Reading, ...]:
     """The values of one metric; among several the one without attributes is that of all."""
     whole = _("in all") if len(keys) > 1 else ""
-    return tuple(Reading(key, write_attributes(key) or whole, result.values[key]) for key in keys)
+    return tuple(Reading(key, write_attributes(key) or whole, values[key]) for key in keys)
 
 
 def write_attributes(key: str) -> str:
@@ -104,10 +109,16 @@ def name_metric(key: str) -> str:
     return key.partition("{")[0]
 
 
-def describe_facts(result: Result) -> list[Fact]:
-    return [Fact(key, describe_key(key), text) for key, text in sorted(result.facts.items())]
+def describe_facts(facts: Mapping[str, str]) -> list[Fact]:
+    return [Fact(key, describe_key(key), text) for key, text in sorted(facts.items())]
 
 
-def place_of(key: str, order: dict[str, int]) -> int:
-    parsed = parse_key(key)
-    return order[parsed.metric.name] if parsed else len(order)
+def sort_keys(keys: Iterable[str]) -> list[str]:
+    """In the catalogue's order, what it does not know behind; those of a metric are neighbours."""
+    order = {name: place for place, name in enumerate(METRICS)}
+
+    def place(key: str) -> tuple[int, str]:
+        parsed = parse_key(key)
+        return (order[parsed.metric.name] if parsed else len(order), key)
+
+    return sorted(keys, key=place)

@@ -82,7 +82,7 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "result": result,
         "card": build_card(run, result),
         "groups": describe_findings(result) if result else [],
-        "facts": describe_facts(result) if result else [],
+        "facts": describe_facts(result.facts) if result else [],
         "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),
         "panels": [panel.as_document() for panel in describe_run_panels(kind, result)],
         "panels_url": find_panels_url(run.assignment),
