@@ -205,7 +205,12 @@ def test_a_source_that_only_repeats_the_result_has_no_drawer(show):
     shown = show("host", values=values, document={"rows": rows})
     assert "The host itself" not in shown
     assert "eth9" in shown
-    assert "What else" not in show("host", values=values, document={"rows": rows[:1]})
+
+
+def test_a_look_at_one_thing_has_no_card_beside_its_figures(show):
+    values = {"system.cpu.utilization": 0.25}
+    rows = [{"kind": "host", "subject": "", "values": values}]
+    assert "What else" not in show("host", values=values, document={"rows": rows})
 
 
 @pytest.mark.parametrize("count", [1, 2, 119, 121, 3600])
