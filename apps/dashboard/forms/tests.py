@@ -50,7 +50,7 @@ class TestForm(PageForm):
         label=_("Hub, or first of the pair"),
         queryset=Client.objects.none(),
         required=False,
-        empty_label=_("None: a mesh has no hub"),
+        empty_label=_("Choose a client"),
     )
     directions = forms.ChoiceField(
         label=_("Directions"),

@@ -162,6 +162,14 @@ def unit_of(field: BoundField) -> str:
 
 
 @register.filter
+def aim(test: Test) -> str:
+    """What a test aims at, in short: its target, its topology, or the client's own host."""
+    if KINDS[test.kind].target_form == "agent":
+        return _("own host")
+    return test.get_topology_display() or (test.target.address if test.target else "")
+
+
+@register.filter
 def standing(assignment: Assignment) -> str:
     """How an assignment stands by its newest result."""
     return name_standing(assignment)
