@@ -8,7 +8,7 @@ from apps.tests.services import choose_clients
 from tests.dashboard.test_forms import PING, errors_of
 from tests.factories.accounts import make_user
 from tests.factories.clients import INVENTORY, make_client, make_site
-from tests.factories.tests import make_test
+from tests.factories.tests import make_assignment, make_test
 
 pytestmark = pytest.mark.django_db
 
