@@ -85,7 +85,7 @@ TRIALS = {
         "qos", "", clients=("tromso",), hub="oslo", topology="pair", seconds=12,
         parameters={"has_sweep": True, "sweep_megabits": 40},
     ),
-    "host": Trial("host", "What the host has", seconds=2),
+    "host": Trial("host", "What else the host has", seconds=2),
     "hardware": Trial("hardware", "", seconds=2, is_success=None),
     "wifi": Trial("wifi", "", seconds=2, is_success=False),
     "mesh": Trial(

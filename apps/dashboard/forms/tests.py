@@ -55,10 +55,8 @@ class TestForm(PageForm):
     directions = forms.ChoiceField(
         label=_("Directions"),
         required=False,
-        choices=[
-            ("", _("As usual: out from a hub, both ways in a mesh")),
-            *Test.Directions.choices,
-        ],
+        choices=[("", _("As usual")), *Test.Directions.choices],
+        help_text=_("As usual: out from a hub, both ways in a mesh."),
     )
     peer_address = forms.CharField(
         label=_("Address of the far end"),
