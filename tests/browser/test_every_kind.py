@@ -27,6 +27,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LATER = "2036-01-01T00:00"
 PHONE = {"width": 390, "height": 844}
 RUN_SECONDS = 180
+# In a short run of all tests these two stand for the others.
+IN_SHORT = {"dns", "udp_session"}
 ASK_SECONDS = 0.5
 OVER = frozenset({"finished", "failed", "nonstart", "missed", "cancelled"})
 
@@ -138,6 +140,7 @@ def test_every_kind_is_tried():
     assert {trial.kind for trial in TRIALS.values()} == set(KINDS)
 
 
+@pytest.mark.repeats(*TRIALS.keys() - IN_SHORT)
 @pytest.mark.parametrize("name", TRIALS)
 def test_a_kind_is_measured_from_its_form_to_the_page_of_its_run(
     person, admin, branches, pictures, name
@@ -163,6 +166,7 @@ def test_a_kind_is_measured_from_its_form_to_the_page_of_its_run(
     assert person.faults == []
 
 
+@pytest.mark.repeats
 def test_a_chart_hatches_the_time_of_an_exclusive_run(person, admin, branches, pictures):
     near, far = (branches.hosts[name].client_id for name in ("oslo", "tromso"))
     steady = admin.create_test("Steady", near, target=branches.addresses["shop"])
