@@ -47,6 +47,8 @@ LABELS: dict[str, Label] = {
     "net.voip.mos": _("Call quality (MOS)"),
     "net.throughput.tcp.receive": _("To the peer"),
     "net.throughput.tcp.reverse": _("From the peer"),
+    "net.throughput.udp.receive{direction=forward}": _("UDP to the peer"),
+    "net.throughput.udp.receive{direction=reverse}": _("UDP from the peer"),
     "net.bufferbloat.delta": _("Added by load"),
     "net.tcp.rtt.smoothed": _("Round trip, by the kernel"),
     "qos.class.differentiation": _("Preferred class ahead by"),
