@@ -12,7 +12,6 @@ from apps.dashboard.formats import Style, find_style, format_quantity
 from apps.dashboard.thresholds import read_thresholds
 from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import LatestValues
-from apps.tests.kinds import Kind
 
 Label = str | Promise
 
@@ -41,6 +40,8 @@ class Panel:
     is_bars: bool = False
     # Drawn as a dashed line, in the unit of the lines.
     threshold: float | None = None
+    # Its axis ends a little above the highest value, not at all of 100 %.
+    is_scaled: bool = False
     # Draw 1 - value: the share of failures of a series of successes.
     is_complement: bool = False
 
@@ -52,6 +53,8 @@ class Panel:
             "band": [describe_line(line) for line in self.band or ()],
             "is_bars": self.is_bars,
             "is_complement": self.is_complement,
+            "is_scaled": self.is_scaled or self.is_bars,
+            "is_whole": all(is_whole(line.key) for line in self.lines),
             "threshold": self.threshold,
             "threshold_text": describe_threshold(self),
         }
@@ -73,79 +76,11 @@ def describe_line(line: Line) -> dict[str, str]:
     }
 
 
-LABELS: dict[str, Label] = {
-    "net.rtt.min": _("Lowest"),
-    "net.rtt.median": _("Median"),
-    "net.rtt.max": _("Highest"),
-    "net.rtt.tcp_connect": _("Connect"),
-    "net.packet.loss.ratio": _("Packet loss"),
-    "net.availability.ratio": _("Success"),
-    "net.jitter.rfc3550": _("Jitter"),
-    "path.hop.rtt.median": _("Target"),
-    "net.rtt.gateway": _("First hop"),
-    "path.hop.loss.ratio": _("Unanswered by the target"),
-    "path.hop.count": _("Hops"),
-    "path.ecmp.width": _("Paths"),
-    "path.mtu": _("Path MTU (B)"),
-    "path.mtu.blackhole": _("Black hole"),
-    "dns.lookup.duration": _("Lookup"),
-    "dns.lookup.duration.cold": _("Cold"),
-    "dns.lookup.duration.warm": _("Warm"),
-    "dns.timeout.ratio": _("Unanswered queries"),
-    "http.client.phase.dns": _("DNS"),
-    "http.client.phase.connect": _("Connect"),
-    "http.client.phase.tls": _("TLS"),
-    "http.client.phase.ttfb": _("First byte"),
-    "http.client.phase.transfer": _("Transfer"),
-    "http.client.request.duration": _("Whole request"),
-    "http.availability.ratio": _("Success"),
-    "tls.handshake.duration": _("Handshake"),
-    "net.throughput.http.download": _("Download"),
-    "net.throughput.http.upload": _("Upload"),
-    "net.latency.loaded.download": _("Under download"),
-    "net.latency.loaded.upload": _("Under upload"),
-    "ntp.offset": _("Offset"),
-    "ntp.rtt": _("Round trip"),
-}
-# Drawn as their complement: bars where something is wrong, nothing where all is well.
-COMPLEMENTS: dict[str, Label] = {
-    "net.availability.ratio": _("Failed attempts"),
-    "http.availability.ratio": _("Failed requests"),
-}
-BAND = ("net.rtt.min", "net.rtt.max")
-
-
-def describe_test_panels(kind: Kind) -> list[Panel]:
-    """The charts of a kind of test: its times in one panel, its shares as bars, the rest alone."""
-    times = [key for key in kind.chart if find_style(key) == Style.DURATION]
-    band = None
-    if set(BAND) <= set(times):
-        band = (name_line(BAND[0]), name_line(BAND[1]))
-        times = [key for key in times if key not in BAND]
-    panels = []
-    if times:
-        lines = tuple(name_line(key) for key in times)
-        panels.append(Panel(_("Latency"), Style.DURATION, lines, band=band))
-    rates = tuple(name_line(key) for key in kind.chart if find_style(key) == Style.BIT_RATE)
-    if rates:
-        panels.append(Panel(_("Throughput"), Style.BIT_RATE, rates))
-    shares = [key for key in kind.chart if find_style(key) == Style.RATIO]
-    others = [key for key in kind.chart if find_style(key) not in {Style.DURATION, Style.RATIO}]
-    return [
-        *panels,
-        *(describe_share_panel(key) for key in shares),
-        *(Panel(LABELS.get(key, key), find_style(key), (name_line(key),)) for key in others),
-    ]
-
-
-def describe_share_panel(key: str) -> Panel:
-    title = COMPLEMENTS.get(key) or LABELS.get(key, key)
-    line = Line(key, title)
-    return Panel(title, Style.RATIO, (line,), is_bars=True, is_complement=key in COMPLEMENTS)
-
-
-def name_line(key: str) -> Line:
-    return Line(key, LABELS.get(key, key))
+def is_whole(key: str) -> bool:
+    """Whether the metric counts things, of which there are no parts."""
+    parsed = parse_key(key)
+    unit = parsed.metric.unit if parsed else ""
+    return unit.startswith("{") and "/" not in unit
 
 
 HOST_PANELS: tuple[Panel, ...] = (

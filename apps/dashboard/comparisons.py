@@ -5,8 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from apps.dashboard.charts import COMPLEMENTS
 from apps.dashboard.formats import SPACE, find_style, format_quantity
+from apps.dashboard.kind_charts import COMPLEMENTS
 from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import Series
 from apps.metrics.selectors.comparison import summarise_series

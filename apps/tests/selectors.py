@@ -1,6 +1,7 @@
 """Tests, runs and results as somebody may see them."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,19 +17,29 @@ from apps.clients.selectors import (
     may_select,
 )
 from apps.core.errors import FieldError, Invalid, NotFound, Refused
-from apps.tests.models import Assignment, Quota, Result, Run, Test
+from apps.tests.kinds import KINDS
+from apps.tests.models import Assignment, Quota, Reservation, Result, Run, Test
+
+DISTURBANCES_READ = 5_000
 
 
-def filter_through(path: str) -> Callable[[Place], Q]:
-    return lambda place: build_client_filter(place, path=path)
+def filter_participants(path: str = "") -> Callable[[Place], Q]:
+    """The condition that one of an assignment's participants is in a place.
+
+    What was measured between two clients says as much of the one as of the other: whoever may see
+    either may see it, and a denial of either wins. `path` leads to the assignment.
+    """
+    return lambda place: (
+        build_client_filter(place, path=f"{path}client__")
+        | build_client_filter(place, path=f"{path}peer__")
+    )
 
 
-def list_assignments(
-    user: AnyUser, permission: Permission = Permission.VIEW
-) -> QuerySet[Assignment]:
-    """The assignments on clients where `user` holds `permission`, removed ones included."""
+def list_assignments(user: AnyUser) -> QuerySet[Assignment]:
+    """The assignments with a participant that `user` may see, removed ones included."""
     rows = Assignment.objects.select_related("test__target", "client__site", "peer", "source")
-    return narrow(rows, find_scope(user, permission), build_filter=filter_through("client__"))
+    scope = find_scope(user, Permission.VIEW)
+    return narrow(rows, scope, build_filter=filter_participants())
 
 
 def get_assignment(
@@ -167,7 +178,7 @@ def list_runs(user: AnyUser) -> QuerySet[Run]:
         "assignment__test__target", "assignment__client", "assignment__peer", "result"
     )
     scope = find_scope(user, Permission.VIEW)
-    return narrow(rows, scope, build_filter=filter_through("assignment__client__"))
+    return narrow(rows, scope, build_filter=filter_participants("assignment__"))
 
 
 def get_run(user: AnyUser, run_id: UUID | str) -> Run:
@@ -184,7 +195,31 @@ def get_run(user: AnyUser, run_id: UUID | str) -> Run:
 def list_results(user: AnyUser) -> QuerySet[Result]:
     rows = Result.objects.select_related("run__assignment__test", "run__assignment__client")
     scope = find_scope(user, Permission.VIEW)
-    return narrow(rows, scope, build_filter=filter_through("run__assignment__client__"))
+    return narrow(rows, scope, build_filter=filter_participants("run__assignment__"))
+
+
+def list_disturbances(
+    assignment: Assignment, *, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
+    """When exclusive runs of others used the participants between those moments, oldest first.
+
+    Empty for an assignment whose own runs are exclusive: they move aside.
+    """
+    if KINDS[assignment.test.kind].is_exclusive(assignment.test.parameters):
+        return []
+    rows = Reservation.objects.filter(
+        client_id__in=assignment.participant_ids,
+        start_at__lt=end,
+        end_at__gt=start,
+        run__started_at__lt=end,
+        run__finished_at__gt=start,
+    ).exclude(run__assignment=assignment)
+    spans = rows.order_by("run__started_at").values_list("run__started_at", "run__finished_at")
+    return [
+        (begin, finish)
+        for begin, finish in spans.distinct()[:DISTURBANCES_READ]
+        if begin is not None and finish is not None
+    ]
 
 
 def leave_out_overlapped(runs: QuerySet[Run]) -> QuerySet[Run]:

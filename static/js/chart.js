@@ -3,6 +3,7 @@
 // each band. null breaks a line; undefined (no value at this moment) does not.
 import uPlot from "../vendor/uPlot.esm.js";
 import { chooseRange, describeLook, readColour, timeZone } from "./chart_look.js";
+import { drawDisturbed } from "./disturbed.js";
 import { drawThreshold } from "./threshold.js";
 
 /** @typedef {import("./chart_look.js").Drawing} Drawing */
@@ -33,6 +34,7 @@ function takeSelection(chart, drawing) {
 function describe(drawing, readSpan) {
   const newest = (/** @type {uPlot} */ chart) => showNewest(chart, 2 * drawing.bands.length + 1);
   const colour = readColour("--chart-bad");
+  const shade = readColour("--chart-text");
   return {
     ...describeLook(drawing),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), timeZone),
@@ -52,6 +54,7 @@ function describe(drawing, readSpan) {
       setData: [newest],
       ready: [newest],
       setSelect: [(chart) => takeSelection(chart, drawing)],
+      drawClear: [(chart) => drawDisturbed(chart, drawing.readDisturbed?.() ?? [], shade)],
       draw: [(chart) => drawThreshold(chart, drawing.threshold, colour)],
     },
   };

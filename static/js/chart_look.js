@@ -5,13 +5,22 @@ import { formatQuantity, formatTick } from "./format.js";
 
 /** @typedef {{label: string, isGhost?: boolean, colour?: number}} Line */
 /** @typedef {{label: string, name: "extremes" | "percentiles"}} Band */
-/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, height?: number, threshold?: number | null, zoom?: (start: number, end: number) => void}} Drawing */
+/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, zoom?: (start: number, end: number) => void}} Drawing */
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
 const GHOST_DASH = [5, 4];
 const DAY_SECONDS = 86_400;
 const MONTH_SECONDS = 27 * DAY_SECONDS;
 const FEW_POINTS = 25;
+const ROUND = [1, 2, 5];
+const WHOLE_STEPS = Array.from({ length: 15 }, (_item, power) => ROUND.map((digit) => digit * 10 ** power)).flat();
+// As uPlot has them, without fractions of a second: those would be written as the same second again.
+const TIME_STEPS = [
+  ...[1, 5, 10, 15, 30],
+  ...[1, 5, 10, 15, 30].map((minutes) => minutes * 60),
+  ...[1, 2, 3, 4, 6, 8, 12].map((hours) => hours * 3600),
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 90, 120, 180, 365, 730].map((days) => days * DAY_SECONDS),
+];
 const POWERS_OF_TWO = Array.from({ length: 60 }, (_item, power) => 2 ** power);
 export const timeZone = document.documentElement.dataset.zone || "UTC";
 /** @param {Intl.DateTimeFormatOptions} parts */
@@ -48,7 +57,9 @@ function writeTimes(splits, step) {
 export function chooseRange(drawing, lowest, highest) {
   const low = lowest ?? 0;
   const high = highest ?? 0;
-  if (drawing.style === "ratio") return [0, drawing.isBars ? Math.min(Math.max(high * 1.15, 0.1), 1) : 1];
+  if (drawing.style === "ratio") return [0, drawing.isBars || drawing.isScaled ? Math.min(Math.max(high * 1.15, 0.1), 1) : 1];
+  // Things that are counted: at least one step up, and one down.
+  if (drawing.isWhole) return [Math.max(Math.floor(low - (high - low) * 0.15) - 1, 0), Math.ceil(high * 1.05) + 1];
   const isNarrow = low > high / 2;
   const room = Math.max((isNarrow ? high - low : high) * 0.15, high * 0.02);
   // Fractions of a bit would be written as the same whole numbers again and again.
@@ -100,6 +111,7 @@ function describeAxes(drawing) {
       grid: { show: false },
       size: 26,
       space: 70,
+      incrs: TIME_STEPS,
       values: (_chart, splits, _axis, _space, step) => writeTimes(splits, step),
     },
     {
@@ -107,7 +119,7 @@ function describeAxes(drawing) {
       grid: { stroke: readColour("--chart-grid"), width: 1 },
       size: 72,
       space: drawing.isBars ? 24 : 36,
-      incrs: drawing.style.startsWith("byte") ? POWERS_OF_TWO : undefined,
+      incrs: drawing.isWhole ? WHOLE_STEPS : drawing.style.startsWith("byte") ? POWERS_OF_TWO : undefined,
       values: (_chart, splits) => splits.map((split) => formatTick(split, drawing.style)),
     },
   ];

@@ -7,7 +7,7 @@ import { arrangePanel, breakGaps } from "./series.js";
 /** @typedef {import("./series.js").Panel} Panel */
 /** @typedef {import("./series.js").Series} Series */
 /** @typedef {import("./series.js").Column} Column */
-/** @typedef {{readSpan: () => [number, number], band: string, words: DOMStringMap, zoom?: (start: number, end: number) => void}} Stage */
+/** @typedef {{readSpan: () => [number, number], band: string, words: DOMStringMap, zoom?: (start: number, end: number) => void, disturbed: [number, number][]}} Stage */
 
 // Beside longer buckets single values would be another kind of line.
 const LONGEST_LIVE_STEP = 60;
@@ -69,6 +69,9 @@ export class PanelView {
       lines: hasGhosts ? [...lines, ...ghosts] : lines,
       bands: bands.map((name) => ({ name, label: name === "extremes" ? wordExtremes : wordPercentiles })),
       isBars: panel.is_bars,
+      isWhole: panel.is_whole,
+      isScaled: panel.is_scaled,
+      readDisturbed: () => stage.disturbed,
       threshold: panel.threshold,
       zoom: stage.zoom,
     };

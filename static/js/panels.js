@@ -1,6 +1,7 @@
 // @ts-check
 // The history of a client, a test or a run: one chart a panel, kept going by the socket. All of
 // its state stands in the address; the server renders the section #history for each.
+import { showDisturbedNote } from "./disturbed.js";
 import { PanelView } from "./panel.js";
 import { fetchSeries } from "./series.js";
 import { makeZoom } from "./zoom.js";
@@ -29,8 +30,15 @@ class History {
     this.panels = JSON.parse(document.getElementById("panel-specs")?.textContent ?? "[]");
     const { band = "" } = host.dataset;
     const isZoomable = !host.dataset.fixed;
-    const stage = { readSpan: this.readSpan, band, words: host.dataset, zoom: isZoomable ? zoom : undefined };
-    this.views = this.panels.map((panel) => new PanelView(host, panel, stage));
+    /** @type {import("./panel.js").Stage} */
+    this.stage = {
+      readSpan: this.readSpan,
+      band,
+      words: host.dataset,
+      zoom: isZoomable ? zoom : undefined,
+      disturbed: [],
+    };
+    this.views = this.panels.map((panel) => new PanelView(host, panel, this.stage));
     this.loadedAt = -Infinity;
     this.isLoading = false;
   }
@@ -52,7 +60,9 @@ class History {
     try {
       const fetched = await fetchSeries({ url, compare, points }, this.panels, this.readSpan());
       this.loadedAt = performance.now();
-      this.views.forEach((view, index) => view.load(fetched[index]));
+      this.stage.disturbed = fetched.disturbed;
+      showDisturbedNote(fetched.disturbed.length > 0);
+      this.views.forEach((view, index) => view.load(fetched.series[index]));
     } catch {
       for (const view of this.views) view.say(this.host.dataset.wordFailed ?? "");
       window.setTimeout(() => this.load(), RETRY_MS);

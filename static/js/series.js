@@ -3,7 +3,7 @@
 import { describeJsonRequest } from "./requests.js";
 
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
-/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, threshold: number | null, threshold_text: string}} Panel */
+/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
 /** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, changes?: Change[]}} Series */
 /** @typedef {{url: string, compare: string, points: number}} View */
@@ -13,8 +13,10 @@ import { describeJsonRequest } from "./requests.js";
 
 const GAPS_PER_SPAN = 30;
 
-/** The series of every panel's lines and then of its band, in their order.
- * @param {View} view @param {Panel[]} panels @param {[number, number]} span @returns {Promise<Series[][]>} */
+/** The series of every panel's lines and then of its band, in their order; and when exclusive runs
+ * disturbed what was measured.
+ * @param {View} view @param {Panel[]} panels @param {[number, number]} span
+ * @returns {Promise<{series: Series[][], disturbed: [number, number][]}>} */
 export async function fetchSeries(view, panels, span) {
   const query = new URLSearchParams({
     start: span[0].toFixed(3),
@@ -32,9 +34,10 @@ export async function fetchSeries(view, panels, span) {
   }
   const response = await fetch(`${view.url}?${query}`, { headers: describeJsonRequest() });
   if (!response.ok) throw new Error(`series ${response.status}`);
-  /** @type {{lines: Series[]}} */
-  const { lines } = await response.json();
-  return panels.map((panel) => lines.splice(0, panel.lines.length + panel.band.length));
+  /** @type {{lines: Series[], disturbed?: [number, number][]}} */
+  const { lines, disturbed = [] } = await response.json();
+  const series = panels.map((panel) => lines.splice(0, panel.lines.length + panel.band.length));
+  return { series, disturbed };
 }
 
 /** Parts with their own times as columns over the union of the times.

@@ -1,21 +1,29 @@
 // @ts-check
-// The test form: hides what schedule and selection do not need, narrows and counts the clients.
+// The test form: hides what schedule, selection and topology do not need, narrows and counts the
+// clients.
 
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("test-form"));
 
-/** @param {"schedule" | "selection"} name */
-function showParts(name) {
-  const kind = form?.querySelector(`[name=${name}_kind]`);
+/** @param {"schedule" | "selection" | "topology"} name @param {string} field */
+function showParts(name, field) {
+  const kind = form?.querySelector(`[name=${field}]`);
   for (const part of form?.querySelectorAll(`[data-${name}]`) ?? []) {
     if (part instanceof HTMLElement && kind instanceof HTMLSelectElement) {
       part.hidden = !(part.dataset[name] ?? "").split(" ").includes(kind.value);
+      if (name === "topology") disable(part);
     }
   }
 }
 
+/** What is hidden is not sent: a mesh has no hub. @param {HTMLElement} part */
+function disable(part) {
+  for (const field of part.querySelectorAll("input, select")) field.toggleAttribute("disabled", part.hidden);
+}
+
 function show() {
-  showParts("schedule");
-  showParts("selection");
+  showParts("schedule", "schedule_kind");
+  showParts("selection", "selection_kind");
+  showParts("topology", "topology");
   countChosen();
 }
 
@@ -36,6 +44,7 @@ function narrow(field) {
 }
 
 form?.addEventListener("change", show);
+document.body.addEventListener("htmx:afterSettle", show);
 form?.addEventListener("input", (event) => {
   if (event.target instanceof HTMLInputElement && event.target.dataset.narrow) narrow(event.target);
 });

@@ -4,7 +4,9 @@ import pytest
 
 from apps.core.clock import read_now
 from apps.dashboard.charts import describe_client_panels, is_drawn
+from apps.dashboard.kind_charts import LABELS, describe_test_panels, keep_measured
 from apps.metrics.selectors import LatestValues
+from apps.tests.kinds import KINDS
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +57,60 @@ def test_a_plugins_collector_is_drawn_by_its_name():
 )
 def test_a_socket_carries_only_what_a_page_draws(kind, key, is_expected):
     assert is_drawn(kind, key) is is_expected
+
+
+def test_every_figure_of_every_kind_has_a_short_name():
+    shown = {key for kind in KINDS.values() for key in (*kind.headline, *kind.chart)}
+    assert shown - LABELS.keys() == set()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_no_figure_of_a_kind_is_drawn_twice(kind):
+    drawn = [
+        line.key
+        for panel in describe_test_panels(kind)
+        for line in (*panel.lines, *(panel.band or ()))
+    ]
+    assert sorted(drawn) == sorted(kind.chart)
+
+
+def test_each_traffic_class_has_a_line_of_its_own():
+    measured = {
+        f"qos.class.{figure}{{dscp={dscp}}}": 0.1
+        for figure in ("rtt.median", "loss.ratio")
+        for dscp in (0, 46)
+    }
+    panels = describe_test_panels(KINDS["qos"], measured)
+    assert {str(panel.title): [line.label for line in panel.lines] for panel in panels} == {
+        "Latency": ["DSCP\N{NO-BREAK SPACE}0", "DSCP\N{NO-BREAK SPACE}46"],
+        "Packet loss": ["DSCP\N{NO-BREAK SPACE}0", "DSCP\N{NO-BREAK SPACE}46"],
+    }
+    assert all(panel.is_scaled and not panel.is_bars for panel in panels[1:])
+
+
+def test_what_works_is_a_line_and_what_fails_are_bars():
+    bars = {
+        str(panel.title): panel.is_bars
+        for kind in ("host", "ping", "http")
+        for panel in describe_test_panels(KINDS[kind])
+    }
+    assert not bars["Processors in use"]
+    assert bars["Packet loss"]
+    assert bars["Failed requests"]
+
+
+def test_a_run_that_is_over_has_no_chart_and_no_line_without_values():
+    panels = describe_test_panels(KINDS["http_throughput"])
+    kept = keep_measured(panels, {"net.throughput.http.upload"})
+    assert [[line.key for line in panel.lines] for panel in kept] == [
+        ["net.throughput.http.upload"]
+    ]
+
+
+def test_only_what_is_counted_has_whole_numbers_on_its_axis():
+    panels = describe_test_panels(KINDS["trace"])
+    assert {str(panel.title): panel.as_document()["is_whole"] for panel in panels} == {
+        "Latency": False,
+        "Unanswered by the target": False,
+        "Hops": True,
+    }

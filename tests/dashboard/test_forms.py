@@ -8,6 +8,7 @@ from apps.accounts.models import AuditEntry
 from apps.clients.models import Client, EnrolmentToken, Key
 from apps.core.clock import read_now
 from apps.dashboard.forms.parameters import build_fields
+from apps.dashboard.forms.wording import HELP
 from apps.tests.kinds import KINDS
 from apps.tests.models import Run, Test
 from tests.factories.accounts import make_user
@@ -312,3 +313,21 @@ def test_an_unknown_theme_is_refused(page, admin):
     assert page.post("/preferences/theme/", {"theme": "pink"}).status_code == 400
     admin.refresh_from_db()
     assert admin.theme == "system"
+
+
+def test_parameters_have_words_for_choices_and_help_beside_their_limits(page):
+    html = page.post("/tests/parameters/", {"kind": "trace"}).content.decode()
+    assert '<option value="icmp">ICMP</option>' in html
+    assert "1 to 64 · More flows find more of the parallel paths of a load balancer." in html
+    assert "0 to 63 · 0 is best effort" in html
+
+
+def test_help_is_there_for_parameters_that_exist_only():
+    names = {(kind.name, name) for kind in KINDS.values() for name in kind.schema["properties"]}
+    known = names | {("", name) for _kind, name in names}
+    assert HELP.keys() - known == set()
+
+
+def test_a_default_that_is_a_whole_number_is_written_as_one(page):
+    html = page.post("/tests/parameters/", {"kind": "ping"}).content.decode()
+    assert 'name="ping-timeout_seconds" value="2"' in html

@@ -82,8 +82,21 @@ def test_only_pairs_of_clients_in_reach_are_in_the_grid(ends):
     test = make_mesh(*ends)
     viewer = make_user("viewer", "viewer", site="vienna")
     grid = build_grid(viewer, test, "net.rtt.median")
-    assert [row.client for row in grid.rows] == [ends[0]]
-    assert [client.name for client in grid.columns] == ["b", "c"]
+    pairs = {(row.client.name, one.assignment.peer.name) for row in grid.rows for one in row.pairs}
+    assert pairs == {("a", "b"), ("a", "c"), ("b", "a"), ("c", "a")}
+
+
+def test_the_owner_of_the_far_end_sees_the_pair_without_the_way_to_the_near_one(client):
+    near, far = make_end("near", site="vienna"), make_end("far", site="graz")
+    row = make_pair(near, far)
+    run = make_run(row, state="finished")
+    client.force_login(make_user("viewer", "viewer", site="graz"))
+    for address in (f"/tests/{row.test.id}/", f"/runs/{run.id}/", "/runs/"):
+        html = client.get(address).content.decode()
+        assert "near" in html, address
+        assert f"/clients/{near.id}/" not in html, address
+    client.force_login(make_user("other", "viewer", site="vienna"))
+    assert f"/clients/{near.id}/" in client.get(f"/runs/{run.id}/").content.decode()
 
 
 def test_a_test_of_one_has_nothing_in_its_grid(page, ends):
@@ -168,7 +181,7 @@ def test_the_page_says_who_measures_to_whom_and_where(page, ends):
     near = make_end("near", "192.0.2.1")
     row = make_pair(near, far)
     html = page.get(f"/tests/{row.test.id}/").content.decode()
-    assert "from near to each" in html
+    assert "pair, from near" in html
     assert "near → far" in html
     assert "192.0.2.2:8620: an interface in the same network" in html
 

@@ -196,6 +196,23 @@ def test_each_source_of_the_host_has_its_figures(show):
     assert ">empty<" not in shown
 
 
+def test_a_source_that_only_repeats_the_result_has_no_drawer(show):
+    values = {"system.cpu.utilization": 0.25}
+    rows = [
+        {"kind": "host", "subject": "", "values": values},
+        {"kind": "interface", "subject": "eth9", "values": {"system.network.link.mtu": 1500.0}},
+    ]
+    shown = show("host", values=values, document={"rows": rows})
+    assert "The host itself" not in shown
+    assert "eth9" in shown
+
+
+def test_a_look_at_one_thing_has_no_card_beside_its_figures(show):
+    values = {"system.cpu.utilization": 0.25}
+    rows = [{"kind": "host", "subject": "", "values": values}]
+    assert "What else" not in show("host", values=values, document={"rows": rows})
+
+
 @pytest.mark.parametrize("count", [1, 2, 119, 121, 3600])
 def test_bars_stay_few_and_inside(count):
     drawn = draw_bars([float(place + 1) for place in range(count)])

@@ -8,7 +8,7 @@ from apps.tests.services import choose_clients
 from tests.dashboard.test_forms import PING, errors_of
 from tests.factories.accounts import make_user
 from tests.factories.clients import INVENTORY, make_client, make_site
-from tests.factories.tests import make_test
+from tests.factories.tests import make_assignment, make_test
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +132,11 @@ def test_limits_are_set_shown_and_removed_by_administrators_alone(page, client, 
     assert not Quota.objects.exists()
     client.force_login(make_user("otto", "operator"))
     assert client.get("/quotas/").status_code == 403
+
+
+def test_a_look_at_the_own_host_has_no_target_in_lists_and_heads(page):
+    probe = make_client()
+    test = make_assignment(probe, "Look", kind="host", target="agent").test
+    for address in ("/tests/", "/search/?q=look", f"/clients/{probe.id}/tests/"):
+        assert ">own host<" in page.get(address).content.decode(), address
+    assert "<strong>agent</strong>" not in page.get(f"/tests/{test.id}/").content.decode()

@@ -39,9 +39,13 @@ def run_agent_command(
 
 @dataclass(slots=True)
 class AgentHost:
-    """A host with an agent: its state folder, its ledger, and the process while it runs."""
+    """A host with an agent: its state folder, its ledger, and the process while it runs.
+
+    `launcher` is what starts the agent's command, as in a namespace of the laboratory.
+    """
 
     folder: Path
+    launcher: tuple[str, ...] = ()
     running: RunningChild | None = field(default=None, init=False)
 
     @property
@@ -76,7 +80,7 @@ class AgentHost:
         options = ("--state-dir", str(self.state_folder), "--ledger", str(self.ledger_file))
         child = Child(
             name="agent",
-            argv=(*COMMAND, "run", *options),
+            argv=(*self.launcher, *COMMAND, "run", *options),
             environment=build_agent_environment(**(environment or {})),
             folder=self.folder,
         )
@@ -109,13 +113,15 @@ class AgentHost:
         return self.ledger_file.read_text().rpartition("\n")[0].splitlines()
 
 
-def enrol_host(folder: Path, server_url: str, token: str, name: str) -> AgentHost:
+def enrol_host(
+    folder: Path, server_url: str, token: str, name: str, *, launcher: tuple[str, ...] = ()
+) -> AgentHost:
     """An enrolled agent that is not started yet.
 
     Raises: RuntimeError with what the command printed when it could not enrol.
     """
     folder.mkdir(parents=True)
-    host = AgentHost(folder)
+    host = AgentHost(folder, launcher)
     result = host.enrol(server_url, token, name)
     if result.returncode != 0:
         raise RuntimeError(f"the agent could not enrol:\n{result.stdout}{result.stderr}")

@@ -12,7 +12,7 @@ from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.tests.algorithms.reservations import Span, place_run
 from apps.tests.models import Reservation, Run
-from apps.tests.selectors import leave_out_overlapped
+from apps.tests.selectors import leave_out_overlapped, list_disturbances
 from apps.tests.services import pause_test, plan_runs, record_result, run_now, stop_runs
 from apps.tests.services.reserving import MARGIN
 from tests.factories.kinds import install_kinds
@@ -271,3 +271,22 @@ def test_an_exclusive_run_that_ends_early_frees_its_time(ends, beside):
     finish(flood, ends[0], start=0, end=2, outcome="failed", reason="refused")
     ends_at = set(flood.reservations.values_list("end_at", flat=True))
     assert ends_at == {NOON + timedelta(seconds=2) + MARGIN}
+
+
+def seconds(start, end):
+    return NOON + timedelta(seconds=start), NOON + timedelta(seconds=end)
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_the_times_of_exclusive_runs_are_told_to_what_else_their_participants_measure(
+    ends, beside, name
+):
+    flood, runs = beside
+    assignment = runs[name].assignment
+    start, end = seconds(-60, 60)
+    assert list_disturbances(assignment, start=start, end=end) == []
+    finish(flood, ends[0], start=1, end=10)
+    assert list_disturbances(assignment, start=start, end=end) == [seconds(1, 10)]
+    assert list_disturbances(assignment, start=start, end=NOON) == []
+    assert list_disturbances(flood.assignment, start=start, end=end) == []
+    assert list_disturbances(runs["c"].assignment, start=start, end=end) == []

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 
+from apps.dashboard.forms.wording import Text, find_help, name_choice
 from apps.tests.kinds import Kind
 
 Rule = Mapping[str, Any]
@@ -19,12 +20,14 @@ def name_field(kind: Kind, parameter: str) -> str:
 def build_fields(kind: Kind) -> dict[str, forms.Field]:
     required = set(kind.schema.get("required", ()))
     return {
-        name_field(kind, name): build_field(rule, is_required=name in required)
+        name_field(kind, name): build_field(
+            rule, is_required=name in required, help_text=find_help(kind.name, name)
+        )
         for name, rule in kind.describe_parameters()["properties"].items()
     }
 
 
-def build_field(rule: Rule, *, is_required: bool) -> forms.Field:
+def build_field(rule: Rule, *, is_required: bool, help_text: Text = "") -> forms.Field:
     """The field of one parameter; left empty, an optional one takes its default.
 
     It only reads the value: the service judges limits, together with those of all other fields.
@@ -32,12 +35,12 @@ def build_field(rule: Rule, *, is_required: bool) -> forms.Field:
     options: dict[str, Any] = {
         "label": rule.get("title", ""),
         "required": is_required,
-        "initial": rule.get("default"),
-        "help_text": describe_limits(rule),
+        "initial": plain(rule.get("default")),
+        "help_text": describe_help(rule, help_text or rule.get("description", "")),
     }
     if "enum" in rule:
         field: forms.Field = forms.ChoiceField(
-            choices=[(value, value) for value in rule["enum"]], **options
+            choices=[(value, name_choice(value)) for value in rule["enum"]], **options
         )
     elif rule["type"] == "boolean":
         field = forms.BooleanField(**{**options, "required": False})
@@ -57,6 +60,17 @@ def build_number_field(rule: Rule, options: dict[str, Any]) -> forms.Field:
         if name in rule:
             field.widget.attrs[attribute] = rule[name]
     return field
+
+
+def plain(default: Any) -> Any:
+    """Without the ".0" of a whole number."""
+    return int(default) if isinstance(default, float) and default.is_integer() else default
+
+
+def describe_help(rule: Rule, help_text: Text) -> str:
+    """The limits, and what helps to choose; a long text's limit is no help beside that."""
+    limits = "" if help_text and "maxLength" in rule else describe_limits(rule)
+    return " · ".join(filter(None, (limits, str(help_text))))
 
 
 def describe_limits(rule: Rule) -> str:

@@ -50,15 +50,13 @@ class TestForm(PageForm):
         label=_("Hub, or first of the pair"),
         queryset=Client.objects.none(),
         required=False,
-        empty_label=_("None: a mesh has no hub"),
+        empty_label=_("Choose a client"),
     )
     directions = forms.ChoiceField(
         label=_("Directions"),
         required=False,
-        choices=[
-            ("", _("As usual: out from a hub, both ways in a mesh")),
-            *Test.Directions.choices,
-        ],
+        choices=[("", _("As usual")), *Test.Directions.choices],
+        help_text=_("As usual: out from a hub, both ways in a mesh."),
     )
     peer_address = forms.CharField(
         label=_("Address of the far end"),

@@ -49,6 +49,13 @@ def describe_pairs(test: Test) -> str:
     if test.topology == Test.Topology.MESH:
         return _("mesh: each to each") if is_both else _("mesh: each two once")
     hub = test.hub.name if test.hub else _("a deleted client")
+    if test.topology == Test.Topology.PAIR:
+        words = {
+            Test.Directions.OUT: _("pair, from %(hub)s"),
+            Test.Directions.BACK: _("pair, to %(hub)s"),
+            Test.Directions.BOTH: _("pair with %(hub)s, both ways"),
+        }
+        return words[Test.Directions(test.directions)] % {"hub": hub}
     words = {
         Test.Directions.OUT: _("from %(hub)s to each"),
         Test.Directions.BACK: _("from each to %(hub)s"),

@@ -1,6 +1,6 @@
 """Clients with what their list shows of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,9 +8,10 @@ from django.conf import settings
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.accounts.policy import AnyUser
+from apps.accounts.policy import AnyUser, Permission, find_scope
 from apps.clients.algorithms.versions import is_older
 from apps.clients.models import Client
+from apps.clients.selectors import list_clients
 from apps.metrics.models import Source
 from apps.metrics.selectors import LatestValues, read_latest
 from apps.tests.models import Assignment, Run
@@ -100,6 +101,17 @@ def count_assignments(client_ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]
         .annotate(total=Count("id"), failing=Count("id", filter=IS_FAILING))
     )
     return {row["client_id"]: (row["total"], row["failing"]) for row in rows}
+
+
+def find_hidden(user: AnyUser, client_ids: Iterable[UUID]) -> Collection[UUID]:
+    """Those of the clients whose own page is not for `user`, who sees what they do with others.
+
+    No query for somebody who may see all.
+    """
+    if find_scope(user, Permission.VIEW).is_everything:
+        return ()
+    wanted = set(client_ids)
+    return wanted - set(list_clients(user).filter(id__in=wanted).values_list("id", flat=True))
 
 
 def list_client_assignments(user: AnyUser, client: Client) -> QuerySet[Assignment]:

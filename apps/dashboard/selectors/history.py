@@ -10,6 +10,8 @@ from django.utils.translation import gettext as _
 from apps.dashboard.comparisons import describe_changes
 from apps.dashboard.formats import SPACE
 from apps.metrics.selectors import Series, read_ranges
+from apps.tests.models import Assignment
+from apps.tests.selectors import list_disturbances
 
 SourceName = tuple[str, str]
 Column = tuple[int, str]
@@ -76,6 +78,21 @@ def read_columns(
         )
         found |= {(source_id, key): series for source_id, series in read.items()}
     return found
+
+
+def read_disturbed(assignment: Assignment, wanted: Wanted) -> list[list[float]]:
+    """Begin and end, in Unix seconds, of the times in which exclusive runs used a participant.
+
+    Those that lie closer together than the points of a chart are one.
+    """
+    apart = (wanted.end - wanted.start).total_seconds() / wanted.points
+    merged: list[list[float]] = []
+    for begin, end in list_disturbances(assignment, start=wanted.start, end=wanted.end):
+        if merged and begin.timestamp() - merged[-1][1] < apart:
+            merged[-1][1] = max(merged[-1][1], end.timestamp())
+        else:
+            merged.append([begin.timestamp(), end.timestamp()])
+    return merged
 
 
 def describe_series(series: Series, *, is_banded: bool) -> dict[str, Any]:

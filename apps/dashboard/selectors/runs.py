@@ -8,9 +8,7 @@ from django.db.models import QuerySet
 
 from apps.accounts.policy import AnyUser
 from apps.core.clock import read_now
-from apps.dashboard.formats import describe_key
 from apps.dashboard.selectors.tests import Headline
-from apps.metrics.catalogue import METRICS, parse_key
 from apps.tests.kinds import KINDS
 from apps.tests.models import Result, Run
 from apps.tests.selectors import list_runs
@@ -34,22 +32,6 @@ class RunRow:
         if self.result is None:
             return None
         return (self.result.finished_at - self.result.started_at).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One value of a result, or the reason why there is none."""
-
-    key: str
-    meaning: str
-    value: float | None
-    absent: str
-
-
-@dataclass(frozen=True, slots=True)
-class FindingGroup:
-    name: str
-    findings: tuple[Finding, ...]
 
 
 def list_begun_runs(user: AnyUser) -> QuerySet[Run]:
@@ -79,22 +61,3 @@ def find_result(run: Run) -> Result | None:
         return run.result
     except Result.DoesNotExist:
         return None
-
-
-def describe_findings(result: Result) -> list[FindingGroup]:
-    """All values and absences of a result, grouped and ordered as in the catalogue."""
-    order = {name: place for place, name in enumerate(METRICS)}
-    keys = sorted({*result.values, *result.absent}, key=lambda key: (place_of(key, order), key))
-    groups: dict[str, list[Finding]] = {}
-    for key in keys:
-        parsed = parse_key(key)
-        finding = Finding(
-            key, describe_key(key), result.values.get(key), result.absent.get(key, "")
-        )
-        groups.setdefault(parsed.metric.group if parsed else "", []).append(finding)
-    return [FindingGroup(name, tuple(findings)) for name, findings in groups.items()]
-
-
-def place_of(key: str, order: dict[str, int]) -> int:
-    parsed = parse_key(key)
-    return order[parsed.metric.name] if parsed else len(order)

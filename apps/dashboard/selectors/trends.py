@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 from django.core.cache import cache
-from django.db.models import FloatField, Model, QuerySet, Sum
+from django.db.models import Case, FloatField, Model, QuerySet, Sum, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
@@ -36,7 +36,8 @@ Row = TypeVar("Row", bound=Model)
 class Trend:
     """Equal buckets of results, oldest first; None where a bucket holds no such value.
 
-    `at` is Unix seconds of each begin; round trips in seconds, loss as a ratio. With
+    `at` is Unix seconds of each begin; round trips in seconds, loss as a ratio, both without runs
+    that exclusive ones disturbed: filling a path is no news of it. With
     `sampled_share` below 1 only that share of the results, drawn by chance, was looked at.
     """
 
@@ -81,7 +82,10 @@ def compute_trend(user: AnyUser, *, end: datetime, span: timedelta) -> Trend:
     start = end - span
     rows, share = sample(list_results(user).order_by().filter(received_at__gte=start))
     measured = rows.select_related(None).values_list(
-        "received_at", "is_success", read_number(ROUND_TRIP_KEY), read_number(LOSS_KEY)
+        "received_at",
+        "is_success",
+        read_normal(ROUND_TRIP_KEY),
+        read_normal(LOSS_KEY),
     )
     step = choose_step_seconds(start, end, BUCKETS)
     first = int(start.timestamp()) // step * step
@@ -98,8 +102,10 @@ def sample(rows: QuerySet[Result]) -> tuple[QuerySet[Result], float]:
     return rows.filter(run_id__lt=limit), MAXIMUM_RESULTS / total
 
 
-def read_number(key: str) -> Cast:
-    return Cast(KT(f"values__{key}"), FloatField())
+def read_normal(key: str) -> Case:
+    """The number of a result, or None of a run that an exclusive one disturbed."""
+    number = Cast(KT(f"values__{key}"), FloatField())
+    return Case(When(run__is_overlapped=False, then=number), output_field=FloatField())
 
 
 def build_trend(

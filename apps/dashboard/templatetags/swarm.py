@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core.clock import read_now
-from apps.dashboard.charts import LABELS
 from apps.dashboard.formats import (
     Style,
     describe_key,
@@ -24,12 +23,15 @@ from apps.dashboard.formats import (
     format_period,
     format_quantity,
 )
+from apps.dashboard.kind_charts import LABELS
 from apps.dashboard.selectors.clients import name_standing
 from apps.dashboard.selectors.tests import Headline
 from apps.metrics.catalogue import ABSENT_CODES
 from apps.tests.algorithms.cron import describe_cron
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Test
+
+BREAK = "\N{ZERO WIDTH SPACE}"
 
 register = template.Library()
 
@@ -150,12 +152,21 @@ def bytes_of(value: object) -> str:
 
 @register.filter
 def short_name(key: str) -> str:
-    return str(LABELS.get(key, key))
+    """What a figure is called in little room; a key without a name may break after its dots."""
+    return str(LABELS.get(key, key.replace(".", f".{BREAK}")))
 
 
 @register.filter
 def unit_of(field: BoundField) -> str:
     return str(field.field.widget.attrs.get("data-unit", ""))
+
+
+@register.filter
+def aim(test: Test) -> str:
+    """What a test aims at, in short: its target, its topology, or the client's own host."""
+    if KINDS[test.kind].target_form == "agent":
+        return _("own host")
+    return test.get_topology_display() or (test.target.address if test.target else "")
 
 
 @register.filter

@@ -15,7 +15,7 @@ from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, NotFound
 from apps.core.http import MOMENT_DETAIL, is_plausible
 from apps.dashboard.ranges import find_canonical, find_shift, read_history
-from apps.dashboard.selectors.history import Wanted, WantedLine, read_lines
+from apps.dashboard.selectors.history import Wanted, WantedLine, read_disturbed, read_lines
 from apps.dashboard.views.access import PageRequest, page
 from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import ASSIGNMENT_KIND, MAXIMUM_POINTS, list_sources
@@ -74,7 +74,8 @@ def read_assignment_history(
 def answer_history(request: PageRequest, assignment: Assignment) -> HttpResponse:
     wanted = read_wanted(request.GET)
     own = {} if assignment.source_id is None else {(ASSIGNMENT_KIND, ""): assignment.source_id}
-    return JsonResponse({"lines": read_lines(own, wanted)})
+    disturbed = read_disturbed(assignment, wanted)
+    return JsonResponse({"lines": read_lines(own, wanted), "disturbed": disturbed})
 
 
 def read_wanted(asked: QueryDict) -> Wanted:

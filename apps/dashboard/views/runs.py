@@ -9,10 +9,12 @@ from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
 from apps.dashboard.cards import build_card
-from apps.dashboard.charts import describe_test_panels
+from apps.dashboard.charts import Panel
+from apps.dashboard.kind_charts import describe_test_panels, keep_measured
 from apps.dashboard.ranges import fix_history
+from apps.dashboard.selectors.clients import find_hidden
+from apps.dashboard.selectors.findings import describe_facts, describe_findings
 from apps.dashboard.selectors.runs import (
-    describe_findings,
     describe_run,
     describe_runs,
     find_result,
@@ -21,7 +23,7 @@ from apps.dashboard.selectors.runs import (
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.tests import find_panels_url
-from apps.tests.kinds import KINDS
+from apps.tests.kinds import KINDS, Kind
 from apps.tests.models import Result, Run
 from apps.tests.selectors import get_run
 
@@ -46,6 +48,7 @@ def list_runs_page(request: PageRequest) -> HttpResponse:
     found = list(rows[: ROWS_PER_PAGE + 1])
     context = {
         "runs": describe_runs(found[:ROWS_PER_PAGE]),
+        "hidden": find_hidden(request.user, [run.assignment.client_id for run in found]),
         "older_before": found[ROWS_PER_PAGE - 1].start_at if len(found) > ROWS_PER_PAGE else None,
         "is_first_page": before is None,
         "state": state,
@@ -73,19 +76,28 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
     begin = (run.started_at or run.start_at) - CHART_MARGIN
     context = {
         "row": describe_run(run),
+        "is_of_own_host": kind.target_form == "agent",
+        "hidden": find_hidden(request.user, [run.assignment.client_id]),
         "run": run,
         "result": result,
         "card": build_card(run, result),
         "groups": describe_findings(result) if result else [],
-        "facts": sorted(result.facts.items()) if result else [],
+        "facts": describe_facts(result.facts) if result else [],
         "json": json.dumps(describe_result(run, result), indent=2, ensure_ascii=False),
-        "panels": [panel.as_document() for panel in describe_test_panels(kind)],
+        "panels": [panel.as_document() for panel in describe_run_panels(kind, result)],
         "panels_url": find_panels_url(run.assignment),
         "history": fix_history(begin, (run.finished_at or run.end_at) + CHART_MARGIN),
         "topics": [name_topic("run", run.id), name_topic("assignment", run.assignment_id)],
     }
     template = "dashboard/partials/_run.html" if request.htmx else "dashboard/run.html"
     return render(request, template, context)
+
+
+def describe_run_panels(kind: Kind, result: Result | None) -> list[Panel]:
+    """The charts of a run; of one that is over those that would be empty are left out."""
+    if result is None:
+        return describe_test_panels(kind)
+    return keep_measured(describe_test_panels(kind, result.values.keys()), result.values.keys())
 
 
 def describe_result(run: Run, result: Result | None) -> dict[str, object]:

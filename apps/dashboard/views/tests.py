@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -11,10 +11,11 @@ from django.views.decorators.http import require_GET
 from apps.accounts.policy import Permission, find_scope
 from apps.clients.selectors import Maintenance, describe_maintenance, list_sites, list_tags
 from apps.core.clock import read_now
-from apps.dashboard.charts import describe_test_panels
+from apps.dashboard.kind_charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
+from apps.dashboard.selectors.clients import find_hidden
 from apps.dashboard.selectors.routes import describe_route_changes
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
@@ -96,6 +97,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "kind": kind,
         "page": listed,
         "shown": shown,
+        "hidden": find_hidden(request.user, [row.client_id for row in shown]),
         "headline_keys": kind.headline,
         "chosen": chosen,
         "maintenance": find_maintenance(chosen),
@@ -106,7 +108,9 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "next_start": None if test.is_paused else find_next_start(request.user, test.id),
         "running_count": count_running(request, test),
         "runs": describe_runs(runs),
-        "panels": [panel.as_document() for panel in describe_test_panels(kind)],
+        "panels": [
+            panel.as_document() for panel in describe_test_panels(kind, find_measured(chosen))
+        ],
         "history": history,
         "route_changes": describe_route_changes(chosen, history),
         "panels_url": find_panels_url(chosen),
@@ -120,6 +124,11 @@ def choose_template(request: PageRequest) -> str:
     if request.htmx.target == HISTORY_TARGET:
         return "dashboard/partials/_panels.html"
     return "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
+
+
+def find_measured(chosen: Assignment | None) -> Collection[str]:
+    """The keys of what the newest result of the drawn assignment measured."""
+    return chosen.last_values.keys() if chosen is not None else ()
 
 
 def find_panels_url(chosen: Assignment | None) -> str:

@@ -24,7 +24,7 @@ def open_tun(device: str, namespace: str) -> int:
 
     Raises: OSError, AgentError when the namespace cannot be entered.
     """
-    with _inside(namespace):
+    with enter_namespace(namespace):
         opened = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
         try:
             wish = struct.pack("16sH", device.encode(), IFF_TUN | IFF_NO_PI)
@@ -43,7 +43,7 @@ def become_punctual() -> None:
 
 
 @contextmanager
-def _inside(namespace: str) -> Iterator[None]:
+def enter_namespace(namespace: str) -> Iterator[None]:
     former = os.open("/proc/self/ns/net", os.O_RDONLY)
     wanted = os.open(NAMESPACE_FOLDER / namespace, os.O_RDONLY)
     try:
