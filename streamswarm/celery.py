@@ -5,16 +5,21 @@ import warnings
 from typing import Any
 
 import structlog
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.app.amqp import AMQP
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.connection import Connection
+from kombu.exceptions import OperationalError
+
+from apps.jobs.queues import WAKE_QUEUES
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "streamswarm.settings")
 
 logger = structlog.get_logger(__name__)
+
+FIRST_LOOK_EXPIRES_SECONDS = 30.0
 
 # It warns root because of pickle, which this configuration does not accept.
 warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -46,11 +51,35 @@ class Broker(AMQP):  # type: ignore[misc]  # celery ships no types
     Connection = SteadyConnection
 
 
+class FirstLook(bootsteps.StartStopStep):  # type: ignore[misc]  # celery ships no types
+    """A worker that begins to consume, after an absence of Redis too, looks for due jobs at once.
+
+    Their hints were lost meanwhile. So is what beat sends to an emptied Redis before this worker
+    has declared its queues there; beat's next period alone would come two of them late.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        try:
+            # Another try would mend the consumer's connection behind its back.
+            consumer.app.send_task(
+                WAKE_QUEUES,
+                connection=consumer.connection,
+                retry=False,
+                expires=FIRST_LOOK_EXPIRES_SECONDS,
+            )
+        except (OperationalError, OSError) as error:
+            # The consumer meets the loss as well, and begins anew.
+            logger.warning("first_look_failed", reason=str(error))
+
+
 application = Celery("streamswarm", amqp=Broker)
 application.config_from_object("django.conf:settings", namespace="CELERY")
 application.autodiscover_tasks()
 # A task's lines carry the id of the request that started it.
 application.steps["worker"].add(DjangoStructLogInitStep)
+application.steps["consumer"].add(FirstLook)
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types

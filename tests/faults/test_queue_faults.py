@@ -235,6 +235,32 @@ def test_a_killed_beat_starts_again_and_work_flows(server, journal, fault_journa
     assert len(journal.list_begun("without a beat")) == 1
 
 
+@pytest.mark.repeats("sqlite")
+def test_a_worker_whose_redis_is_back_finds_waiting_work_without_a_beat(
+    server, journal, fault_journal
+):
+    beat = server.children["beat"]
+    beat.process.send_signal(signal.SIGSTOP)
+    try:
+        server.kill9("redis")
+        journal.release()
+        journal.enqueue(HOLD, "unannounced")
+        server.restart("redis")
+        returned_at = time.monotonic()
+        wait_for_begin(journal, "unannounced")
+        recovery_seconds = time.monotonic() - returned_at
+        wait_for_end(journal, "unannounced")
+    finally:
+        beat.process.send_signal(signal.SIGCONT)
+    fault_journal.record(
+        5,
+        "Redis killed and empty, beat frozen",
+        judge_jobs(journal, "unannounced"),
+        recovery_seconds=recovery_seconds,
+    )
+    assert len(journal.list_begun("unannounced")) == 1
+
+
 def kill_redis(redis):
     redis.process.send_signal(signal.SIGKILL)
     redis.process.wait()
