@@ -12,6 +12,8 @@ from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
+from kombu.transport import redis
+from redis.exceptions import ConnectionError  # noqa: A004 - what kombu takes for a lost connection
 
 from apps.jobs.queues import WAKE_QUEUES
 
@@ -25,26 +27,37 @@ FIRST_LOOK_EXPIRES_SECONDS = 30.0
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
+class LoyalChannel(redis.Channel):  # type: ignore[misc]  # kombu has no types here
+    """A channel that says of its lost connection what Celery expects to hear of one.
+
+    A task that was under way when Redis went acknowledges its message on the channel it came from;
+    kombu 5.7 then asks the connection that is no more, and the AttributeError ends the worker. The
+    message comes back after the visibility timeout anyway.
+    """
+
+    def _connparams(self, *args: Any, **options: Any) -> Any:
+        if self.connection is None or self.connection.client is None:
+            raise ConnectionError("the connection of this channel is closed")
+        return super()._connparams(*args, **options)
+
+
+class LoyalTransport(redis.Transport):  # type: ignore[misc]  # kombu has no types here
+    Channel = LoyalChannel
+
+
 class SteadyConnection(Connection):
     """A connection that looks for its broker every second, however long it was away.
 
     Kombu's own pause grows to half a minute, in which nothing would be done after Redis is back.
     """
 
+    def get_transport_cls(self) -> Any:
+        found = super().get_transport_cls()  # type: ignore[no-untyped-call]  # kombu has no types here
+        return LoyalTransport if found is redis.Transport else found
+
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
         pauses = {"interval_start": 0.5, "interval_step": 0.5, "interval_max": 1}
         return super().ensure_connection(*args, **{**pauses, **options})  # type: ignore[no-untyped-call]  # kombu has no types here
-
-    def maybe_close_channel(self, channel: Any) -> None:
-        """As kombu 5.7 does, without the end of the worker that it causes.
-
-        Closing a lost connection, it puts unacknowledged messages back by asking the connection
-        that is no more. They come back after the visibility timeout anyway.
-        """
-        try:
-            super().maybe_close_channel(channel)  # type: ignore[no-untyped-call]  # as above
-        except AttributeError as error:
-            logger.warning("messages_not_put_back", reason=str(error))
 
 
 class Broker(AMQP):  # type: ignore[misc]  # celery ships no types

@@ -1,6 +1,10 @@
 """Celery carries hints: no delays, no results, bounded waits, known queues."""
 
 import ast
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +16,9 @@ from apps.jobs.queues import RUN_JOBS, WAKE_QUEUES, Queue, route_task
 from apps.jobs.tasks import run_jobs, wake_queues
 from streamswarm.celery import FirstLook, application
 from tests.conventions import ROOT, list_python_files
+from tests.servers.redis import run_redis
 
+PATIENCE_SECONDS = 60
 SERVER_FILES = [
     path
     for path in list_python_files()
@@ -101,13 +107,21 @@ def test_a_lost_broker_is_looked_for_every_second_however_long_it_was_away(monke
     }  # fmt: skip
 
 
-def test_a_channel_whose_connection_is_gone_ends_no_worker():
-    class GoneChannel:
-        def close(self):
-            raise AttributeError("'NoneType' object has no attribute 'hostname'")
-
-    connection = current_app.connection_for_read()
-    assert connection.maybe_close_channel(GoneChannel()) is None
+def test_a_message_acknowledged_after_its_broker_was_lost_ends_no_worker(caplog):
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="swarm-")))
+        with run_redis(folder) as url:
+            broker_url = url.replace("unix:", "redis+socket:")
+            connection = cleanup.enter_context(application.connection_for_read(broker_url))
+            queue = connection.SimpleQueue("late")
+            queue.put("work")
+            message = queue.get(timeout=PATIENCE_SECONDS)
+            errors = connection.connection_errors
+        # As a worker does that meets the loss while a task is under way.
+        connection.collect()
+        message.channel._disconnect_pools()
+        message.ack_log_error(logging.getLogger(), errors)
+    assert "the connection of this channel is closed" in caplog.text
 
 
 def test_every_periodic_task_exists():
