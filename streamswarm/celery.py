@@ -27,7 +27,7 @@ FIRST_LOOK_EXPIRES_SECONDS = 30.0
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
-class LoyalChannel(redis.Channel):  # type: ignore[misc]  # kombu has no types here
+class LoyalChannel(redis.Channel):
     """A channel that says of its lost connection what Celery expects to hear of one.
 
     A task that was under way when Redis went acknowledges its message on the channel it came from;
@@ -38,10 +38,10 @@ class LoyalChannel(redis.Channel):  # type: ignore[misc]  # kombu has no types h
     def _connparams(self, *args: Any, **options: Any) -> Any:
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("the connection of this channel is closed")
-        return super()._connparams(*args, **options)
+        return super()._connparams(*args, **options)  # type: ignore[no-untyped-call]  # kombu has no types here
 
 
-class LoyalTransport(redis.Transport):  # type: ignore[misc]  # kombu has no types here
+class LoyalTransport(redis.Transport):
     Channel = LoyalChannel
 
 

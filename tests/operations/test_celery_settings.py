@@ -144,6 +144,7 @@ def test_a_worker_that_begins_to_consume_looks_for_due_jobs():
     assert message.headers["expires"] is not None
 
 
-def test_a_first_look_that_finds_no_broker_ends_no_worker(tmp_path):
+def test_a_first_look_that_finds_no_broker_ends_no_worker(tmp_path, caplog):
     with Connection(f"redis+socket://{tmp_path}/no.sock") as connection:
         look(connection)
+    assert "first_look_failed" in caplog.text
