@@ -2,26 +2,27 @@
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.kernel_clock import KernelClock
-from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.base import Peer
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
 from streamswarm_agent.probes.responders.udp_session import (
-    MOST_ANSWERS,
     ReflectedSession,
     UdpSessionResponder,
 )
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.session_packet import (
+    MOST_PACKETS,
     REPORT_BYTES,
     REPORT_SEQUENCE,
     SessionKeys,
     build_report_request,
     build_request,
+    parse_report,
     read_sequence,
 )
 from streamswarm_agent.probes.udp_session import UdpSessionProbe, plan_offsets
@@ -99,50 +100,14 @@ def swap_each_fourth():
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
-@pytest.fixture
-def ask_to_answer(free_port):
-    def build(**changes):
-        return ResponderRequest(
-            **{
-                "run_id": "run",
-                "key": KEY,
-                "parameters": {},
-                "duration_seconds": 60,
-                "bind_address": "127.0.0.1",
-                "port": free_port,
-                **changes,
-            }
-        )
-
-    return build
-
-
-@pytest.fixture
 def ports():
     return UdpPorts()
 
 
 @pytest.fixture
-def answering(clock, ports):
+def answering(clock, ports, serve):
     """A far end that answers until the block ends."""
-
-    @asynccontextmanager
-    async def serve(request, clocks=None):
-        task = asyncio.create_task(UdpSessionResponder(clock, ports, clocks).serve(request))
-        await asyncio.sleep(0)
-        try:
-            yield task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    return serve
+    return lambda request, clocks=None: serve(UdpSessionResponder(clock, ports, clocks), request)
 
 
 @pytest.fixture
@@ -180,7 +145,10 @@ async def test_a_sound_path_has_every_figure(session):
     assert found.outcome.is_success
     assert found.outcome.method == "udp"
     assert values["net.packet.sent"] == values["net.packet.received"] >= 120
-    assert set(found.outcome.absent) <= {"net.packet.loss.distance.mean"}
+    assert set(found.outcome.absent) <= {
+        "net.packet.loss.distance.mean",
+        *(f"qos.ecn.ce.ratio{{codepoint=ect0,direction={one}}}" for one in ("forward", "reverse")),
+    }
     assert values["net.packet.loss.forward.ratio"] == values["net.packet.loss.reverse.ratio"] == 0
     assert 0 < values["net.rtt.min"] <= values["net.rtt.udp"] <= values["net.rtt.max"]
     assert values["net.owd.error_estimate"] == pytest.approx(2e-6, rel=0.02)
@@ -302,6 +270,63 @@ async def test_silence_is_a_result_with_its_reasons(session):
         assert found.outcome.absent[key] == "T"
 
 
+async def test_nothing_goes_on_to_a_peer_that_never_answers(session, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.session_link.SILENCE_SECONDS", 0.3)
+    found = await session(drop, duration_seconds=3.0)
+    assert 20 <= found.outcome.values["net.packet.sent"] < 100
+    assert "so no more were sent" in found.outcome.reason
+    assert found.outcome.values["net.packet.loss.ratio"] == 1
+
+
+async def test_a_peer_that_answered_once_may_be_away_for_long(session, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.session_link.SILENCE_SECONDS", 0.3)
+    first = iter([True])
+    found = await session(
+        lambda packet: [packet] if next(first, False) else [], duration_seconds=1.5
+    )
+    assert found.outcome.values["net.packet.sent"] >= 120
+
+
+async def test_what_is_later_than_any_answer_is_named_and_never_counted(session, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.session_link.LATEST_PACKETS", 8)
+    held = []
+
+    def hold(packet):
+        held.append(packet)
+        return held[:1] if len(held) == 20 else [] if len(held) == 1 else [packet]
+
+    found = await session(back=hold, count=30)
+    assert found.outcome.values["net.packet.received"] == 28
+    assert found.outcome.document["errors"] == {"an answer came too late to count": 1}
+
+
+# Marks
+
+
+@pytest.mark.parametrize("ecn", ["ect0", "ect1"])
+async def test_marks_are_told_of_each_direction(
+    request_for, measure, clock, answering, ask_to_answer, free_port, ecn
+):
+    request = request_for("udp_session", "", **FAST, count=20, dscp=46, ecn=ecn)
+    request = replace(request, peer=Peer("127.0.0.1", free_port, KEY, "run"))
+    async with answering(ask_to_answer()):
+        found = await measure(UdpSessionProbe(clock, None), request)
+    values = found.outcome.values
+    assert values["qos.dscp.sent{dscp=46}"] == 46
+    for direction in ("forward", "reverse"):
+        assert values[f"qos.dscp.received{{direction={direction},dscp=46}}"] == 46
+        assert values[f"qos.dscp.bleached{{direction={direction},dscp=46}}"] == 0
+        assert values[f"qos.ecn.ce.ratio{{codepoint={ecn},direction={direction}}}"] == 0
+
+
+async def test_packets_that_know_no_ecn_have_no_share_of_marks(session):
+    found = await session(count=20)
+    for direction in ("forward", "reverse"):
+        key = f"qos.ecn.ce.ratio{{codepoint=ect0,direction={direction}}}"
+        assert found.outcome.absent[key] == "N"
+        assert found.outcome.values[f"qos.dscp.bleached{{direction={direction},dscp=0}}"] == 0
+
+
 async def test_a_wrong_key_is_silence(session):
     found = await session(key=bytes(32), duration_seconds=0.2)
     assert not found.outcome.is_success
@@ -410,14 +435,33 @@ async def test_a_packet_caught_and_sent_again_from_elsewhere_gets_nothing(
         assert not thief.has_answers()
 
 
-async def test_copies_of_one_packet_are_answered_a_few_times_only(answering, ask_to_answer, call):
+async def test_copies_of_one_packet_are_counted_and_answered_once(answering, ask_to_answer, call):
     holder = call()
     async with answering(ask_to_answer()):
         for _ in range(100):
             holder.send(make_packet(0))
         holder.send(make_packet(1))
-        answers = await holder.receive(MOST_ANSWERS + 1)
-    assert [read_sequence(answer) for answer in answers] == list(range(MOST_ANSWERS + 1))
+        holder.send(build_report_request(KEYS, 0))
+        *answers, report = await holder.receive(3)
+        assert not holder.has_answers()
+    assert [read_sequence(answer) for answer in answers] == [0, 1]
+    said = parse_report(KEYS, report)
+    assert (said.received_count, said.duplicate_count) == (2, 99)
+
+
+async def test_a_question_what_arrived_is_answered_once_for_each_attempt(
+    answering, ask_to_answer, call
+):
+    holder = call()
+    async with answering(ask_to_answer()):
+        for _ in range(10):
+            holder.send(build_report_request(KEYS, 0, 1))
+        for odd in ((0, 64), (1, 0), (MOST_PACKETS, 0)):
+            holder.send(build_report_request(KEYS, *odd))
+        holder.send(make_packet(0))
+        report, answer = await holder.receive(2)
+        assert not holder.has_answers()
+    assert (len(report), len(answer)) == (REPORT_BYTES, len(make_packet(0)))
 
 
 async def test_nothing_is_answered_once_the_window_is_over(answering, ask_to_answer, call):
