@@ -200,7 +200,7 @@ def test_who_has_one_ipv6_address_has_its_neighbours(address, other, is_same):
 
 def make_session(clock):
     request = ResponderRequest("run", KEY, {}, 60, "127.0.0.1", 0)
-    return ThroughputSession(request, clock.monotonic)
+    return ThroughputSession(request, clock.monotonic, UdpPorts())
 
 
 @pytest.mark.parametrize(("number", "is_over"), [(CONTROL, True), (0, True), (MOST_STREAMS, False)])

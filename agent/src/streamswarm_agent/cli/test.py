@@ -33,7 +33,12 @@ _LEADING_METRICS = {
     "tls": ("tls.handshake.duration", "tls.certificate.expires_in", "tls.certificate.valid"),
     "http_throughput": ("net.throughput.http.download", "net.throughput.http.upload"),
     "ntp": ("ntp.offset", "ntp.rtt", "ntp.stratum"),
-    "throughput": ("net.throughput.tcp.receive", "net.throughput.tcp.reverse"),
+    "throughput": (
+        "net.throughput.tcp.receive",
+        "net.throughput.tcp.reverse",
+        "net.throughput.udp.receive{direction=forward}",
+        "net.throughput.udp.receive{direction=reverse}",
+    ),
     "qos": ("qos.class.rtt.median{dscp=0}", "qos.class.rtt.median{dscp=46}"),
 }
 
@@ -140,7 +145,10 @@ async def run_probe(
 
 def _describe_sample(kind: str, sample: Sample) -> str:
     parts = []
-    for name in _LEADING_METRICS.get(kind, tuple({**sample.values, **sample.absent})):
+    measured = tuple({**sample.values, **sample.absent})
+    leading = _LEADING_METRICS.get(kind, measured)
+    # A sample of a direction or a protocol says nothing of the others.
+    for name in [name for name in leading if name in measured] or leading:
         value = sample.values.get(name)
         code = sample.absent.get(name, "N")
         shown = ABSENT.get(code, code) if value is None else format_quantity(name, value)
