@@ -39,6 +39,12 @@ _LEADING_METRICS = {
         "net.throughput.udp.receive{direction=forward}",
         "net.throughput.udp.receive{direction=reverse}",
     ),
+    "iperf3": (
+        "net.throughput.tcp.receive",
+        "net.throughput.tcp.reverse",
+        "net.throughput.udp.receive{direction=forward}",
+        "net.throughput.udp.receive{direction=reverse}",
+    ),
     "qos": ("qos.class.rtt.median{dscp=0}", "qos.class.rtt.median{dscp=46}"),
 }
 
