@@ -10,10 +10,11 @@ from typing import Any
 from streamswarm_agent.cli import options
 from streamswarm_agent.cli.hops import build_hop_table
 from streamswarm_agent.cli.quantities import ABSENT, format_quantity
-from streamswarm_agent.cli.respond import BY_HAND, DEFAULT_PORT, parse_key, parse_port
+from streamswarm_agent.cli.respond import DEFAULT_PORT, parse_key, parse_port
 from streamswarm_agent.errors import ParametersRefused, ProbeFailed
 from streamswarm_agent.probes import build_probes
 from streamswarm_agent.probes.base import Emit, Outcome, Peer, ProbeRequest, Sample
+from streamswarm_agent.probes.invitation import ask_for_run
 from streamswarm_agent.runtime.clock import SystemClock
 from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.runtime.settings import Settings
@@ -111,14 +112,23 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def find_peer(arguments: argparse.Namespace, resolver: PolicyResolver) -> Peer:
-    """The other end that `respond` made. Raises: ProbeFailed without its key."""
+    """The other end that `respond` made, with a run of its own there.
+
+    Raises: ProbeFailed without its key, or when nobody answers.
+    """
     if arguments.key is None:
         raise ProbeFailed(
             f"{arguments.kind} needs another agent: run `streamswarm-agent respond "
             f"{arguments.kind}` on {arguments.target}, and give what it prints as --key"
         )
-    address = asyncio.run(resolver.resolve(arguments.target))
-    return Peer(address, arguments.peer_port, arguments.key, BY_HAND)
+    return asyncio.run(invite_peer(arguments, resolver))
+
+
+async def invite_peer(arguments: argparse.Namespace, resolver: PolicyResolver) -> Peer:
+    """The peer, once it has named a run. Raises: ProbeFailed."""
+    address = await resolver.resolve(arguments.target)
+    run_id = await ask_for_run(address, arguments.peer_port, arguments.key)
+    return Peer(address, arguments.peer_port, arguments.key, run_id)
 
 
 def parse_parameter(kind: str, text: str) -> tuple[str, Any]:

@@ -1,5 +1,6 @@
 """UDP sockets that tell when a datagram arrived, by which way, and with what in its IP header."""
 
+import asyncio
 import selectors
 import socket
 import struct
@@ -122,6 +123,19 @@ def send_answer(opened: socket.socket, payload: bytes, to: Datagram, traffic_cla
     elif to.reached:
         ancillary.append((level, IPV6_PKTINFO, PACKET_INFO_IPV6.pack(to.reached, 0)))
     opened.sendmsg([payload], ancillary, 0, to.source)
+
+
+async def receive_within(opened: socket.socket, seconds: float) -> bytes:
+    """The next datagram; nothing when none came in that time, which a refusal makes no shorter."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(seconds):
+            return await loop.sock_recv(opened, DATAGRAM_BYTES)
+    except TimeoutError:
+        return b""
+    except OSError:
+        await asyncio.sleep(seconds)
+        return b""
 
 
 def wait_until_writable(opened: socket.socket, seconds: float) -> None:

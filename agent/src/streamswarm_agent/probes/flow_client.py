@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from streamswarm_agent.probes.base import Peer
-from streamswarm_agent.probes.datagram_socket import open_udp_socket
+from streamswarm_agent.probes.datagram_socket import open_udp_socket, receive_within
 from streamswarm_agent.probes.flow_count import FlowReport, FlowSent
 from streamswarm_agent.probes.flow_packet import (
     HELLO,
@@ -74,15 +74,14 @@ class FlowClient:
 
     async def _greet(self, opened: socket.socket, keys: SessionKeys) -> None:
         """Show the peer where packets come from. Raises: StreamRefused when it does not answer."""
-        loop = asyncio.get_running_loop()
         for attempt in range(HELLO_ATTEMPTS):
             hello = build_flow_packet(keys.forward, keys.tag, HELLO, sent_ns=attempt)
-            with suppress(OSError, TimeoutError):
+            with suppress(OSError):
                 opened.send(hello)
-                async with asyncio.timeout(HELLO_SECONDS):
-                    answer = read_flow_packet(keys.reverse, await loop.sock_recv(opened, 1 << 16))
-                if answer is not None and answer.sequence == HELLO:
-                    return
+            packet = await receive_within(opened, HELLO_SECONDS)
+            answer = read_flow_packet(keys.reverse, packet)
+            if answer is not None and answer.sequence == HELLO:
+                return
         raise StreamRefused("UDP packets do not reach the peer, or its answers do not come back")
 
     async def _send(

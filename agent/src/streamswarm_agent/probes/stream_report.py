@@ -18,6 +18,7 @@ from streamswarm_agent.probes.tcp_info import TcpDetails
 
 FINE_STEP_SECONDS = 0.1
 MOST_STREAMS = 32
+LARGEST_DSCP = 63
 LEAST_PACKET_BYTES, MOST_PACKET_BYTES = 128, 8900
 LONGEST_SECONDS = 3600.0
 FASTEST_PACE = 1e12
@@ -51,6 +52,7 @@ class TransferOrder:
     pacing_bits_per_second: float = 0.0
     protocol: str = "tcp"
     packet_bytes: int = 1400
+    dscp: int = 0
 
     def __post_init__(self) -> None:
         """Raises: ValueError for what no responder would do."""
@@ -67,6 +69,8 @@ class TransferOrder:
             raise ValueError("window_bytes or pacing_bits_per_second: out of range")
         if self.protocol not in {"tcp", "udp"}:
             raise ValueError(f"protocol: {self.protocol!r} is neither tcp nor udp")
+        if not 0 <= self.dscp <= LARGEST_DSCP:
+            raise ValueError(f"dscp: {self.dscp} is not from 0 to {LARGEST_DSCP}")
         if self.protocol == "udp":
             self._check_packets(whole_seconds)
 

@@ -166,6 +166,7 @@ def read_order(
         pacing_bits_per_second=megabits * BITS_PER_MEGABIT,
         protocol=protocol,
         packet_bytes=int(parameters["packet_bytes"]),
+        dscp=int(parameters["dscp"]),
     )
 
 

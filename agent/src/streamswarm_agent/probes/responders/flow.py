@@ -50,7 +50,7 @@ class FlowSession:
         self.taker = FlowTaker(self.keys.forward, order.packet_bytes)
         self.way: ReturnWay | None = None
         self.has_greeted = asyncio.Event()
-        self._traffic_class = int(request.parameters.get("dscp", 0)) << 2
+        self._traffic_class = order.dscp << 2
         self._address = address
         self._source: tuple[Any, ...] = ()
         self._hellos = 0
