@@ -73,7 +73,7 @@ class FlowSender:
     def run(self, seconds: float) -> FlowSent:
         """Send for so long; blocks its thread.
 
-        After a delay of this host the packets that are due go on nearly one by one: no burst.
+        After a delay of this host what is due follows at twice the rate at most: no burst.
         """
         order = self._order
         spacing = order.packet_bytes * BITS_PER_BYTE / order.pacing_bits_per_second
@@ -91,7 +91,7 @@ class FlowSender:
             is_whole = self._send(filler)
             if not is_whole:
                 break
-            due = max(due + spacing, now + LEAST_SPACING_SHARE * spacing)
+            due = max(start + self.count * spacing, now + LEAST_SPACING_SHARE * spacing)
         return self._sum_up(time.monotonic() - start, is_whole=is_whole)
 
     def _mark_window(self, passed_seconds: float) -> None:
