@@ -21,7 +21,7 @@ from streamswarm_agent.probes.targets import parse_host
 
 DIRECTIONS = {"both": ("upload", "download"), "upload": ("upload",), "download": ("download",)}
 REMEDY = "iperf3 is not installed here: apt install iperf3"
-BUSY = "busy"
+BUSY = ("busy", "connection reset by peer")
 BUSY_ATTEMPTS, BUSY_PAUSE_SECONDS = 3, 1.0
 """A server takes one test at a time, and is not done at once with the one before."""
 MOST_OMITTED_SHARE = 0.3
@@ -116,11 +116,18 @@ class Iperf3Probe:
                 answer = await self._run_program(argv, seconds)
             except TimeoutError as error:
                 raise Iperf3Refused("no answer in time") from error
-            if answer is None or answer.is_good or BUSY not in answer.text.lower():
+            if answer is None or not is_turned_away(answer):
                 break
             if attempt < BUSY_ATTEMPTS:
                 await self._clock.sleep(BUSY_PAUSE_SECONDS)
         return answer
+
+
+def is_turned_away(answer: Answer) -> bool:
+    """Whether the server was not ready for the test, which never began."""
+    said = answer.text.lower()
+    has_begun = "bits_per_second" in said
+    return not answer.is_good and not has_begun and any(words in said for words in BUSY)
 
 
 def build_command(
