@@ -174,7 +174,7 @@ async def test_a_busy_server_is_asked_again(iperf3):
     found = await iperf3(print_recorded("busy", "busy", "tcp_upload"), direction="upload")
     assert found.outcome.is_success
     assert found.outcome.absent["net.throughput.tcp.reverse"] == "N"
-    found = await iperf3(print_recorded(*["busy"] * 3), direction="upload")
+    found = await iperf3(print_recorded(*["busy"] * 10), direction="upload")
     assert not found.outcome.is_success
     assert "192.0.2.1 port 5201: the server is busy" in found.outcome.reason
     assert found.outcome.absent["net.throughput.tcp.receive"] == "T"

@@ -22,7 +22,7 @@ from streamswarm_agent.probes.targets import parse_host
 DIRECTIONS = {"both": ("upload", "download"), "upload": ("upload",), "download": ("download",)}
 REMEDY = "iperf3 is not installed here: apt install iperf3"
 BUSY = ("busy", "connection reset by peer")
-BUSY_ATTEMPTS, BUSY_PAUSE_SECONDS = 3, 1.0
+BUSY_ATTEMPTS, BUSY_PAUSE_SECONDS = 10, 1.0
 """A server takes one test at a time, and is not done at once with the one before."""
 MOST_OMITTED_SHARE = 0.3
 MARGIN_SECONDS = 15.0
@@ -60,7 +60,7 @@ class Iperf3Probe:
     """Runs the host's own iperf3, one direction after the other, and reads what it prints.
 
     Rates are payload by the receiver, the omitted start left out. A server that is busy is asked
-    again, three times in all. `is_success`: data arrived in every direction that was asked for.
+    again, ten times in all. `is_success`: data arrived in every direction that was asked for.
     """
 
     kind: ClassVar[str] = "iperf3"
