@@ -234,6 +234,12 @@ async def test_a_name_without_an_address_is_a_result(iperf3):
 # A real server
 
 
+async def wait_until(condition):
+    async with asyncio.timeout(PORT_SECONDS):
+        while not condition():  # noqa: ASYNC110 - another process sets no event of the loop
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture
 async def real_server(free_port):
     process = await asyncio.create_subprocess_exec(
@@ -241,9 +247,7 @@ async def real_server(free_port):
         stdout=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(PORT_SECONDS):
-            while not is_open(free_port):  # noqa: ASYNC110 - another process sets no event
-                await asyncio.sleep(0.02)
+        await wait_until(lambda: is_open(free_port))
         yield free_port
     finally:
         process.kill()
@@ -284,9 +288,7 @@ async def test_the_program_ends_with_the_run():
         with pytest.raises(TimeoutError):
             await run_for(argv, 0.5)
         running = asyncio.create_task(run_for(argv, 60.0))
-        async with asyncio.timeout(PORT_SECONDS):
-            while not list_programs(argv[1:]):  # noqa: ASYNC110 - another process sets no event
-                await asyncio.sleep(0.02)
+        await wait_until(lambda: list_programs(argv[1:]))
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
