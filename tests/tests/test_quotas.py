@@ -323,6 +323,13 @@ def test_there_is_room_for_any_number_without_a_limit():
         ("http", {"interval_seconds": 1, "method": "HEAD"}, 18, (10_000 + 18 * 66) * 8),
         ("tls", {"interval_seconds": 1}, 36, 2 * (10_000 + 18 * 66) * 8),
         ("ntp", {"interval_seconds": 1}, 2, 2 * 110 * 8),
+        (
+            "throughput",
+            {"protocol": "udp", "rate_megabits": 8, "packet_bytes": 1000},
+            1000,
+            1000 * (1000 + 62) * 8,
+        ),
+        ("iperf3", {"protocol": "udp", "packet_bytes": 1250}, 1000, 1000 * (1250 + 62) * 8),
         ("http_throughput", {"max_megabits": 8}, 1044, (1_000_000 + 1044 * 66) * 8),
     ],
 )

@@ -61,6 +61,7 @@ USES: Mapping[str, Use] = {
     "all_processes": Use(
         "whose each connection is", (), "connections are counted, some without a name"
     ),
+    "iperf3": Use("throughput to iperf3 servers", (), "throughput to another agent, or by HTTP"),
 }
 
 
