@@ -34,7 +34,7 @@ SETCAP = re.compile(r"setcap (?P<rights>\S+)\+ep (?P<program>.+)")
 METHODS: Mapping[str, str] = {
     "icmp_raw": "a raw ICMP socket",
     "icmp_datagram": "an ICMP datagram socket",
-    "tcp_connect": "TCP connect for ping, UDP for traces and path MTUs",
+    "tcp_connect": "UDP or TCP for ping, UDP for traces and path MTUs",
 }
 NO_PING = "no ping at all"
 USES: Mapping[str, Use] = {
