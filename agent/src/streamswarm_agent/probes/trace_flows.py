@@ -90,6 +90,10 @@ class Flow(Protocol):
     def number(self) -> int:
         """What tells the flow from its fellows."""
 
+    @property
+    def source_port(self) -> int:
+        """Its port or ICMP identifier."""
+
     def ask(self, ttl: int) -> "asyncio.Future[Answer | None]":
         """Send a probe that lives for `ttl` hops now; its answer, None for none in time."""
 
@@ -112,6 +116,7 @@ class QueuedFlow(ABC):
 
     def __init__(self, opened: socket.socket, settings: FlowSettings, clocks: HostClocks) -> None:
         self.number = settings.number
+        self.source_port = settings.source_port
         self.errors: Counter[str] = Counter()
         self.unattributed_count = 0
         self._socket = opened
