@@ -1,8 +1,8 @@
 """Which autonomous system an address belongs to, by a table that the operator supplies.
 
 The table has the form of iptoasn.com: lines of `start TAB end TAB number TAB country TAB name`, a
-range each, in rising order, IPv4 before IPv6. It stays on the disk and is searched there by halving,
-so that its size costs no memory.
+range each, in rising order, IPv4 before IPv6. It stays on the disk and is searched there by
+halving, so that its size costs no memory.
 """
 
 import ipaddress

@@ -50,7 +50,8 @@ USES: Mapping[str, Use] = {
     "kernel_timestamps": Use(
         "round trips that end when the packet came in", (), "the agent's own clock, later when busy"
     ),
-    "packet_capture": Use("VLAN priorities on the wire"),
+    "certificates": Use("what is inside certificates", (), "whether they are trusted"),
+    "packet_capture": Use("the time of the own link, by ARP"),
     "sensors": Use("temperatures, fans, voltages"),
     "wifi": Use("Wi-Fi: signal, noise, rates, roaming", (), "the kernel's table, if it has one"),
     "energy": Use("energy of the processor"),
