@@ -14,6 +14,7 @@ from apps.configuration.definitions import BY_NAME, RISING
 from streamswarm.env_file import EnvFileError, read_env_file
 from streamswarm.parsing import (
     Variable,
+    parse_file,
     parse_flag,
     parse_log_level,
     parse_networks,
@@ -148,6 +149,13 @@ VARIABLES: tuple[Variable, ...] = (
         "64",
         parse_whole_number(0, 1_000_000),
         "Free space on an SQLite database's disk below which uploads are refused; 0 turns it off.",
+    ),
+    Variable(
+        "SWARM_ASN_TABLE",
+        "",
+        parse_file,
+        "File of autonomous systems for the hops of traces, unpacked from iptoasn.com; none when"
+        " empty.",
     ),
     Variable(
         "DATABASE_URL",

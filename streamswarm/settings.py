@@ -26,6 +26,7 @@ SWARM_WEB_THREADS = int(ENVIRONMENT.number("SWARM_WEB_THREADS"))
 SWARM_HEARTBEAT_SECONDS = ENVIRONMENT.number("SWARM_HEARTBEAT_SECONDS")
 SWARM_HORIZON_SECONDS = ENVIRONMENT.number("SWARM_HORIZON_SECONDS")
 SWARM_LEAST_FREE_MEGABYTES = int(ENVIRONMENT.number("SWARM_LEAST_FREE_MEGABYTES"))
+SWARM_ASN_TABLE = ENVIRONMENT.text("SWARM_ASN_TABLE")
 # What the environment gives the settings of apps.configuration until somebody changes them there.
 SWARM_SEEDS = {one.name: ENVIRONMENT.values[one.variable] for one in DEFINITIONS}
 SWARM_SEED_ORIGINS = {one.name: ENVIRONMENT.given_names[one.variable] for one in DEFINITIONS}

@@ -105,7 +105,7 @@ def test_every_capability_says_what_it_enables_and_what_stands_in_for_it():
         ((), "no ping at all"),
         (
             ("tcp_connect",),
-            "TCP connect for ping, UDP for traces and path MTUs; the method stands at each result",
+            "UDP or TCP for ping, UDP for traces and path MTUs; the method stands at each result",
         ),
         (
             ("icmp_datagram", "tcp_connect"),
