@@ -1,6 +1,6 @@
 """What can go wrong in judging and learning, beyond the errors that all rooms share."""
 
-from apps.core.errors import Conflict, StreamSwarmError
+from apps.core.errors import Conflict
 
 
 class StillLearning(Conflict):
@@ -17,7 +17,7 @@ class NoModel(Conflict):
         super().__init__("no_model", detail)
 
 
-class BadModelFile(StreamSwarmError):
+class BadModelFile(Conflict):
     """A model's file is missing, damaged, tampered with or malicious; nothing of it is used."""
 
     def __init__(self, detail: str) -> None:

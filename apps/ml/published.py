@@ -12,3 +12,10 @@ class FindingRaised:
     client_id: UUID
     kind: str
     severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingChanged:
+    """A training was asked for, goes on, or came to its end."""
+
+    training_id: UUID

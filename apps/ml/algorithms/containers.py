@@ -88,7 +88,7 @@ def encode(name: str, array: NDArray[Any]) -> bytes:
     if array.dtype.str not in DTYPES or array.ndim > MOST_DIMENSIONS:
         raise BadModelFile(f"{name} has {array.ndim} dimensions of type {array.dtype}")
     buffer = io.BytesIO()
-    npy.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    npy.write_array(buffer, np.asarray(array, order="C"), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
 
 

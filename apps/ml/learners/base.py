@@ -112,8 +112,8 @@ class Learner(Protocol):
     def list_scopes(self) -> Sequence[Scope]:
         """What there is to learn about now."""
 
-    def count_rows(self, scope: Scope, until: datetime) -> int:
-        """How many rows `collect` would give, by a cheap query."""
+    def count_rows(self, scopes: Sequence[Scope], until: datetime) -> Mapping[Scope, int]:
+        """How many rows `collect` would give for each, by as many queries for any number."""
 
     def collect(self, scope: Scope, until: datetime) -> Rows:
         """The rows from before `until`, bounded, without what is known to be a fault."""
