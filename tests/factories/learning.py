@@ -25,7 +25,8 @@ def draw_rows(count, *, until=None, odd=0.1, seed=0, shift=0.0, every_seconds=60
     rng = np.random.default_rng(seed)
     values = rng.normal(loc=shift, size=(count, len(FEATURES)))
     is_odd = np.arange(count) % max(int(1 / odd), 1) == 1 if odd else np.zeros(count, bool)
-    values[is_odd] += 8
+    far = rng.uniform(8, 30, size=values.shape) * rng.choice([-1, 1], size=values.shape)
+    values[is_odd] += far[is_odd]
     end = (until or read_now()).timestamp()
     at = end - every_seconds * np.arange(count, 0, -1)
     groups = np.arange(count) % 3
@@ -74,9 +75,10 @@ class SmallLearner:
         chosen = seed if self.seed is None else self.seed
         model = IsolationForest(n_estimators=25, random_state=chosen).fit(rows.values)
         arrays = flatten_isolation(model)
-        usual = rows.values[rows.targets == 0]
-        scores = -model.score_samples(usual)
-        calibration = {"threshold": float(np.quantile(scores, 0.99)), "noise": self.noise}
+        scores = -model.score_samples(rows.values)
+        usual, odd = scores[rows.targets == 0], scores[rows.targets == 1]
+        threshold = (np.quantile(usual, 0.99) + np.median(odd if odd.size else usual)) / 2
+        calibration = {"threshold": float(threshold), "noise": self.noise}
         return Trained(arrays, calibration, {"note": "made by a test"})
 
     def evaluate(self, artifact, rows):
