@@ -19,3 +19,10 @@ class TrainingChanged:
     """A training was asked for, goes on, or came to its end."""
 
     training_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """A version was promoted, retired, or found bad."""
+
+    version_id: UUID

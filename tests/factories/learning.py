@@ -11,7 +11,7 @@ from apps.ml import learners
 from apps.ml.algorithms.flattening import flatten_isolation
 from apps.ml.algorithms.gate import Evaluation
 from apps.ml.learners.base import Rows, Scope, Trained
-from apps.ml.models import ModelVersion
+from apps.ml.models import ModelVersion, Training
 from apps.ml.selectors.champions import SHELF
 from streamswarm_detect.trees import predict, read_forest
 
@@ -113,7 +113,7 @@ def make_version(**values):
     now = read_now()
     defaults = {
         "kind": KIND,
-        "scope": "all",
+        "scope": f"client:{values['client'].id}" if values.get("client") else "all",
         "version": ModelVersion.objects.count() + 1,
         "state": "candidate",
         "data_from": now - timedelta(days=2),
@@ -145,3 +145,21 @@ def make_version(**values):
         "decision": "There is no champion.",
     }
     return ModelVersion.objects.create(**{**defaults, **values})
+
+
+def make_training(**values):
+    """A row of a training that is over, unless said otherwise."""
+    now = read_now()
+    defaults = {
+        "kind": KIND,
+        "scope": f"client:{values['client'].id}" if values.get("client") else "all",
+        "state": "done",
+        "trigger": "manual",
+        "row_count": 300,
+        "attempts": 1,
+        "decision": "There is no champion.",
+        "created_at": now - timedelta(minutes=2),
+        "started_at": now - timedelta(minutes=1),
+        "finished_at": now,
+    }
+    return Training.objects.create(**{**defaults, **values})

@@ -22,6 +22,7 @@ MOST_LEVELS: Final = 128
 # Rows times trees that are walked at once: they fit into the processor's cache.
 BLOCK: Final = 32_768
 MOST_ROWS_AT_ONCE: Final = 8_192
+FEW_ROWS: Final = 32
 # From this level on it pays to set aside, at every second one, what has arrived.
 FIRST_SIFTED_LEVEL: Final = 8
 
@@ -200,14 +201,23 @@ def convert(forest: Forest, values: Floats) -> NDArray[Any]:
 def add_trees(forest: Forest, table: NDArray[Any]) -> Floats:
     """The base and the leaves of all trees, added one after the other as in training."""
     rows = table.shape[0]
-    totals = np.broadcast_to(forest.base, (1, rows, forest.output_count))
+    totals = np.tile(forest.base, (rows, 1))
     trees_at_once = max(1, BLOCK // max(rows, 1))
     for begin in range(0, forest.roots.size, trees_at_once):
         roots = forest.roots[begin : begin + trees_at_once]
         leaves = walk(forest, table, roots).reshape(roots.size, rows)
-        parts = np.concatenate([totals, forest.value[leaves]])
-        totals = np.add.accumulate(parts, axis=0)[-1:]
-    return cast("Floats", totals[0])
+        totals = add_leaves(forest, totals, leaves)
+    return totals
+
+
+def add_leaves(forest: Forest, totals: Floats, leaves: NDArray[np.intp]) -> Floats:
+    """Add a tree after the other: of few rows by one call, of many without a copy of all."""
+    if leaves.shape[1] < FEW_ROWS:
+        parts = np.concatenate([totals[np.newaxis], forest.value[leaves]])
+        return cast("Floats", np.add.accumulate(parts, axis=0)[-1])
+    for leaves_of_tree in leaves:
+        totals += forest.value.take(leaves_of_tree, axis=0)
+    return totals
 
 
 def walk(forest: Forest, table: NDArray[Any], roots: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -1,18 +1,23 @@
 """Models and trainings as somebody may see them."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from apps.accounts.policy import AnyUser, Permission, require
+from apps.clients.models import Client
 from apps.clients.selectors import list_clients
 from apps.core.errors import NotFound
 from apps.ml.algorithms.scopes import Scope, parse_scope
 from apps.ml.models import ModelVersion, Training
 from apps.tests.kinds import KINDS
-from apps.tests.models import Assignment
+from apps.tests.models import Assignment, Test
 from apps.tests.selectors import list_tests
+
+# Between the name of a test and that of a client.
+JOINT = " · "
 
 
 def match_visible(user: AnyUser) -> Q:
@@ -79,12 +84,34 @@ def find_predecessor(champion: ModelVersion) -> ModelVersion | None:
 
 def name_scope(row: ModelVersion | Training) -> str:
     """What it is about in the words of pages; of loaded rows, without a query."""
-    scope = parse_scope(row.scope)
+    names = [one.name for one in (row.test, row.client) if one is not None]
+    return JOINT.join(names) or name_plain(parse_scope(row.scope))
+
+
+def name_plain(scope: Scope) -> str:
+    """The name of a scope that is no row, or whose row is gone."""
     if scope.word == "kind":
         kind = KINDS.get(scope.subject)
         return str(kind.title) if kind else scope.subject
-    names = [one.name for one in (row.test, row.client) if one is not None]
-    return " · ".join(names) or _("Everything")
+    return scope.text if scope.subject else _("Everything")
+
+
+def name_scopes(scopes: Collection[Scope]) -> dict[Scope, str]:
+    """What people call each of them; three queries for any number."""
+    ids = {
+        word: [scope.subject for scope in scopes if scope.word == word]
+        for word in ("client", "test", "assignment")
+    }
+    clients = Client.objects.filter(id__in=ids["client"]).values_list("id", "name")
+    tests = Test.objects.filter(id__in=ids["test"]).values_list("id", "name")
+    given = Assignment.objects.filter(id__in=ids["assignment"])
+    pairs = given.values_list("id", "test__name", "client__name")
+    names = {
+        **{f"client:{id}": name for id, name in clients},
+        **{f"test:{id}": name for id, name in tests},
+        **{f"assignment:{id}": JOINT.join([test, client]) for id, test, client in pairs},
+    }
+    return {scope: names.get(scope.text) or name_plain(scope) for scope in scopes}
 
 
 def place_scope(scope: Scope) -> dict[str, UUID | str | None]:

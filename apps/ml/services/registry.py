@@ -5,10 +5,12 @@ from typing import Any
 from django.db.models import Max
 
 from apps.accounts.services import audited, record_audit
+from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, NotFound
 from apps.ml.errors import BadModelFile
 from apps.ml.models import ModelVersion
+from apps.ml.published import ModelChanged
 from apps.ml.selectors.registry import find_champion, find_predecessor
 from apps.ml.writers.model_files import read_file
 
@@ -69,6 +71,7 @@ def crown(version: ModelVersion, *, action: str, reason: str) -> ModelVersion:
     version.save(update_fields=["state", "promoted_at", "defeats", "decision"])
     after = {"champion": version.version, "state": version.state, "reason": reason}
     record_audit(action=action, target=version, before=before, after=after)
+    publish(ModelChanged(version.id))
     return version
 
 
@@ -80,6 +83,7 @@ def set_aside(version: ModelVersion, state: State, *, action: str, reason: str) 
     version.save(update_fields=["state", "decision"])
     after = {"state": version.state, "reason": reason}
     record_audit(action=action, target=version, before=before, after=after)
+    publish(ModelChanged(version.id))
     return version
 
 
