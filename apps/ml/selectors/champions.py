@@ -39,7 +39,9 @@ class Shelf:
     """Built models by version, digest and builder; and which files were complained about."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[UUID, str, int], tuple[Artifact, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[UUID, str, Callable[..., Any]], tuple[Artifact, Any]] = (
+            OrderedDict()
+        )
         self._refused: set[tuple[UUID, str]] = set()
         self._lock = Lock()
 
@@ -47,7 +49,7 @@ class Shelf:
         self, version: ModelVersion, build: Callable[[Artifact], Built]
     ) -> tuple[Artifact, Built]:
         """Raises: BadModelFile for a file that is not what its row says, or no such model."""
-        key = (version.id, version.digest, id(build))
+        key = (version.id, version.digest, build)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
