@@ -18,6 +18,7 @@ ENVIRONMENT = env.read_sources(os.environ)
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = ENVIRONMENT.var_dir
+ML_MODELS_DIR = ENVIRONMENT.models_dir
 SECRET_KEY = env.load_secret_key(ENVIRONMENT)
 DEBUG = ENVIRONMENT.flag("SWARM_DEBUG")
 BASE_URL = ENVIRONMENT.text("SWARM_BASE_URL")

@@ -41,6 +41,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Tests"), "activity", "dashboard:tests", "tests"),
     Entry(_("Runs"), "history", "dashboard:runs", "runs"),
     Entry(_("Metrics"), "chart-line", "dashboard:catalogue", "catalogue"),
+    Entry(_("Models"), "chart-dots", "dashboard:models", "models"),
+    Entry(_("Training"), "refresh", "dashboard:training", "training"),
     Entry(_("Maintenance"), "calendar", "dashboard:maintenance", "maintenance"),
     Entry(_("Users"), "users", "dashboard:users", "users", Permission.ADMINISTER),
     Entry(_("Audit"), "list-details", "dashboard:audit", "audit", Permission.ADMINISTER),

@@ -1,3 +1,4 @@
 from apps.ml.models.findings import Feedback, Finding
+from apps.ml.models.registry import ModelVersion, Training
 
-__all__ = ["Feedback", "Finding"]
+__all__ = ["Feedback", "Finding", "ModelVersion", "Training"]

@@ -1,0 +1,3 @@
+from apps.ml.tasks import registry
+
+__all__ = ["registry"]
