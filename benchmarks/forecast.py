@@ -2,7 +2,7 @@
 
 The series of the Numenta Anomaly Benchmark (github.com/numenta/NAB, MIT), as hourly means: all
 real ones of a week or more without a pause of over a day, which are 39. Each is foretold for 24
-hours from the ends of its last five whole days but one, knowing nothing later. Errors are
+hours from five origins a day apart, the last one a day before its end. Errors are
 absolute, at measured hours, as multiples of the in-sample error of seasonal naive (MASE). Every
 forecast counts, also those that the product would not show because their backtest was no better.
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from apps.ml.algorithms.forecast import (
     HOURS_OF_A_DAY,
+    LEVELS,
     Forecast,
     Numbers,
     build_grid,
@@ -102,6 +103,10 @@ def collect(trials: list[Trial], method: str) -> Numbers:
     return np.array([trial.errors[method] for trial in trials])
 
 
+def find_cover(trials: list[Trial], level: float) -> float:
+    return float(np.mean([trial.covered[level] for trial in trials]))
+
+
 def print_tables(trials: list[Trial]) -> None:
     naive = collect(trials, "seasonal naive")
     rows = []
@@ -115,7 +120,9 @@ def print_tables(trials: list[Trial]) -> None:
     for family in sorted({trial.family for trial in trials}):
         own = [trial for trial in trials if trial.family == family]
         means = [f"{collect(own, method).mean():.2f}" for method in METHODS]
-        covers = [f"{np.mean([trial.covered[level] for trial in own]):.0%}" for level in (0.8, 0.95)]
+        covers = [
+            f"{np.mean([trial.covered[level] for trial in own]):.0%}" for level in (0.8, 0.95)
+        ]
         by_family.append((family, len(own), *means, *covers))
     print_table(("family", "forecasts", *METHODS, "80 % covers", "95 % covers"), by_family)
     print()
@@ -139,9 +146,7 @@ def print_gate(trials: list[Trial]) -> dict[str, float]:
 
 def make_claims(trials: list[Trial], gate: Mapping[str, float]) -> list[Claim]:
     ours, naive = collect(trials, "ensemble"), collect(trials, "seasonal naive")
-    covered = {
-        level: float(np.mean([trial.covered[level] for trial in trials])) for level in (0.8, 0.95)
-    }
+    covered = {level: find_cover(trials, level) for level in LEVELS}
     cost = float(np.mean([trial.milliseconds for trial in trials]))
     middle, reach = (COVERED_FROM + COVERED_TO) / 2, (COVERED_TO - COVERED_FROM) / 2
     return [

@@ -93,4 +93,5 @@ def fill_gaps(grid: Numbers) -> Numbers:
 def cut_windows(series: Numbers, origins: Whole, width: int) -> Table:
     """A row for each origin: the `width` values before it; NaN before the series began."""
     padded = np.concatenate([np.full(width, np.nan), series])
-    return padded[origins[:, None] + np.arange(width)]
+    windows: Table = padded[origins[:, None] + np.arange(width)]
+    return windows
