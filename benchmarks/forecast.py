@@ -22,7 +22,7 @@ import numpy as np
 from apps.ml.algorithms.forecast import (
     HOURS_OF_A_DAY,
     LEVELS,
-    Forecast,
+    Foretold,
     Numbers,
     build_grid,
     compute_forecast,
@@ -68,7 +68,7 @@ def try_forecast(family: str, grid: Numbers, origin: int) -> Trial:
     began = time.process_time()
     found = compute_forecast(history)
     milliseconds = (time.process_time() - began) * 1000
-    if not isinstance(found, Forecast):
+    if not isinstance(found, Foretold):
         raise TypeError(f"{family}: no forecast: {found}")
     filled = np.interp(
         np.arange(origin), np.flatnonzero(~np.isnan(history)), history[~np.isnan(history)]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from apps.ml.algorithms.forecast.grid import Numbers, Refusal, Refused, fill_gaps
 
+DAY_SECONDS = 86_400
 LEAST_DAYS = 8
 MOST_DAYS = 60
 LONGEST_DAYS = 365.0
@@ -79,6 +80,23 @@ def foresee_limit(daily: Numbers, limit: float, *, seed: int = 0) -> Outlook | R
         days_low=days[1],
         days_high=days[2],
     )
+
+
+def gather_days(at: Numbers, hourly: Numbers, *, end: float, share: float) -> Numbers:
+    """One value for each UTC day up to the last one before `end`; NaN for a day without hours.
+
+    `at` is the begin of each hour in Unix seconds. A day's value is that at `share` (0 to 1) of
+    its sorted hours: 1 is the highest.
+    """
+    is_known = np.isfinite(hourly) & (at < end)
+    if not is_known.any():
+        return np.empty(0)
+    day = np.floor(at[is_known] / DAY_SECONDS).astype(np.int64)
+    values = hourly[is_known]
+    daily = np.full(int(day.max() - day.min()) + 1, np.nan)
+    for number in np.unique(day):
+        daily[number - day.min()] = np.quantile(values[day == number], share)
+    return daily
 
 
 def judge(

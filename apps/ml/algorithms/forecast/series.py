@@ -56,7 +56,7 @@ class Backtest:
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class Foretold:
     """What comes next: `middle`, and lower and upper bounds by level; a value for each step."""
 
     middle: Numbers
@@ -75,7 +75,7 @@ def forecast_series(
     horizon: int = HOURS_OF_A_DAY,
     season: int = HOURS_OF_A_DAY,
     bounds: Bounds = (None, None),
-) -> Forecast | Refused:
+) -> Foretold | Refused:
     """As `compute_forecast`, and refused unless it beat seasonal naive in its own backtest."""
     found = compute_forecast(grid, horizon=horizon, season=season, bounds=bounds)
     if isinstance(found, Refused) or found.backtest.margin > 0:
@@ -90,7 +90,7 @@ def compute_forecast(
     horizon: int = HOURS_OF_A_DAY,
     season: int = HOURS_OF_A_DAY,
     bounds: Bounds = (None, None),
-) -> Forecast | Refused:
+) -> Foretold | Refused:
     """The next `horizon` steps of an evenly spaced series, or why nothing can be said of them.
 
     `grid` has NaN where nothing was measured; its last value is the newest. What came before a
@@ -126,7 +126,7 @@ def compute_forecast(
         reach = find_reach(errors, level)
         low, high = (middle + side * reach for side in (-1, 1))
         bands[level] = tuple(restrict(edge * scale + centre, bounds) for edge in (low, high))
-    return Forecast(restrict(middle * scale + centre, bounds), bands, backtest)
+    return Foretold(restrict(middle * scale + centre, bounds), bands, backtest)
 
 
 def look_back(

@@ -1,0 +1,3 @@
+from apps.ml.admin import forecasts
+
+__all__ = ["forecasts"]
