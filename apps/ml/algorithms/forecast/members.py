@@ -66,8 +66,10 @@ def follow_trend(windows: Table, horizon: int, season: int) -> Table:
     The season is the median at each place of a day's distance from its mean, and only there when
     the autocorrelation says so. The smoothing is that of the least squared error one step ahead.
     """
-    season_table = find_season(windows, season)
     width = windows.shape[1]
+    # A day that climbs with the trend must not be taken for a season that climbs.
+    climb = find_slope(windows)[:, None] * np.arange(width)
+    season_table = find_season(windows - climb, season)
     level_part = windows - np.tile(season_table, (1, width // season))
     slope = find_slope(level_part)
     level, smoothing = smooth(level_part[:, -2 * DAYS_OF_A_WEEK * season :])
