@@ -57,7 +57,7 @@ EXAMPLE = OpenApiExample(
         "full_soonest_at": "2026-02-27T12:00:00Z",
         "full_latest_at": "2026-03-20T12:00:00Z",
         "recommendation": "Disk /var on probe-1 is full in 34 days (27 to 48). It grew by 0.85 "
-        "points a day in the last 41 days. Free space, move data away or enlarge it.",
+        "percentage points a day in the last 41 days. Free space, move data away or enlarge it.",
     },
     response_only=True,
 )

@@ -111,11 +111,11 @@ def recommend(forecast: Forecast, now: datetime) -> str:
 def describe_growth(forecast: Forecast) -> str:
     """How fast, and from what that is known."""
     return ngettext(
-        "It grew by %(growth)s points a day in the last %(days)s day.",
-        "It grew by %(growth)s points a day in the last %(days)s days.",
+        "It grew by %(growth)s percentage points a day in the last %(days)s day.",
+        "It grew by %(growth)s percentage points a day in the last %(days)s days.",
         forecast.used_days or 0,
     ) % {
-        "growth": f"{(forecast.growth or 0.0) * PERCENT:.2g}",
+        "growth": f"{(forecast.growth or 0.0) * PERCENT:#.2g}".rstrip("."),
         "days": forecast.used_days,
     }
 
