@@ -8,7 +8,7 @@ from apps.clients.models import Client
 from apps.jobs.models import Job
 from apps.jobs.services import enqueue_job
 from apps.ml.models import Forecast
-from apps.ml.services.forecasting.subjects import list_subjects
+from apps.ml.selectors.subjects import list_subjects
 
 MAKE_FORECASTS = "ml.make_forecasts"
 MADE_EVERY = timedelta(days=1)

@@ -19,8 +19,8 @@ from apps.metrics.models import Source
 from apps.ml.algorithms.capacity import Outlook, foresee_limit, gather_days
 from apps.ml.algorithms.forecast import Refused, build_grid, forecast_series
 from apps.ml.models import Forecast
-from apps.ml.services.forecasting.reading import read_hours
-from apps.ml.services.forecasting.subjects import Subject, list_subjects
+from apps.ml.selectors.hours import read_hours
+from apps.ml.selectors.subjects import Subject, list_subjects
 
 SOURCES_AT_ONCE = 50
 TURN_SECONDS = 20.0
