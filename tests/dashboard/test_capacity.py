@@ -30,8 +30,8 @@ def test_the_page_says_what_fills_in_how_many_days(page, host):
     text = page.get("/capacity/").content.decode()
     assert "Disk /var on store-1 is full in 34 days (27 to 48)." in text
     assert "27 to 48 days" in text
-    assert "+1 points a day" in text
-    assert "31 % better than the day before" in text
+    assert "+1.00 points a day" in text
+    assert "31 % better than repeating the day before" in text
 
 
 def test_what_is_learned_and_what_does_not_grow_say_so(page, host):

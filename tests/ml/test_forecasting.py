@@ -183,7 +183,7 @@ def test_only_forecasts_of_visible_clients_are_shown(host):
 def test_a_recommendation_names_the_thing_the_days_and_the_remedy(host):
     now = read_now()
     assert recommend(make_forecast(host), now) == (
-        "Disk /var on probe-1 is full in 34 days (27 to 48). It grew by 1.0 percentage points a "
+        "Disk /var on probe-1 is full in 34 days (27 to 48). It grew by 1.00 percentage points a "
         "day in the last 45 days. Free space, move data away or enlarge it."
     )
     full = make_forecast(host, subject="/", verdict=Forecast.Verdict.REACHED)

@@ -114,7 +114,7 @@ def name_forecast(row: Forecast) -> str:
 
 
 def write_growth(growth: float) -> str:
-    return _("%(points)s points a day") % {"points": f"{growth * PERCENT:+.2g}"}
+    return _("%(points)s points a day") % {"points": f"{growth * PERCENT:+.2f}"}
 
 
 def judge(row: Forecast, now: datetime) -> Standing | None:
@@ -153,6 +153,8 @@ def describe_range(row: Forecast, now: datetime) -> str:
         return ""
     if latest >= LONGEST_OUTLOOK_DAYS - 1:
         return _("%(soonest)s to over 365 days") % {"soonest": soonest}
+    if soonest == latest:
+        return ""
     return _("%(soonest)s to %(latest)s days") % {"soonest": soonest, "latest": latest}
 
 
@@ -161,7 +163,7 @@ def describe_advantage(row: Forecast) -> str:
     if row.refusal:
         return describe_refusal(row, is_of_limit=False)
     better = f"{(row.margin or 0.0) * PERCENT:.0f}"
-    return _("%(percent)s %% better than the day before") % {"percent": better}
+    return _("%(percent)s %% better than repeating the day before") % {"percent": better}
 
 
 def draw_hours(row: Forecast, now: datetime) -> dict[str, Any]:
@@ -203,7 +205,8 @@ def draw_days(row: Forecast, now: datetime) -> dict[str, Any]:
     moments = [last + DAY_SECONDS * days for days in ahead] if is_growing else []
     middle, low, high = lines
     columns = join_columns(at, daily, moments, [middle, low, high])
-    return describe_drawing(row, columns, [_("Highest of each day"), _("Growth")])
+    name = _("Highest of each day") if share == 1 else _("Busy hour of each day")
+    return describe_drawing(row, columns, [name, _("Growth")])
 
 
 def newest_day(start: Numbers, end: datetime) -> float:

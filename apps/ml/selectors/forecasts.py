@@ -1,7 +1,7 @@
 """Forecasts as somebody may see them, and what to do about them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -92,6 +92,17 @@ def get_forecast(user: AnyUser, forecast_id: UUID) -> Forecast:
     return row
 
 
+def find_forecasts(columns: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Forecast]:
+    """The forecasts of those sources and metrics, which the caller may see; one query."""
+    wanted = set(columns)
+    rows = Forecast.objects.filter(
+        source_id__in={source_id for source_id, _metric in wanted},
+        metric__in={metric for _source_id, metric in wanted},
+    )
+    found = {(row.source_id, row.metric): row for row in rows}
+    return {name: row for name, row in found.items() if name in wanted}
+
+
 def recommend(forecast: Forecast, now: datetime) -> str:
     """What to do about a limit, in sentences; empty where nothing is to be done."""
     wording = WORDINGS.get(forecast.metric)
@@ -115,7 +126,7 @@ def describe_growth(forecast: Forecast) -> str:
         "It grew by %(growth)s percentage points a day in the last %(days)s days.",
         forecast.used_days or 0,
     ) % {
-        "growth": f"{(forecast.growth or 0.0) * PERCENT:#.2g}".rstrip("."),
+        "growth": f"{(forecast.growth or 0.0) * PERCENT:.2f}",
         "days": forecast.used_days,
     }
 
