@@ -2,8 +2,8 @@
 // What is expected next of a panel's lines: dashed, inside its interval where there is one line.
 
 /** @typedef {{at: number[], mean: number[], lower: number[], upper: number[], note: string}} Expected */
-/** @typedef {import("./series.js").Panel} Panel */
-/** @typedef {import("./series.js").Series} Series */
+/** @typedef {{lines: {label: string}[], is_bars: boolean, is_complement: boolean}} Panel */
+/** @typedef {{at: number[], mean: number[], forecast?: Expected}} Series */
 
 /** The expected part of each line that has one, and which line that is.
  * @param {Panel} panel @param {Series[]} own @param {(values: number[]) => number[]} turn */

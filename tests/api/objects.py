@@ -8,6 +8,7 @@ from apps.clients.models import EnrolmentToken
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
@@ -34,6 +35,7 @@ PLACES = (
     ("audit", "audit"),
     ("kind", "kind"),
     ("metric", "metric"),
+    ("forecast", "forecast"),
 )
 
 
@@ -63,6 +65,7 @@ def make_objects(site):
         "kind": "ping",
         "metric": "net.rtt.median",
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
+        "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
         "key": make_key(probe),

@@ -20,8 +20,10 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
+from apps.ml.models import Forecast
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
@@ -43,6 +45,7 @@ class Corner:
     invitation: Invitation
     window: MaintenanceWindow
     job: Job
+    forecast: Forecast
 
     @property
     def test(self) -> Test:
@@ -73,6 +76,7 @@ class Corner:
             "invitation_id": self.invitation.id,
             "window_id": self.window.id,
             "job_id": self.job.id,
+            "forecast_id": self.forecast.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -120,7 +124,8 @@ def build_corner(site, now):
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
     job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
-    return Corner(client, assignment, run, result, token, person, invitation, window, job)
+    forecast = make_forecast(client, subject=HOSTILE)
+    return Corner(client, assignment, run, result, token, person, invitation, window, job, forecast)
 
 
 def build_person(site):
