@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.clients.selectors import build_tag_filter
-from apps.dashboard.charts import LABELS
 from apps.dashboard.formats import find_style, format_quantity
+from apps.dashboard.kind_charts import LABELS
 from apps.metrics.algorithms.series import Numbers
 from apps.metrics.algorithms.tiers import DAY_SECONDS, HOUR_SECONDS, floor_day, floor_moment
 from apps.metrics.selectors import ASSIGNMENT_KIND
