@@ -10,7 +10,7 @@ from apps.jobs.models import Job
 from apps.ml.models import Forecast
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
-from tests.factories.forecasts import MEMORY, add_hours, make_forecast
+from tests.factories.forecasts import DISK, MEMORY, add_hours, make_forecast
 
 pytestmark = pytest.mark.django_db
 
@@ -120,3 +120,25 @@ def test_forecasts_of_others_are_not_shown(client, host):
     client.force_login(make_user("berta", "viewer", site="berlin"))
     assert client.get(reverse("dashboard:forecast", args=[row.id])).status_code == 404
     assert "store-1" not in client.get("/capacity/").content.decode()
+
+
+def read_line(page, host, **asked):
+    url = reverse("dashboard:client-history", args=[host.id])
+    query = {"source": "filesystem", "subject": "/var", "key": DISK, "columns": "mean", **asked}
+    return page.get(url, query).json()["lines"][0]
+
+
+def test_charts_have_the_hours_to_come_only_when_asked_for(page, host):
+    row = make_forecast(host)
+    assert "forecast" not in read_line(page, host)
+    expected = read_line(page, host, forecast="on")["forecast"]
+    assert expected["at"][0] == row.start_at.timestamp()
+    assert len(expected["at"]) == len(expected["mean"]) == len(expected["upper"]) == 24
+    assert expected["note"] == "forecast: 31 % better than repeating the day before"
+
+
+def test_charts_say_why_there_is_no_forecast(page, host):
+    make_forecast(host, middle=None, start_at=None, refusal="not_better", margin=-0.2)
+    expected = read_line(page, host, forecast="on")["forecast"]
+    assert (expected["at"], expected["mean"]) == ([], [])
+    assert expected["note"] == "forecast: No better than the day before"
