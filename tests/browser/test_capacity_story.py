@@ -31,6 +31,8 @@ def capacity(visitor):
     sign_in(visitor, NAME, PASSWORD)
     main = visitor.page.get_by_role("navigation", name="Main")
     main.get_by_role("link", name="Capacity").click()
+    # Until then htmx does not listen to the fields yet.
+    visitor.page.wait_for_url("**/capacity/", wait_until="load")
     return visitor.page
 
 

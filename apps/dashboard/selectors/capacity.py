@@ -114,7 +114,9 @@ def name_forecast(row: Forecast) -> str:
 
 
 def write_growth(growth: float) -> str:
-    return _("%(points)s points a day") % {"points": f"{growth * PERCENT:+.2f}"}
+    # Adding zero takes the sign off what is rounded to it.
+    points = round(growth * PERCENT, 2) + 0.0
+    return _("%(points)s points a day") % {"points": f"{points:+.2f}"}
 
 
 def judge(row: Forecast, now: datetime) -> Standing | None:
