@@ -142,3 +142,19 @@ def test_charts_say_why_there_is_no_forecast(page, host):
     expected = read_line(page, host, forecast="on")["forecast"]
     assert (expected["at"], expected["mean"]) == ([], [])
     assert expected["note"] == "forecast: No better than the day before"
+
+
+@pytest.mark.parametrize(
+    ("level", "growth", "words"),
+    [
+        (0.66, 0.01, "above 90.0\N{NO-BREAK SPACE}% in 23 days"),
+        (0.95, 0.01, "above 90.0\N{NO-BREAK SPACE}% already"),
+        (0.66, -0.01, ""),
+    ],
+)
+def test_a_disk_also_has_the_days_until_it_counts_as_high(page, host, level, growth, words):
+    fields = {"growth_low": growth * 0.7, "growth_high": growth * 1.25}
+    row = make_forecast(host, level=level, growth=growth, **fields)
+    answer = page.get(reverse("dashboard:forecast", args=[row.id]))
+    assert answer.context["threshold"] == words
+    assert words in answer.content.decode()

@@ -19,6 +19,7 @@ from apps.metrics.algorithms.series import Numbers
 from apps.metrics.algorithms.tiers import DAY_SECONDS, HOUR_SECONDS, floor_day, floor_moment
 from apps.metrics.selectors import ASSIGNMENT_KIND
 from apps.ml.algorithms.capacity import gather_days
+from apps.ml.algorithms.capacity import judge as judge_growth
 from apps.ml.algorithms.forecast import build_grid
 from apps.ml.models import Forecast
 from apps.ml.selectors.forecasts import count_days, recommend
@@ -158,6 +159,25 @@ def describe_range(row: Forecast, now: datetime) -> str:
     if soonest == latest:
         return ""
     return _("%(soonest)s to %(latest)s days") % {"soonest": soonest, "latest": latest}
+
+
+def describe_threshold(row: Forecast, threshold: float | None, now: datetime) -> str:
+    """When the level passes the threshold below the limit; empty where there is none, or no growth.
+
+    By the growth as it was found when the forecast was made.
+    """
+    if threshold is None or row.limit is None or threshold >= row.limit or row.growth is None:
+        return ""
+    room = threshold - (row.level or 0.0)
+    growth = (row.growth, row.growth_low or 0.0, row.growth_high or row.growth)
+    _verdict, days = judge_growth(room, *growth)
+    limit = format_quantity(threshold, find_style(row.metric))
+    if room <= 0:
+        return _("above %(limit)s already") % {"limit": limit}
+    if days[0] is None or days[0] >= LONGEST_OUTLOOK_DAYS:
+        return ""
+    left = count_days(row.made_at + timedelta(days=days[0]), now)
+    return _("above %(limit)s in %(days)s days") % {"limit": limit, "days": left}
 
 
 def describe_advantage(row: Forecast) -> str:

@@ -17,10 +17,12 @@ from apps.dashboard.selectors.capacity import (
     RECOMMENDED_AT_MOST,
     describe_forecast,
     describe_forecasts,
+    describe_threshold,
     draw_days,
     draw_hours,
     keep_forecasts,
 )
+from apps.dashboard.thresholds import read_thresholds
 from apps.dashboard.views.access import PageRequest, page
 from apps.ml.selectors.forecasts import get_forecast, list_forecasts
 from apps.ml.services.forecasting import ask_for_forecasts
@@ -61,6 +63,7 @@ def show_forecast(request: PageRequest, forecast_id: UUID) -> HttpResponse:
         "row": describe_forecast(forecast, now),
         "forecast": forecast,
         "drawings": drawings,
+        "threshold": describe_threshold(forecast, read_thresholds().get(forecast.metric), now),
         "may_refresh": covers_client(scope, forecast.source.client),
     }
     return render(request, "dashboard/forecast.html", context)
