@@ -300,6 +300,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MaintenanceEffectEnum": "apps.clients.models.MaintenanceWindow.Effect",
         "RoleEffectEnum": "apps.accounts.models.Role.Effect",
+        "ForecastRefusalEnum": "apps.ml.models.Forecast.Refusal",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -39,6 +39,8 @@ BANDS: Mapping[str, Label] = {
     "percentiles": _("Median to 95th percentile"),
     "none": _("None"),
 }
+# What stands in the address while charts show what is expected next.
+FORETOLD = "on"
 CANONICAL = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -64,6 +66,7 @@ class History:
     comparison: str
     band: str
     form: RangeForm
+    is_foretold: bool = False
 
     @property
     def span(self) -> timedelta:
@@ -137,6 +140,7 @@ def read_history(asked: QueryDict) -> History:
         comparison=comparison if comparison in COMPARISONS else "",
         band=band if band in BANDS else DEFAULT_BAND,
         form=form,
+        is_foretold=asked.get("forecast") == FORETOLD,
     )
 
 

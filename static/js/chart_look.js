@@ -4,7 +4,7 @@ import uPlot from "../vendor/uPlot.esm.js";
 import { formatQuantity, formatTick } from "./format.js";
 
 /** @typedef {{label: string, isGhost?: boolean, colour?: number}} Line */
-/** @typedef {{label: string, name: "extremes" | "percentiles"}} Band */
+/** @typedef {{label: string, name: "extremes" | "percentiles" | "forecast"}} Band */
 /** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, zoom?: (start: number, end: number) => void}} Drawing */
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];

@@ -8,6 +8,7 @@ from apps.clients.models import EnrolmentToken
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -37,6 +38,7 @@ PLACES = (
     ("audit", "audit"),
     ("kind", "kind"),
     ("metric", "metric"),
+    ("forecast", "forecast"),
 )
 
 
@@ -66,6 +68,7 @@ def make_objects(site):
         "kind": "ping",
         "metric": "net.rtt.median",
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
+        "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
         "model": make_version(client=probe, kind=f"model_{site}").id,

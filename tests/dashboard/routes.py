@@ -57,6 +57,7 @@ ACTIONS = frozenset(
         "remove-quota",
         "run-test",
         "pause-test",
+        "refresh-forecasts",
         "resume-test",
         "stop-test",
         "delete-test",

@@ -20,9 +20,10 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
-from apps.ml.models import ModelVersion
+from apps.ml.models import Forecast, ModelVersion
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -46,6 +47,7 @@ class Corner:
     window: MaintenanceWindow
     job: Job
     version: ModelVersion
+    forecast: Forecast
 
     @property
     def test(self) -> Test:
@@ -77,6 +79,7 @@ class Corner:
             "window_id": self.window.id,
             "job_id": self.job.id,
             "version_id": self.version.id,
+            "forecast_id": self.forecast.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -125,7 +128,20 @@ def build_corner(site, now):
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
     job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
     version = make_hostile_model(client)
-    return Corner(client, assignment, run, result, token, person, invitation, window, job, version)
+    forecast = make_forecast(client, subject=HOSTILE)
+    return Corner(
+        client,
+        assignment,
+        run,
+        result,
+        token,
+        person,
+        invitation,
+        window,
+        job,
+        version,
+        forecast,
+    )
 
 
 def make_hostile_model(client):

@@ -9,7 +9,10 @@ from django.utils.translation import gettext as _
 
 from apps.dashboard.comparisons import describe_changes
 from apps.dashboard.formats import SPACE
+from apps.dashboard.selectors.capacity import describe_advantage, find_moments
 from apps.metrics.selectors import Series, read_ranges
+from apps.ml.models import Forecast
+from apps.ml.selectors.forecasts import find_forecasts
 from apps.tests.models import Assignment
 from apps.tests.selectors import list_disturbances
 
@@ -39,6 +42,8 @@ class Wanted:
     points: int
     shift: timedelta | None
     lines: Sequence[WantedLine]
+    # Also what is expected next, where something is.
+    is_foretold: bool = False
 
 
 def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dict[str, Any]]:
@@ -48,6 +53,7 @@ def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dic
     ]
     current = read_columns(columns, wanted, timedelta(0))
     earlier = {} if wanted.shift is None else read_columns(columns, wanted, wanted.shift)
+    foretold = find_forecasts(columns) if wanted.is_foretold else {}
     documents = []
     for line in wanted.lines:
         column = (source_ids.get(line.source, 0), line.key)
@@ -56,6 +62,8 @@ def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dic
         if wanted.shift is not None:
             before = earlier.get(column, EMPTY)
             document |= describe_earlier(line.key, own, before, wanted.shift)
+        if column in foretold:
+            document["forecast"] = describe_expected(foretold[column])
         documents.append(document)
     return documents
 
@@ -121,6 +129,20 @@ def describe_earlier(
     return {
         "earlier": {"at": [at + seconds for at in earlier.at], "mean": earlier.mean},
         "changes": [change.as_document() for change in describe_changes(key, current, earlier)],
+    }
+
+
+def describe_expected(forecast: Forecast) -> dict[str, Any]:
+    """The hours to come inside the interval of 80 %; empty where nothing is foretold.
+
+    The note says how good the forecast is, or why there is none.
+    """
+    return {
+        "at": find_moments(forecast),
+        "mean": forecast.middle or [],
+        "lower": forecast.lower or [],
+        "upper": forecast.upper or [],
+        "note": _("forecast: %(words)s") % {"words": describe_advantage(forecast)},
     }
 
 

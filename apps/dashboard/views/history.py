@@ -14,7 +14,7 @@ from apps.clients.selectors import get_client
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, NotFound
 from apps.core.http import MOMENT_DETAIL, is_plausible
-from apps.dashboard.ranges import find_canonical, find_shift, read_history
+from apps.dashboard.ranges import FORETOLD, find_canonical, find_shift, read_history
 from apps.dashboard.selectors.history import Wanted, WantedLine, read_disturbed, read_lines
 from apps.dashboard.views.access import PageRequest, page
 from apps.metrics.catalogue import parse_key
@@ -79,7 +79,7 @@ def answer_history(request: PageRequest, assignment: Assignment) -> HttpResponse
 
 
 def read_wanted(asked: QueryDict) -> Wanted:
-    """What the address wants: `start`, `end`, `points` and `compare`, and the lines.
+    """What the address wants: `start`, `end`, `points`, `compare`, `forecast`, and the lines.
 
     A line has a `source`, `subject`, `key` and `columns`, which is `mean`, or `all` for extremes
     and percentiles too; each of the four is there once a line.
@@ -95,6 +95,7 @@ def read_wanted(asked: QueryDict) -> Wanted:
         points=read_points(asked.get("points", str(DEFAULT_POINTS))),
         shift=find_shift(asked.get("compare", ""), end - start),
         lines=read_wanted_lines(asked),
+        is_foretold=asked.get("forecast") == FORETOLD,
     )
 
 

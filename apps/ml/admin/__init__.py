@@ -1,3 +1,3 @@
-from apps.ml.admin.registry import ModelVersionAdmin, TrainingAdmin
+from apps.ml.admin import forecasts, registry
 
-__all__ = ["ModelVersionAdmin", "TrainingAdmin"]
+__all__ = ["forecasts", "registry"]

@@ -1,3 +1,3 @@
-from apps.ml.tasks import registry
+from apps.ml.tasks import forecasting, registry
 
-__all__ = ["registry"]
+__all__ = ["forecasting", "registry"]
