@@ -34,6 +34,7 @@ from tests.factories.clients import (
     make_site,
     make_tag,
 )
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window
@@ -81,6 +82,7 @@ def everything(client):
     plan_runs()
     make_job(state="dead")
     make_training(client=probe, result=make_version(client=probe))
+    make_forecast(probe)
     note_kept_frames(EPOCH)
     sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)
