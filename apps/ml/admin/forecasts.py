@@ -9,3 +9,4 @@ class ForecastAdmin(ReadOnlyAdmin):
     list_display = ["source", "metric", "verdict", "full_at", "margin", "refusal", "made_at"]
     list_filter = ["verdict", "refusal", "metric"]
     list_select_related = ["source"]
+    search_fields = ["metric", "source__client__name"]
