@@ -94,8 +94,9 @@ def test_a_pattern_that_was_never_seen_is_a_discord():
     values = make_days(10)
     # It stands still where it is: no step, no value out of range.
     values[2500:2600] = values[2500] + 0.1 * np.random.default_rng(2).normal(size=100)
-    spoken = {verdict.channel for verdict in judge(values)[2500:2600] if verdict.score > 1}
-    assert "discord" in spoken
+    # Values of every ten seconds: the memory is shorter than a day.
+    verdicts = judge(values, interval=10.0)[2500:2600]
+    assert "discord" in {verdict.channel for verdict in verdicts if verdict.score > 1}
 
 
 def test_a_day_unlike_the_day_before_is_seasonal():
