@@ -91,11 +91,11 @@ def test_a_level_that_stays_within_the_range_is_a_shift():
 
 
 def test_a_pattern_that_was_never_seen_is_a_discord():
-    values = make_days(10)
+    values = make_days(20)
     # It stands still where it is: no step, no value out of range.
-    values[2500:2600] = values[2500] + 0.1 * np.random.default_rng(2).normal(size=100)
+    values[5000:5100] = values[5000] + 0.1 * np.random.default_rng(2).normal(size=100)
     # Values of every ten seconds: the memory is shorter than a day.
-    verdicts = judge(values, interval=10.0)[2500:2600]
+    verdicts = judge(values, interval=10.0)[5000:5100]
     assert "discord" in {verdict.channel for verdict in verdicts if verdict.score > 1}
 
 
