@@ -133,7 +133,7 @@ class Scorer:
         """From a most negative number to 100, with that threshold."""
         is_found = self.flatten(scores) >= threshold
         is_hit = is_found & (self.places >= 0)
-        best = np.full(self.windows, -profile.miss)
+        best = np.full(self.windows, -profile.miss, np.float64)
         np.maximum.at(best, self.places[is_hit], self.weights[is_hit] * profile.hit)
         outside = self.weights[is_found & (self.places == OUTSIDE)] * profile.false_alarm
         return self.normalise(float(best[self.known].sum() + outside.sum()), profile)
