@@ -203,9 +203,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "choice",
         "SWARM_ANOMALY_SENSITIVITY",
         _("Sensitivity to unusual values"),
-        _(
-            "normal tells of one value in a thousand, low and lowest of fewer and graver ones."
-        ),
+        _("normal tells of one value in a thousand, low and lowest of fewer and graver ones."),
         choices=("normal", "low", "lowest"),
     ),
     Definition(

@@ -5,39 +5,62 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('metrics', '0009_mark_weeks'),
-        ('ml', '0001_initial'),
+        ("metrics", "0009_mark_weeks"),
+        ("ml", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SeriesWatch',
+            name="SeriesWatch",
             fields=[
-                ('source', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='series_watch', serialize=False, to='metrics.source')),
-                ('is_watched', models.BooleanField(verbose_name='watched')),
-                ('judged_until', models.DateTimeField(verbose_name='judged until')),
-                ('stored_until', models.DateTimeField(verbose_name='stored until')),
+                (
+                    "source",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="series_watch",
+                        serialize=False,
+                        to="metrics.source",
+                    ),
+                ),
+                ("is_watched", models.BooleanField(verbose_name="watched")),
+                ("judged_until", models.DateTimeField(verbose_name="judged until")),
+                ("stored_until", models.DateTimeField(verbose_name="stored until")),
             ],
             options={
-                'verbose_name': 'watched source',
-                'verbose_name_plural': 'watched sources',
+                "verbose_name": "watched source",
+                "verbose_name_plural": "watched sources",
             },
         ),
         migrations.CreateModel(
-            name='SeriesState',
+            name="SeriesState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(max_length=255, verbose_name='metric')),
-                ('values_count', models.PositiveBigIntegerField(verbose_name='values')),
-                ('state', models.BinaryField()),
-                ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='series_states', to='metrics.source')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("metric", models.CharField(max_length=255, verbose_name="metric")),
+                ("values_count", models.PositiveBigIntegerField(verbose_name="values")),
+                ("state", models.BinaryField()),
+                (
+                    "source",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="series_states",
+                        to="metrics.source",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'state of a series',
-                'verbose_name_plural': 'states of series',
-                'constraints': [models.UniqueConstraint(fields=('source', 'metric'), name='series_state_once')],
+                "verbose_name": "state of a series",
+                "verbose_name_plural": "states of series",
+                "constraints": [
+                    models.UniqueConstraint(fields=("source", "metric"), name="series_state_once")
+                ],
             },
         ),
     ]

@@ -67,9 +67,7 @@ def read_anomaly_rate(client_id: UUID, *, start: datetime, end: datetime) -> Ano
     )
 
 
-def list_series_findings(
-    client_id: UUID, start: datetime, end: datetime
-) -> "QuerySet[Finding]":
+def list_series_findings(client_id: UUID, start: datetime, end: datetime) -> "QuerySet[Finding]":
     return Finding.objects.filter(
         kind=Finding.Kind.SERIES_ANOMALY,
         client_id=client_id,
