@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -23,14 +24,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
 KEY = "system.cpu.utilization"
 PING_KEY = "net.rtt.median"
+DISK_KEY = "system.filesystem.utilization"
+COLUMNS = ("count", "minimum", "mean", "maximum", "p50", "p95")
 
 pytestmark = pytest.mark.django_db
 
 
 def make_layout(keys=(KEY,)):
-    found, _made = Layout.objects.get_or_create(
-        hash=f"{hash(keys):x}"[:16], defaults={"keys": keys}
-    )
+    name = "-".join(keys)[-16:]
+    found, _made = Layout.objects.get_or_create(hash=name, defaults={"keys": keys})
     return found
 
 
@@ -53,7 +55,7 @@ def store(source, values, *, first=0, keys=(KEY,)):
             step=300,
             at=START + (first + number) * FIVE_MINUTES,
             layout=layout,
-            **dict.fromkeys(("count", "minimum", "mean", "maximum", "p50", "p95"), [value]),
+            **{column: [value] for column in COLUMNS},
         )
         for number, value in enumerate(values)
     )
@@ -111,9 +113,10 @@ def test_five_minutes_at_a_time_give_the_same_findings_as_all_at_once(source):
     judge_until(700)
     at_once = list_findings()
     Finding.objects.all().delete()
-    for number, value in enumerate(values):
-        store(source, [value], first=number)
-        judge_until(number + 1)
+    ends = [*range(1, 30), 390, *range(391, 411), 595, *range(596, 611), 700]
+    for start, end in pairwise([0, *ends]):
+        store(source, values[start:end], first=start)
+        judge_until(end)
     assert list_findings() == at_once
     assert at_once
 
@@ -170,9 +173,7 @@ def test_what_was_kept_before_is_learnt_from_without_findings():
 
 def test_runs_that_an_exclusive_one_disturbed_are_left_out():
     assignment = make_assignment(make_client())
-    source = watch_source(
-        assignment.client, kind="assignment", subject=str(assignment.id), keys=(PING_KEY,)
-    )
+    source = watch_source(assignment.client, kind="assignment", keys=(PING_KEY,))
     assignment.source = source
     assignment.save()
     store(source, make_values(), keys=(PING_KEY,))
@@ -246,17 +247,15 @@ def test_two_workers_at_once_raise_each_finding_once(source):
 
 
 def test_a_client_s_rate_counts_series_and_ranks_the_gravest_first(source):
-    ping = watch_source(
-        source.client, kind="filesystem", subject="/", keys=("system.filesystem.utilization",)
-    )
+    ping = watch_source(source.client, kind="filesystem", subject="/", keys=(DISK_KEY,))
     store(source, make_values())
     calm = np.random.default_rng(2).uniform(0.5, 0.6, size=700)
     calm[600] = 9.0
-    store(ping, calm.tolist(), keys=("system.filesystem.utilization",))
+    store(ping, calm.tolist(), keys=(DISK_KEY,))
     judge_until(700)
     rate = read_anomaly_rate(source.client_id, start=find_moment(590), end=find_moment(610))
     assert (rate.judged, rate.unusual, rate.rate) == (2, 2, 1.0)
-    assert [row.metric for row in rate.metrics] == ["system.filesystem.utilization", KEY]
+    assert [row.metric for row in rate.metrics] == [DISK_KEY, KEY]
     assert rate.metrics[0].text.startswith("outside the range of the last 2 days by ")
     quiet = read_anomaly_rate(source.client_id, start=find_moment(0), end=find_moment(100))
     assert (quiet.unusual, quiet.rate) == (0, 0.0)
