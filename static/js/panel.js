@@ -4,6 +4,7 @@ import { createChart } from "./chart.js";
 import { describeExpected } from "./foretold.js";
 import { describeThreshold } from "./threshold.js";
 import { arrangePanel, breakGaps } from "./series.js";
+import { Unusual } from "./unusual.js";
 
 /** @typedef {import("./series.js").Panel} Panel */
 /** @typedef {import("./series.js").Series} Series */
@@ -45,11 +46,12 @@ export class PanelView {
     const title = make("figcaption", "", panel.title);
     if (panel.threshold_text) title.append(describeThreshold(panel.threshold_text));
     this.resolution = make("small", "panel-resolution");
-    title.append(this.resolution);
+    this.unusual = new Unusual(panel, stage.words);
+    title.append(this.unusual.key, this.resolution);
     this.changes = make("ul", "panel-changes");
     this.body = make("div", "panel-body");
     this.note = make("p", "panel-note");
-    figure.append(title, this.changes, this.body, this.note);
+    figure.append(title, this.changes, this.body, this.unusual.list, this.note);
     parent.append(figure);
     this.drawing = this.describe([], false, []);
     this.chart = createChart(this.body, this.drawing, stage.readSpan);
@@ -74,7 +76,7 @@ export class PanelView {
       isWhole: panel.is_whole,
       isScaled: panel.is_scaled,
       readDisturbed: () => stage.disturbed,
-      threshold: panel.threshold,
+      threshold: panel.threshold, unusual: this.unusual,
       zoom: stage.zoom,
     };
   }
@@ -84,6 +86,7 @@ export class PanelView {
     const arranged = arrangePanel(this.panel, fetched, this.stage.band);
     this.columns = arranged.columns;
     this.stepSeconds = arranged.stepSeconds;
+    this.unusual.load(fetched);
     this.resolution.textContent = arranged.resolution;
     // Raw values have no bands and buckets have: the chart is made anew when that changes.
     const shape = [...arranged.bands, arranged.hasGhosts, arranged.foretold].join();
