@@ -6,7 +6,9 @@ import { describeJsonRequest } from "./requests.js";
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
 /** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
-/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[], unusual?: import("./unusual.js").Mark[], usual?: import("./unusual.js").Usual}} Series */
+/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[], unusual?: Mark[], usual?: Usual}} Series */
+/** @typedef {{start: number, end: number, score: number, text: string}} Mark */
+/** @typedef {{at: number[], low: number[], high: number[], hold_seconds: number}} Usual */
 /** @typedef {{url: string, compare: string, forecast: string, usual: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */
 /** @typedef {{at: number[], values: Column}} Part */

@@ -3,8 +3,8 @@
 import { readColour, writeMoment } from "./chart_look.js";
 
 /** @typedef {import("../vendor/uPlot.esm.js").default} Chart */
-/** @typedef {{start: number, end: number, score: number, text: string}} Mark */
-/** @typedef {{at: number[], low: number[], high: number[], hold_seconds: number}} Usual */
+/** @typedef {import("./series.js").Mark} Mark */
+/** @typedef {import("./series.js").Usual} Usual */
 
 const RIBBON_PIXELS = 6;
 const LEAST_PIXELS = 4;
