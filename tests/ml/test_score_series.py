@@ -14,7 +14,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make_values(length=400):
-    values = np.random.default_rng(4).uniform(20, 80, size=length).round(3)
+    values = np.random.default_rng(3).uniform(20, 80, size=length).round(3)
     values[300] = 160
     return values.tolist()
 
