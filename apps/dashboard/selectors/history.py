@@ -12,8 +12,8 @@ from apps.dashboard.formats import SPACE
 from apps.dashboard.selectors.capacity import describe_advantage, find_moments
 from apps.metrics.selectors import Series, read_ranges
 from apps.ml.models import Forecast
-from apps.ml.selectors.forecasts import find_forecasts
 from apps.ml.selectors.bands import read_band, read_ribbons
+from apps.ml.selectors.forecasts import find_forecasts
 from apps.tests.models import Assignment
 from apps.tests.selectors import list_disturbances
 
