@@ -23,6 +23,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("roll up", "apps.metrics.tasks.roll_up", 10),
     PeriodicWork("forget history", "apps.metrics.tasks.forget_history", 60),
     PeriodicWork("forget facts", "apps.metrics.tasks.forget_facts", 3600),
+    PeriodicWork("judge series", "apps.ml.tasks.series.judge_series", 15),
     PeriodicWork("forget results", "apps.tests.tasks.forget_results", 600),
     PeriodicWork("settle trainings", "apps.ml.tasks.registry.settle_trainings", 30),
     PeriodicWork("train due models", "apps.ml.tasks.registry.train_due_models", 3600),

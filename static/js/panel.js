@@ -4,6 +4,7 @@ import { createChart } from "./chart.js";
 import { describeExpected } from "./foretold.js";
 import { describeThreshold } from "./threshold.js";
 import { arrangePanel, breakGaps } from "./series.js";
+import { Unusual } from "./unusual.js";
 
 /** @typedef {import("./series.js").Panel} Panel */
 /** @typedef {import("./series.js").Series} Series */
@@ -45,11 +46,12 @@ export class PanelView {
     const title = make("figcaption", "", panel.title);
     if (panel.threshold_text) title.append(describeThreshold(panel.threshold_text));
     this.resolution = make("small", "panel-resolution");
-    title.append(this.resolution);
+    this.unusual = new Unusual(panel, stage.words);
+    title.append(this.unusual.key, this.resolution);
     this.changes = make("ul", "panel-changes");
     this.body = make("div", "panel-body");
     this.note = make("p", "panel-note");
-    figure.append(title, this.changes, this.body, this.note);
+    figure.append(title, this.changes, this.body, this.unusual.list, this.note);
     parent.append(figure);
     this.drawing = this.describe([], false, []);
     this.chart = createChart(this.body, this.drawing, stage.readSpan);
@@ -70,11 +72,9 @@ export class PanelView {
       style: panel.style,
       lines: [...lines, ...(hasGhosts ? ghosts : []), ...describeExpected(panel, foretold, wordForecast)],
       bands: bands.map((name) => ({ name, label: words[name] })),
-      isBars: panel.is_bars,
-      isWhole: panel.is_whole,
-      isScaled: panel.is_scaled,
+      isBars: panel.is_bars, isWhole: panel.is_whole, isScaled: panel.is_scaled,
       readDisturbed: () => stage.disturbed,
-      threshold: panel.threshold,
+      threshold: panel.threshold, unusual: this.unusual,
       zoom: stage.zoom,
     };
   }
@@ -84,6 +84,7 @@ export class PanelView {
     const arranged = arrangePanel(this.panel, fetched, this.stage.band);
     this.columns = arranged.columns;
     this.stepSeconds = arranged.stepSeconds;
+    this.unusual.load(fetched);
     this.resolution.textContent = arranged.resolution;
     // Raw values have no bands and buckets have: the chart is made anew when that changes.
     const shape = [...arranged.bands, arranged.hasGhosts, arranged.foretold].join();

@@ -58,11 +58,11 @@ class History {
   async load() {
     if (this.isLoading || !this.host.isConnected || !this.panels.length) return;
     this.isLoading = true;
-    const { url = "", compare = "", forecast = "" } = this.host.dataset;
+    const { url = "", compare = "", forecast = "", usual = "" } = this.host.dataset;
     const width = Math.max(...this.views.map((view) => view.body.clientWidth));
     const points = Math.min(Math.max(Math.round(width * POINTS_PER_PIXEL), LEAST_POINTS), MOST_POINTS);
     try {
-      const fetched = await fetchSeries({ url, compare, forecast, points }, this.panels, this.readSpan());
+      const fetched = await fetchSeries({ url, compare, forecast, usual, points }, this.panels, this.readSpan());
       this.loadedAt = performance.now();
       this.stage.disturbed = fetched.disturbed;
       showDisturbedNote(fetched.disturbed.length > 0);

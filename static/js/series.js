@@ -6,8 +6,10 @@ import { describeJsonRequest } from "./requests.js";
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
 /** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
-/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[]}} Series */
-/** @typedef {{url: string, compare: string, forecast: string, points: number}} View */
+/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[], unusual?: Mark[], usual?: Usual}} Series */
+/** @typedef {{start: number, end: number, score: number, text: string}} Mark */
+/** @typedef {{at: number[], low: number[], high: number[], hold_seconds: number}} Usual */
+/** @typedef {{url: string, compare: string, forecast: string, usual: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */
 /** @typedef {{at: number[], values: Column}} Part */
 /** @typedef {{name: "extremes" | "percentiles" | "forecast", edges: Part[]}} Edges */
@@ -26,12 +28,14 @@ export async function fetchSeries(view, panels, span) {
   });
   if (view.compare) query.set("compare", view.compare);
   if (view.forecast) query.set("forecast", view.forecast);
+  if (view.usual) query.set("usual", view.usual);
   for (const panel of panels) {
     for (const line of [...panel.lines, ...panel.band]) {
       query.append("source", line.source);
       query.append("subject", line.subject);
       query.append("key", line.key);
-      query.append("columns", mayBand(panel) ? "all" : "mean");
+      const hasUsual = view.usual && line === panel.lines[0];
+      query.append("columns", mayBand(panel) ? (hasUsual ? "usual" : "all") : "mean");
     }
   }
   const response = await fetch(`${view.url}?${query}`, { headers: describeJsonRequest() });

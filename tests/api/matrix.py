@@ -64,6 +64,7 @@ API = {
     "api/v1/clients/<uuid:id>/revoke-keys/": DONE,
     "api/v1/clients/<uuid:id>/rotate-key/": DONE,
     "api/v1/clients/<uuid:id>/documents/": READ,
+    "api/v1/clients/<uuid:id>/anomalies/": READ,
     "api/v1/storage/": SEEN_BY_ADMINS,
     "api/v1/sites/": {"GET": VIEW, "POST": OPERATE},
     "api/v1/sites/<int:id>/": {"GET": VIEW, "PATCH": OPERATE, "DELETE": OPERATE},

@@ -82,7 +82,8 @@ def read_wanted(asked: QueryDict) -> Wanted:
     """What the address wants: `start`, `end`, `points`, `compare`, `forecast`, and the lines.
 
     A line has a `source`, `subject`, `key` and `columns`, which is `mean`, or `all` for extremes
-    and percentiles too; each of the four is there once a line.
+    and percentiles too, or `usual` for the band of what was `usual` as well; each of the four is
+    there once a line.
     Raises: Invalid naming what is wrong.
     """
     end = read_moment(asked, "end", read_now())
@@ -96,6 +97,7 @@ def read_wanted(asked: QueryDict) -> Wanted:
         shift=find_shift(asked.get("compare", ""), end - start),
         lines=read_wanted_lines(asked),
         is_foretold=asked.get("forecast") == FORETOLD,
+        usual=asked.get("usual", ""),
     )
 
 
@@ -133,6 +135,11 @@ def read_wanted_lines(asked: QueryDict) -> list[WantedLine]:
     if unknown:
         raise Invalid([FieldError("key", "unknown_metric", f"{unknown[0]!r} is not known")])
     return [
-        WantedLine((source, subject), key, is_banded=columns == "all")
+        WantedLine(
+            (source, subject),
+            key,
+            is_banded=columns in {"all", "usual"},
+            has_usual=columns == "usual",
+        )
         for source, subject, key, columns in zip(*parts, strict=True)
     ]

@@ -1,3 +1,3 @@
-from apps.ml.admin import forecasts, registry
+from apps.ml.admin import forecasts, registry, series
 
-__all__ = ["forecasts", "registry"]
+__all__ = ["forecasts", "registry", "series"]

@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.ml.api import registry
+from apps.ml.api import anomalies, registry
 from apps.ml.api.forecasts import ForecastViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -9,6 +9,11 @@ router.register("forecasts", ForecastViewSet, basename="forecast")
 router.register("models", registry.ModelViewSet, basename="model")
 router.register("trainings", registry.TrainingViewSet, basename="training")
 urlpatterns = [
+    path(
+        "clients/<uuid:id>/anomalies/",
+        anomalies.AnomalyRateView.as_view(),
+        name="client-anomalies",
+    ),
     path("learners/", registry.LearnersView.as_view(), name="learners"),
     *router.urls,
 ]

@@ -1,5 +1,14 @@
 from apps.ml.models.findings import Feedback, Finding
 from apps.ml.models.forecasts import Forecast
 from apps.ml.models.registry import ModelVersion, Training
+from apps.ml.models.series import SeriesState, SeriesWatch
 
-__all__ = ["Feedback", "Finding", "Forecast", "ModelVersion", "Training"]
+__all__ = [
+    "Feedback",
+    "Finding",
+    "Forecast",
+    "ModelVersion",
+    "SeriesState",
+    "SeriesWatch",
+    "Training",
+]

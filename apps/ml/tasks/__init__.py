@@ -1,3 +1,3 @@
-from apps.ml.tasks import forecasting, registry
+from apps.ml.tasks import forecasting, registry, series
 
-__all__ = ["forecasting", "registry"]
+__all__ = ["forecasting", "registry", "series"]
