@@ -64,6 +64,7 @@ def open_branches(server, admin):
         authority = Authority(folder)
         (folder / "root.pem").write_bytes(as_pem(authority.root))
         cleanup.enter_context(open_far_site(network, addresses, authority, folder))
+        cleanup.enter_context(open_iperf3(network.hosts["target"], addresses["shop"]))
         hosts = {}
         for name, place in PLACES.items():
             namespace = network.hosts[place]

@@ -23,6 +23,18 @@ def send_times(seconds=4.0, *, pause_at=None, pause_seconds=0.02):
     return moments
 
 
+def uneven_times(seed, seconds=4.0):
+    """As a host without time for it sends: clumps at twice the rate and more, and stops."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    spacing, now, moments = SIZE * 8 / OFFERED, 0.0, []
+    while now < seconds:
+        for _ in range(chance.randrange(5, 300)):
+            moments.append(now)
+            now += spacing * chance.choice([0.5, 0.5, 1.0])
+        now += chance.choice([0.002, 0.01, 0.03, 0.1, 0.2])
+    return moments
+
+
 def police(moments, rate, burst):
     tokens, last, packets = burst, 0.0, []
     for sent in moments:
@@ -73,6 +85,24 @@ def test_a_shaper_is_found_with_its_rate(rate, queue):
     assert found.verdict == "shaper"
     assert found.rate == pytest.approx(rate, rel=0.05)
     assert found.burst_bytes is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(rate=st.floats(5e6, 25e6), queue=st.integers(20_000, 200_000), seed=st.integers(0, 10**6))
+def test_uneven_sending_makes_no_policer_of_a_shaper(rate, queue, seed):
+    found = find_policing(shape(uneven_times(seed), rate, queue))
+    assert found.verdict in {"shaper", "none", "unclear"}
+    if found.rate is not None:
+        assert found.rate == pytest.approx(rate, rel=0.1)
+
+
+@settings(deadline=None, max_examples=200)
+@given(rate=st.floats(2e6, 25e6), burst=st.integers(20_000, 200_000), seed=st.integers(0, 10**6))
+def test_uneven_sending_makes_no_shaper_of_a_policer(rate, burst, seed):
+    found = find_policing(police(uneven_times(seed), rate, burst))
+    assert found.verdict in {"policer", "none", "unclear"}
+    if found.rate is not None:
+        assert found.rate == pytest.approx(rate, rel=0.1)
 
 
 @settings(deadline=None, max_examples=25)
