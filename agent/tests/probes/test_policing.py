@@ -24,14 +24,17 @@ def send_times(seconds=4.0, *, pause_at=None, pause_seconds=0.02):
 
 
 def uneven_times(seed, seconds=4.0):
-    """As a host without time for it sends: clumps at twice the rate and more, and stops."""
+    """As a host without time for it sends: mostly far too slowly, in between at up to 40 Mbit/s."""
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    spacing, now, moments = SIZE * 8 / OFFERED, 0.0, []
+    now, moments = 0.0, []
+    fast_share = chance.choice([0.05, 0.1, 0.2, 0.3])
     while now < seconds:
-        for _ in range(chance.randrange(5, 300)):
+        is_fast = chance.random() < fast_share
+        pace = chance.choice([0.25, 0.5] if is_fast else [1.5, 2, 3])
+        for _ in range(chance.randrange(20, 400 if is_fast else 200)):
             moments.append(now)
-            now += spacing * chance.choice([0.5, 0.5, 1.0])
-        now += chance.choice([0.002, 0.01, 0.03, 0.1, 0.2])
+            now += pace * SIZE * 8 / OFFERED
+        now += chance.choice([0, 0.002, 0.01, 0.03])
     return moments
 
 
