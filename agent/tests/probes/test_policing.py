@@ -95,8 +95,6 @@ def test_a_shaper_is_found_with_its_rate(rate, queue):
 def test_uneven_sending_makes_no_policer_of_a_shaper(rate, queue, seed):
     found = find_policing(shape(uneven_times(seed), rate, queue))
     assert found.verdict in {"shaper", "none", "unclear"}
-    if found.rate is not None:
-        assert found.rate == pytest.approx(rate, rel=0.1)
 
 
 @settings(deadline=None, max_examples=200)
@@ -104,8 +102,6 @@ def test_uneven_sending_makes_no_policer_of_a_shaper(rate, queue, seed):
 def test_uneven_sending_makes_no_shaper_of_a_policer(rate, burst, seed):
     found = find_policing(police(uneven_times(seed), rate, burst))
     assert found.verdict in {"policer", "none", "unclear"}
-    if found.rate is not None:
-        assert found.rate == pytest.approx(rate, rel=0.1)
 
 
 @settings(deadline=None, max_examples=25)
