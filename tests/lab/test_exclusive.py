@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from apps.core.clock import read_now
 from apps.tests.models import Assignment, Reservation, Run
@@ -44,11 +44,21 @@ def try_run(row, choose, begin):
         start_at=start_at,
         end_at=start_at + timedelta(seconds=choose.uniform(1, 20)),
     )
-    with transaction.atomic():
-        proposal = Proposal(run, start_at + timedelta(seconds=choose.uniform(0, SLIP_SECONDS)))
-        reservations = reserve_runs([proposal])
-        run.save(force_insert=True)
-        store_reservations(reservations)
+    while True:
+        try:
+            return store_run(run, start_at, choose.uniform(0, SLIP_SECONDS))
+        except OperationalError as error:
+            # SQLite promises nobody a turn before its time-out; whoever got none asks again.
+            if "locked" not in str(error):
+                raise
+
+
+@transaction.atomic
+def store_run(run, start_at, slip_seconds):
+    proposal = Proposal(run, start_at + timedelta(seconds=slip_seconds))
+    reservations = reserve_runs([proposal])
+    run.save(force_insert=True)
+    store_reservations(reservations)
     return bool(reservations)
 
 
