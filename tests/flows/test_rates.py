@@ -183,19 +183,30 @@ def iperf3_port():
     program = find_program("iperf3")
     if program is None:
         pytest.skip("iperf3 is not installed: apt install iperf3")
-    port = find_free_port()
-    process = subprocess.Popen(
-        [program, "-s", "-B", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL
-    )
-    wait_until(lambda: is_open(port), seconds=REACH_SECONDS, what="the port of iperf3")
+    process, port = start_iperf3(program)
     yield port
     process.kill()
     process.wait()
 
 
+def start_iperf3(program):
+    """The server and its port; of a port that somebody took meanwhile the next one is tried."""
+    while True:
+        port = find_free_port()
+        argv = [program, "-s", "-B", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(
+            lambda: is_open(port) or process.poll() is not None,  # noqa: B023 - waited for here
+            seconds=REACH_SECONDS,
+            what="the port of iperf3",
+        )
+        if process.poll() is None:
+            return process, port
+
+
 def is_open(port):
     lines = Path("/proc/net/tcp").read_text().splitlines()
-    return any(f":{port:04X} " in line and " 0A " in line for line in lines)
+    return any(f" 0100007F:{port:04X} " in line and " 0A " in line for line in lines)
 
 
 def fill_in(swarm, cookie, fields):
