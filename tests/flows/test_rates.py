@@ -18,7 +18,8 @@ from tests.flows.conftest import QUICK
 from tests.servers.stack import find_free_port, run_stack
 from tests.servers.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+# What a result is worth is stored and shown the same on either database.
+pytestmark = [pytest.mark.slow, pytest.mark.repeats("postgresql")]
 
 REACH_SECONDS = 90
 NEVER = {"schedule_kind": "once", "start_at": "2036-01-01T00:00:00Z", "duration_seconds": 5}
