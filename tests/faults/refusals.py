@@ -16,6 +16,8 @@ def list_refused(host: AgentHost) -> dict[str, str]:
     What is no JSON has no line.
     """
     with closing(sqlite3.connect(host.state_folder / "spool.sqlite3", timeout=20)) as connection:
+        # A bit that flipped may have left no UTF-8; the agent reads its spool in the same way.
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         rows = connection.execute(QUERY).fetchall()
     lines = {
         describe_measurement(Record(kind, at, payload, None)): code
