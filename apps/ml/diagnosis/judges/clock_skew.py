@@ -48,7 +48,7 @@ class ClockSkew:
             layer=self.layer,
             confidence=0.95,
             evidence=(said,),
-            recommendation="Have the host keep its time by NTP (chrony or systemd-timesyncd); until "
+            recommendation="Have the host keep its time by NTP (chrony, systemd-timesyncd); until "
             "then one-way delays and certificate checks of it mean nothing.",
             explains=frozenset({Symptom.FAILURE}) if is_far and is_tls_failing else frozenset(),
             priority=Priority.TODAY,
