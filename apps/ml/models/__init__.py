@@ -1,3 +1,4 @@
+from apps.ml.models.diagnosis import Diagnosis
 from apps.ml.models.findings import Feedback, Finding
 
-__all__ = ["Feedback", "Finding"]
+__all__ = ["Diagnosis", "Feedback", "Finding"]
