@@ -11,7 +11,7 @@ from apps.tests.models import Run, Test
 
 
 class Diagnosis(models.Model):
-    """What was wrong with a client, a test from it, or one run, as it looked when somebody asked."""
+    """What was wrong with a client, a test from it, or a run, as it looked when somebody asked."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="diagnoses")

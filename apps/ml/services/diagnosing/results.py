@@ -29,9 +29,7 @@ def list_newest(assignments: Iterable[Assignment], at: datetime) -> dict[UUID, R
     """The newest result of each assignment of runs that began up to `at`; two queries."""
     ids = [one.id for one in assignments]
     newest = (
-        Run.objects.filter(
-            assignment=OuterRef("id"), result__isnull=False, start_at__lte=at
-        )
+        Run.objects.filter(assignment=OuterRef("id"), result__isnull=False, start_at__lte=at)
         .order_by("-start_at")
         .values("id")[:1]
     )
@@ -71,10 +69,13 @@ def measure_usual(past: Sequence[Mapping[str, float]]) -> dict[str, Usual]:
         for key, value in values.items():
             columns.setdefault(key, []).append(value)
     return {
-        key: Usual(*(float(one) for one in np.percentile(column, (5, 50, 95))), len(column))
-        for key, column in columns.items()
-        if len(column) >= USUAL_LEAST
+        key: build_usual(column) for key, column in columns.items() if len(column) >= USUAL_LEAST
     }
+
+
+def build_usual(column: Sequence[float]) -> Usual:
+    low, median, high = (float(one) for one in np.percentile(column, (5, 50, 95)))
+    return Usual(low, median, high, len(column))
 
 
 def observe(assignment: Assignment, result: Result, usual: Mapping[str, Usual]) -> Observation:
@@ -107,6 +108,12 @@ def list_active(client_id: UUID) -> QuerySet[Assignment]:
     return rows.select_related("test__target", "peer", "source").order_by("-last_run_at")
 
 
+def list_any(assignment_id: UUID) -> Assignment:
+    """One assignment with all that a diagnosis reads of it, also when it was taken away."""
+    rows = Assignment.objects.select_related("test__target", "peer", "source", "client")
+    return rows.get(id=assignment_id)
+
+
 def choose_related(
     assignments: Sequence[Assignment], chosen: Assignment | None
 ) -> list[Assignment]:
@@ -128,34 +135,27 @@ def read_hops(observations: Iterable[Observation]) -> tuple[Hop, ...]:
     if not traces:
         return ()
     rows = max(traces, key=lambda one: one.at).document.get("hops", ())
-    hops = []
-    for row in rows if isinstance(rows, list) else ():
-        number = read_number(row, "ttl", "number", "hop")
-        if number is None:
-            continue
-        hops.append(
-            Hop(
-                number=int(number),
-                address=read_address(row),
-                loss_ratio=read_number(row, "loss_ratio", "loss"),
-                rtt_seconds=read_number(row, "rtt_median", "rtt"),
-            )
-        )
+    hops = [hop for row in rows if (hop := read_hop(row))] if isinstance(rows, list) else []
     return tuple(sorted(hops, key=lambda hop: hop.number))
 
 
-def read_number(row: object, *names: str) -> float | None:
-    if not isinstance(row, dict):
+def read_hop(row: object) -> Hop | None:
+    """A row of a trace's document; None for what is none."""
+    if not isinstance(row, dict) or not isinstance(row.get("ttl"), int):
         return None
-    found = next((row[name] for name in names if name in row), None)
-    return float(found) if isinstance(found, int | float) else None
-
-
-def read_address(row: Mapping[str, object]) -> str:
     stations = row.get("stations")
-    if isinstance(stations, list) and stations and isinstance(stations[0], dict):
-        return str(stations[0].get("address", ""))
-    return str(row.get("address", ""))
+    station = stations[0] if isinstance(stations, list) and stations else {}
+    known = station if isinstance(station, dict) else {}
+    return Hop(
+        number=row["ttl"],
+        address=str(known.get("address", "")),
+        loss_ratio=as_number(row.get("loss_ratio")) if known else None,
+        rtt_seconds=as_number(known.get("rtt_median")),
+    )
+
+
+def as_number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
 def list_same_target(assignment: Assignment) -> tuple[Sibling, ...]:
