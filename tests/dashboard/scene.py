@@ -20,6 +20,8 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
+from apps.ml.models import Diagnosis
+from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
 from tests.factories.jobs import make_job
@@ -43,6 +45,7 @@ class Corner:
     invitation: Invitation
     window: MaintenanceWindow
     job: Job
+    diagnosis: Diagnosis
 
     @property
     def test(self) -> Test:
@@ -73,6 +76,7 @@ class Corner:
             "invitation_id": self.invitation.id,
             "window_id": self.window.id,
             "job_id": self.job.id,
+            "diagnosis_id": self.diagnosis.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -120,7 +124,31 @@ def build_corner(site, now):
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
     job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
-    return Corner(client, assignment, run, result, token, person, invitation, window, job)
+    diagnosis = make_hostile_diagnosis(run)
+    return Corner(
+        client, assignment, run, result, token, person, invitation, window, job, diagnosis
+    )
+
+
+def make_hostile_diagnosis(run):
+    """What a hostile agent's texts make of an answer."""
+    diagnosis = diagnose_run(run, asked_by=None)
+    diagnosis.verdicts = [
+        {
+            "cause": HOSTILE,
+            "layer": HOSTILE,
+            "priority": 9,
+            "confidence": 0.5,
+            "recommendation": HOSTILE,
+            "explained_by": HOSTILE,
+            "explains": [],
+            "evidence": [{"sentence": HOSTILE, "metric": HOSTILE, "value": 1.0, "usual": None}],
+        }
+    ]
+    diagnosis.cause = HOSTILE[:32]
+    diagnosis.not_judged = [{"cause": HOSTILE, "missing": HOSTILE}]
+    diagnosis.save()
+    return diagnosis
 
 
 def build_person(site):
