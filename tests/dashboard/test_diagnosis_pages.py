@@ -33,10 +33,10 @@ def test_a_test_is_asked_about_as_a_client_sees_it(page, result):
     assert Diagnosis.objects.get().test_id == assignment.test_id
 
 
-@pytest.mark.parametrize("client", ["", "no-id", "00000000-0000-0000-0000-000000000000"])
-def test_without_a_client_of_the_test_nothing_is_asked(page, result, client):
+@pytest.mark.parametrize("named", ["", "no-id", "00000000-0000-0000-0000-000000000000"])
+def test_without_a_client_of_the_test_nothing_is_asked(page, result, named):
     path = reverse("dashboard:diagnose-test", args=[result.run.assignment.test_id])
-    assert page.post(path, {"client": client}).status_code in {400, 404}
+    assert page.post(path, {"client": named}).status_code in {400, 404}
     assert not Diagnosis.objects.exists()
 
 
