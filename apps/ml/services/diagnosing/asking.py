@@ -19,6 +19,7 @@ from apps.ml.diagnosis.case import Case, Hop, Observation
 from apps.ml.diagnosis.judgement import Priority, Verdict
 from apps.ml.diagnosis.ranking import Diagnosis as Judged
 from apps.ml.diagnosis.ranking import diagnose
+from apps.ml.diagnosis.reading import read_hops
 from apps.ml.models import Diagnosis, Finding
 from apps.ml.published import FindingRaised
 from apps.ml.services.diagnosing import hosts, movements, results
@@ -94,7 +95,7 @@ def build_case(
     seen = observe_all(asked, newest, at, must_see=assignment)
     observed = next((one for one in seen if is_of(one, assignment)), None)
     others = tuple(one for one in seen if one is not observed)
-    hops = results.read_hops(seen)
+    hops = read_hops(seen)
     host = hosts.view_host(client.id, at)
     return Case(
         at=at.timestamp(),

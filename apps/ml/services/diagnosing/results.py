@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import numpy as np
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from apps.ml.diagnosis.case import Hop, Observation, Sibling, Usual
+from apps.ml.diagnosis.case import Observation, Sibling, Usual
+from apps.ml.diagnosis.reading import measure_usual
 from apps.tests.models import Assignment, Result, Run
 
 # A result is of the moment when its run began at most so long before it, or three intervals.
@@ -18,7 +18,6 @@ USUAL_SPAN = timedelta(days=14)
 # What is judged must not have made what is usual.
 USUAL_BEFORE = timedelta(minutes=15)
 USUAL_RESULTS = 150
-USUAL_LEAST = 8
 ASSIGNMENTS_AT_MOST = 40
 # They tell of the client's own resolver, whatever the target in question.
 KINDS_OF_EVERY_TARGET = frozenset({"dns", "ntp"})
@@ -61,21 +60,6 @@ def list_past_values(assignment_id: UUID, at: datetime) -> list[Mapping[str, flo
         is_success=True,
     )
     return list(rows.order_by("-run__start_at").values_list("values", flat=True)[:USUAL_RESULTS])
-
-
-def measure_usual(past: Sequence[Mapping[str, float]]) -> dict[str, Usual]:
-    columns: dict[str, list[float]] = {}
-    for values in past:
-        for key, value in values.items():
-            columns.setdefault(key, []).append(value)
-    return {
-        key: build_usual(column) for key, column in columns.items() if len(column) >= USUAL_LEAST
-    }
-
-
-def build_usual(column: Sequence[float]) -> Usual:
-    low, median, high = (float(one) for one in np.percentile(column, (5, 50, 95)))
-    return Usual(low, median, high, len(column))
 
 
 def observe(assignment: Assignment, result: Result, usual: Mapping[str, Usual]) -> Observation:
@@ -127,35 +111,6 @@ def choose_related(
         if one.id != chosen.id
         and (name_target(one) == target or one.test.kind in KINDS_OF_EVERY_TARGET)
     ]
-
-
-def read_hops(observations: Iterable[Observation]) -> tuple[Hop, ...]:
-    """The hops of the newest trace among them; documents come from agents, so each may be odd."""
-    traces = [one for one in observations if one.kind == "trace"]
-    if not traces:
-        return ()
-    rows = max(traces, key=lambda one: one.at).document.get("hops", ())
-    hops = [hop for row in rows if (hop := read_hop(row))] if isinstance(rows, list) else []
-    return tuple(sorted(hops, key=lambda hop: hop.number))
-
-
-def read_hop(row: object) -> Hop | None:
-    """A row of a trace's document; None for what is none."""
-    if not isinstance(row, dict) or not isinstance(row.get("ttl"), int):
-        return None
-    stations = row.get("stations")
-    station = stations[0] if isinstance(stations, list) and stations else {}
-    known = station if isinstance(station, dict) else {}
-    return Hop(
-        number=row["ttl"],
-        address=str(known.get("address", "")),
-        loss_ratio=as_number(row.get("loss_ratio")) if known else None,
-        rtt_seconds=as_number(known.get("rtt_median")),
-    )
-
-
-def as_number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
 
 
 def list_same_target(assignment: Assignment) -> tuple[Sibling, ...]:
