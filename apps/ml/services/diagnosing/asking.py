@@ -15,7 +15,7 @@ from apps.clients.models import Client
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.metrics.selectors import list_fact_changes, read_range
-from apps.ml.diagnosis.case import Case, Hop, Observation
+from apps.ml.diagnosis.case import Case, Observation
 from apps.ml.diagnosis.judgement import Priority, Verdict
 from apps.ml.diagnosis.ranking import Diagnosis as Judged
 from apps.ml.diagnosis.ranking import diagnose
@@ -96,12 +96,13 @@ def build_case(
     observed = next((one for one in seen if is_of(one, assignment)), None)
     others = tuple(one for one in seen if one is not observed)
     hops = read_hops(seen)
+    gateway = next((hop.address for hop in hops if hop.number == 1), "")
     host = hosts.view_host(client.id, at)
     return Case(
         at=at.timestamp(),
         observed=observed,
         related=others,
-        gateway=observe_gateway(active, hops, at),
+        gateway=observe_gateway(active, gateway, at),
         hops=hops,
         route_changes=list_route_changes(asked, at),
         host=host.host,
@@ -114,7 +115,7 @@ def build_case(
         heartbeat_age_seconds=find_silence(client, at),
         heartbeat_interval_seconds=settings.SWARM_HEARTBEAT_SECONDS,
         same_target=results.list_same_target(assignment) if assignment is not None else (),
-        same_client=results.list_same_client(active, assignment),
+        same_client=results.list_same_client(active, assignment, gateway=gateway),
         same_site=hosts.list_same_site(client),
         hourly_round_trips=read_hourly(assignment, at),
     )
@@ -146,12 +147,11 @@ def observe_all(
 
 
 def observe_gateway(
-    active: Sequence[Assignment], hops: Sequence[Hop], at: datetime
+    active: Sequence[Assignment], gateway: str, at: datetime
 ) -> tuple[Observation, ...]:
-    """What tests of the first router of the trace found."""
-    first = next((hop.address for hop in hops if hop.number == 1), "")
+    """What pings of the first router of the trace found."""
     pings = [one for one in active if one.test.kind == "ping"]
-    pinged = [one for one in pings if first and results.name_target(one) == first]
+    pinged = [one for one in pings if gateway and results.name_target(one) == gateway]
     return tuple(observe_all(pinged, results.list_newest(pinged, at), at))
 
 

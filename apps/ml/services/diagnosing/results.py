@@ -129,14 +129,17 @@ def list_same_target(assignment: Assignment) -> tuple[Sibling, ...]:
 
 
 def list_same_client(
-    assignments: Iterable[Assignment], chosen: Assignment | None
+    assignments: Iterable[Assignment], chosen: Assignment | None, *, gateway: str = ""
 ) -> tuple[Sibling, ...]:
-    """How this client's tests of other targets fare, one for each target (its worst)."""
-    own = name_target(chosen) if chosen is not None else None
+    """How this client's tests of other targets fare, one for each target (its worst).
+
+    The gateway is on the way to all of them, so it is none.
+    """
+    own = {gateway, name_target(chosen) if chosen is not None else ""}
     worst: dict[str, bool] = {}
     for one in assignments:
         target = name_target(one)
-        if target != own and target and one.last_is_success is not None:
+        if target and target not in own and one.last_is_success is not None:
             worst[target] = worst.get(target, False) or is_failing(one)
     return tuple(Sibling(target, is_bad) for target, is_bad in worst.items())
 

@@ -1,0 +1,3 @@
+from apps.ml.admin.diagnosis import DiagnosisAdmin
+
+__all__ = ["DiagnosisAdmin"]
