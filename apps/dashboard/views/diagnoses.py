@@ -5,14 +5,19 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.policy import Permission
-from apps.clients.selectors import get_client
 from apps.core.errors import FieldError, Invalid
 from apps.dashboard.selectors.diagnoses import describe_diagnosis, list_causes
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.runs import parse_moment
-from apps.ml.selectors.diagnoses import get_diagnosis, list_diagnoses
+from apps.ml.selectors.diagnoses import (
+    get_assignment_to_diagnose,
+    get_client_to_diagnose,
+    get_diagnosis,
+    get_run_to_diagnose,
+    list_diagnoses,
+)
 from apps.ml.services.diagnosing import diagnose_client, diagnose_run, diagnose_test
-from apps.tests.selectors import get_assignment, get_run, get_test
+from apps.tests.selectors import get_test
 
 ROWS_PER_PAGE = 50
 
@@ -50,7 +55,7 @@ def show_diagnosis(request: PageRequest, diagnosis_id: UUID) -> HttpResponse:
 @require_POST
 @page(Permission.OPERATE)
 def ask_of_run(request: PageRequest, run_id: UUID) -> HttpResponse:
-    run = get_run(request.user, run_id)
+    run = get_run_to_diagnose(request.user, run_id)
     return redirect("dashboard:diagnosis", diagnose_run(run, asked_by=request.user).id)
 
 
@@ -58,7 +63,7 @@ def ask_of_run(request: PageRequest, run_id: UUID) -> HttpResponse:
 @page(Permission.OPERATE)
 def ask_of_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     test = get_test(request.user, test_id)
-    assignment = get_assignment(
+    assignment = get_assignment_to_diagnose(
         request.user,
         test_id=test.id,
         client_id=read_id(request, "client"),
@@ -70,7 +75,7 @@ def ask_of_test(request: PageRequest, test_id: UUID) -> HttpResponse:
 @require_POST
 @page(Permission.OPERATE)
 def ask_of_client(request: PageRequest, client_id: UUID) -> HttpResponse:
-    client = get_client(request.user, client_id)
+    client = get_client_to_diagnose(request.user, client_id)
     return redirect("dashboard:diagnosis", diagnose_client(client, asked_by=request.user).id)
 
 

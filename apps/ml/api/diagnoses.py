@@ -12,12 +12,16 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.models import User
-from apps.clients.selectors import get_client
 from apps.core.errors import FieldError, Invalid
 from apps.ml.models import Diagnosis
-from apps.ml.selectors.diagnoses import get_diagnosis, list_diagnoses
+from apps.ml.selectors.diagnoses import (
+    get_assignment_to_diagnose,
+    get_client_to_diagnose,
+    get_diagnosis,
+    get_run_to_diagnose,
+    list_diagnoses,
+)
 from apps.ml.services.diagnosing import diagnose_client, diagnose_run, diagnose_test
-from apps.tests.selectors import get_assignment, get_run
 
 
 class DiagnosisSerializer(serializers.ModelSerializer[Diagnosis]):
@@ -114,13 +118,13 @@ class DiagnosisViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Diagno
 def ask(
     user: Any, *, run: UUID | None = None, client: UUID | None = None, test: UUID | None = None
 ) -> Diagnosis:
-    """Raises: Invalid for a question about nothing, NotFound for what `user` may not see."""
+    """Raises: Invalid for a question about nothing, NotFound for what `user` may not operate."""
     asked_by = user if isinstance(user, User) else None
     if run is not None:
-        return diagnose_run(get_run(user, run), asked_by=asked_by)
+        return diagnose_run(get_run_to_diagnose(user, run), asked_by=asked_by)
     if client is None:
         raise Invalid([FieldError("client", "required", "must be named, unless a run is")])
     if test is not None:
-        assignment = get_assignment(user, test_id=test, client_id=client)
+        assignment = get_assignment_to_diagnose(user, test_id=test, client_id=client)
         return diagnose_test(assignment, asked_by=asked_by)
-    return diagnose_client(get_client(user, client), asked_by=asked_by)
+    return diagnose_client(get_client_to_diagnose(user, client), asked_by=asked_by)

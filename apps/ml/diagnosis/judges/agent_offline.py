@@ -34,10 +34,11 @@ class AgentOffline:
             return Cleared(self.cause, (heard,))
         proof = Proof()
         proof.add(0.9, heard)
-        silent = [one.name for one in case.same_site if one.is_failing]
-        if case.same_site and len(silent) > SITE_SHARE * len(case.same_site):
-            names = ", ".join(silent[:5])
-            proof.add(0.3, Evidence(f"Others of its site are silent as well: {names}."))
+        # Not by name: who may see this client need not see those.
+        silent = sum(one.is_failing for one in case.same_site)
+        if case.same_site and silent > SITE_SHARE * len(case.same_site):
+            counts = f"{silent} of {len(case.same_site)}"
+            proof.add(0.3, Evidence(f"{counts} other agents of its site are silent as well."))
             advice = "The whole site is away: check its power and its uplink."
         else:
             if case.same_site:
