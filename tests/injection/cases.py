@@ -86,7 +86,8 @@ def read_case(written, usual):
     """The case, each of its results with what is usual in its topology."""
 
     def observe(one):
-        return Observation(**one, usual=usual.get(name_observation(one), {}))
+        name = name_observation(one)
+        return Observation(**one, usual=usual.get(name, {}), assignment_id=name)
 
     known = {**written}
     if known.get("observed"):

@@ -18,6 +18,11 @@ THROUGHPUT_KEYS = (
     "net.throughput.http.download",
     "net.throughput.udp.receive",
 )
+SIGNAL_KEY, SNR_KEY = "wifi.signal", "wifi.snr"
+WEAK_DBM = -70.0
+POOR_SNR_DB = 15.0
+LATENESS_KEY = "agent.send_schedule.error.p99"
+WAY_KINDS = frozenset({"ping", "tcp", "udp_session"})
 LEAST_LOSS_RATIO = 0.005
 LEAST_RISE_SECONDS = 0.005
 RISE_FACTOR = 1.3
@@ -37,6 +42,31 @@ def find_symptoms(case: Case) -> frozenset[Symptom]:
     if is_silent(case):
         found.add(Symptom.SILENCE)
     return frozenset(found)
+
+
+def find_way_symptoms(case: Case) -> frozenset[Symptom]:
+    """The symptoms of the way itself: of what else was sent to this target, whatever was asked."""
+    found: set[Symptom] = set()
+    for one in case.related:
+        if one.kind in WAY_KINDS:
+            found |= list_symptoms(one)
+    return frozenset(found)
+
+
+def find_lateness(case: Case) -> float:
+    """Seconds by which the host itself was late with its probes lately, 0.0 when nobody knows.
+
+    What programs time themselves (look-ups, requests) is wrong by about that; round trips that the
+    kernel stamps are not.
+    """
+    results = (*case.iterate_results(), *case.gateway)
+    return max((one.values.get(LATENESS_KEY, 0.0) for one in results), default=0.0)
+
+
+def is_radio_weak(case: Case) -> bool:
+    """Whether the client's own radio says that its signal is too weak."""
+    signal, snr = case.wifi.get(SIGNAL_KEY), case.wifi.get(SNR_KEY)
+    return (signal is not None and signal < WEAK_DBM) or (snr is not None and snr < POOR_SNR_DB)
 
 
 def is_silent(case: Case) -> bool:

@@ -13,11 +13,13 @@ from apps.ml.diagnosis.judgement import (
     Verdict,
     quote,
 )
+from apps.ml.diagnosis.symptoms import LATENESS_KEY, find_lateness
 from apps.ml.diagnosis.wording import say_seconds, say_usual_seconds
 
 LOOKUP, PHASE, ROUND_TRIP = "dns.lookup.duration", "http.client.phase.dns", "net.rtt.median"
 LEAST_SECONDS = 0.100
 ROUND_TRIPS = 4.0
+LATENESS_FACTOR = 2.0
 
 
 class DnsSlow:
@@ -48,6 +50,10 @@ class DnsSlow:
             proof.add(0.5, quote(pinged, ROUND_TRIP, sentence))
         if usual is not None and seconds > 2 * usual.high:
             proof.add(0.3, Evidence("That is more than twice what it ever is."))
+        lateness = find_lateness(case)
+        if seconds - limit < lateness * LATENESS_FACTOR:
+            late = say_seconds(lateness)
+            proof.add(-0.6, Evidence(f"The host itself was {late} late.", LATENESS_KEY, lateness))
         return Verdict(
             cause=self.cause,
             layer=self.layer,

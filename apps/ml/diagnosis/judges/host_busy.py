@@ -12,16 +12,19 @@ from apps.ml.diagnosis.judgement import (
     Symptom,
     Verdict,
 )
-from apps.ml.diagnosis.symptoms import find_symptoms
-from apps.ml.diagnosis.wording import say_ratio
+from apps.ml.diagnosis.symptoms import LATENESS_KEY, find_lateness, find_symptoms
+from apps.ml.diagnosis.wording import say_ratio, say_seconds
 
 BUSY_RATIO = 0.90
+LATE_SECONDS = 0.020
 PRESSED_RATIO = 0.30
 FULL_MEMORY_RATIO = 0.95
 SWAPPING_PER_SECOND = 50.0
 CPU, CPU_PRESSURE = "system.cpu.utilization", "system.cpu.pressure"
 MEMORY, MEMORY_PRESSURE = "system.memory.utilization", "system.memory.pressure"
 SWAP_OUT = "system.paging.operations.rate{direction=out}"
+STAMPED_KINDS = frozenset({"ping", "udp_session"})
+FAILING = frozenset({Symptom.LOSS, Symptom.FAILURE, Symptom.THROUGHPUT})
 HURT = frozenset({Symptom.JITTER, Symptom.LATENCY, Symptom.LOSS, Symptom.THROUGHPUT})
 
 
@@ -43,8 +46,12 @@ class HostBusy:
         )
         if not proof.evidence:
             return Cleared(self.cause, figures)
+        lateness = find_lateness(case)
+        if lateness > LATE_SECONDS:
+            late = say_seconds(lateness)
+            proof.add(0.5, Evidence(f"Its probes left up to {late} late.", LATENESS_KEY, lateness))
         others = [one.is_failing for one in case.same_client]
-        if others and not any(others) and find_symptoms(case):
+        if others and not any(others) and would_show_elsewhere(case):
             proof.add(-0.6, Evidence("Its tests of other targets are well."))
         elif others and all(others):
             proof.add(0.5, Evidence("All of its tests fare badly at the same time."))
@@ -66,6 +73,16 @@ class HostBusy:
         usual = case.host_usual.get(key)
         sentence = f"{name} is used to {say_ratio(value)}."
         return Evidence(sentence, metric=key, value=value, usual=usual)
+
+
+def would_show_elsewhere(case: Case) -> bool:
+    """Whether a busy host that made these symptoms had made other targets look bad as well.
+
+    It slows what programs time themselves, and nobody judges other targets by that.
+    """
+    symptoms = find_symptoms(case)
+    is_stamped = case.observed is not None and case.observed.kind in STAMPED_KINDS
+    return bool(symptoms & FAILING or (symptoms and is_stamped))
 
 
 def weigh_load(case: Case) -> Proof:

@@ -13,7 +13,7 @@ from apps.ml.diagnosis.judgement import (
     Verdict,
     quote,
 )
-from apps.ml.diagnosis.symptoms import is_lossy, is_slow
+from apps.ml.diagnosis.symptoms import is_lossy, is_radio_weak, is_slow
 from apps.ml.diagnosis.wording import say_ratio, say_seconds, say_usual_seconds
 
 LOSS, ROUND_TRIP = "net.packet.loss.ratio", "net.rtt.median"
@@ -46,7 +46,11 @@ class LanTrouble:
         if others and all(others):
             proof.add(0.4, Evidence("All targets of this client fare badly."))
         elif others and not any(others):
-            proof.add(-0.5, Evidence("Other targets of this client are well."))
+            # They may well be slow without failing, so a gateway that was measured counts for more.
+            weight = -0.2 if trouble else -0.5
+            proof.add(weight, Evidence("Other targets of this client are well."))
+        if is_radio_weak(case):
+            proof.add(-0.6, Evidence("The way there is by a radio whose signal is weak."))
         return Verdict(
             cause=self.cause,
             layer=self.layer,

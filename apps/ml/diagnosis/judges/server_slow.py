@@ -13,12 +13,13 @@ from apps.ml.diagnosis.judgement import (
     Verdict,
     quote,
 )
-from apps.ml.diagnosis.symptoms import is_slow
+from apps.ml.diagnosis.symptoms import LATENESS_KEY, find_lateness, is_slow
 from apps.ml.diagnosis.wording import say_seconds, say_usual_seconds
 
 FIRST_BYTE, CONNECT = "http.client.phase.ttfb", "http.client.phase.connect"
 LEAST_WAIT_SECONDS = 0.2
 CONNECTS = 3.0
+LATENESS_FACTOR = 2.0
 
 
 class ServerSlow:
@@ -51,6 +52,10 @@ class ServerSlow:
             else:
                 sentence = f"The connection stands after {say_seconds(connect)}."
                 proof.add(0.5, quote(result, CONNECT, sentence))
+        lateness = find_lateness(case)
+        if wait - LEAST_WAIT_SECONDS < lateness * LATENESS_FACTOR:
+            late = say_seconds(lateness)
+            proof.add(-0.6, Evidence(f"The host itself was {late} late.", LATENESS_KEY, lateness))
         others = [one.is_failing for one in case.same_target]
         if others and sum(others) > len(others) / 2:
             proof.add(0.5, Evidence("Other agents wait for it as well."))

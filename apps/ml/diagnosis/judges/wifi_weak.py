@@ -13,10 +13,7 @@ from apps.ml.diagnosis.judgement import (
     Verdict,
 )
 from apps.ml.diagnosis.judges.lan import find_gateway_trouble
-
-WEAK_DBM = -70.0
-POOR_SNR_DB = 15.0
-SIGNAL, SNR = "wifi.signal", "wifi.snr"
+from apps.ml.diagnosis.symptoms import POOR_SNR_DB, SIGNAL_KEY, SNR_KEY, WEAK_DBM
 
 
 class WifiWeak:
@@ -27,18 +24,18 @@ class WifiWeak:
     layer: ClassVar = Layer.LAN
 
     def judge(self, case: Case) -> Judgement:
-        signal, snr = case.wifi.get(SIGNAL), case.wifi.get(SNR)
+        signal, snr = case.wifi.get(SIGNAL_KEY), case.wifi.get(SNR_KEY)
         if signal is None and snr is None:
             return NotJudged(self.cause, "the host has no Wi-Fi, or the agent cannot read it")
         proof = Proof()
         if signal is not None and signal < WEAK_DBM:
-            proof.add(0.6, Evidence(f"The signal is {signal:.0f} dBm.", SIGNAL, signal))
+            proof.add(0.6, Evidence(f"The signal is {signal:.0f} dBm.", SIGNAL_KEY, signal))
         if snr is not None and snr < POOR_SNR_DB:
-            proof.add(0.5, Evidence(f"It is only {snr:.0f} dB above the noise.", SNR, snr))
+            proof.add(0.5, Evidence(f"It is only {snr:.0f} dB above the noise.", SNR_KEY, snr))
         if not proof.evidence:
             return Cleared(
                 self.cause,
-                (Evidence(f"The signal is {signal:.0f} dBm.", SIGNAL, signal),)
+                (Evidence(f"The signal is {signal:.0f} dBm.", SIGNAL_KEY, signal),)
                 if signal is not None
                 else (),
             )
