@@ -73,7 +73,9 @@ def read_usual(written):
 
 def write_usual(usual):
     return {
-        name: {key: [getattr(one, part.name) for part in fields(Usual)] for key, one in found.items()}
+        name: {
+            key: [getattr(one, part.name) for part in fields(Usual)] for key, one in found.items()
+        }
         for name, found in usual.items()
     }
 

@@ -1,6 +1,6 @@
 """Others who use the line: datagrams in bursts, more in a burst than the line carries.
 
-    python -m tests.injection.crowd ADDRESS PORT BITS_PER_SECOND SECONDS_ON SECONDS_OFF
+python -m tests.injection.crowd ADDRESS PORT BITS_PER_SECOND SECONDS_ON SECONDS_OFF
 """
 
 import socket

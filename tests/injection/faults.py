@@ -204,9 +204,7 @@ def fill_disk(network, chance, number):
         subprocess.run(mount, check=True)
         try:
             (Path(folder) / "filling").write_bytes(bytes(int(IMAGE_BYTES * ratio) - 8192))
-            mounted = SimpleNamespace(
-                mountpoint=folder, fstype="tmpfs", device="tmpfs", opts="rw"
-            )
+            mounted = SimpleNamespace(mountpoint=folder, fstype="tmpfs", device="tmpfs", opts="rw")
             (frame,) = FilesystemCollector(read_mounts=lambda: [mounted]).collect().frames
         finally:
             subprocess.run(["umount", folder], check=True)

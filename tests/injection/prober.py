@@ -19,7 +19,7 @@ from streamswarm_agent.probes.tls import TlsProbe
 from streamswarm_agent.runtime.clock import SystemClock
 from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.wire.kinds import complete_parameters
-from tests.injection.site import KEY
+from tests.injection.site import KEY, answer
 
 
 class Prober:
@@ -61,10 +61,10 @@ async def forget(sample):
 
 async def main(root):
     prober = Prober(root)
-    print("{}", flush=True)
+    answer({})
     while line := await asyncio.to_thread(sys.stdin.readline):
         outcomes = await asyncio.gather(*(prober.measure(one) for one in json.loads(line)))
-        print(json.dumps(outcomes, default=str), flush=True)
+        answer(outcomes)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,12 @@
 What the file has already is not recorded again, so an interrupted recording goes on. As root.
 """
 
-import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from random import Random
-from types import SimpleNamespace
 
 from apps.ml.diagnosis.case import Observation
 from apps.ml.diagnosis.reading import measure_usual, read_hops
-from streamswarm_agent.laboratory.namespaces import LaboratoryFailed
 from tests.injection.cases import (
     list_known,
     name_observation,
@@ -21,13 +18,12 @@ from tests.injection.cases import (
     write_observation,
     write_usual,
 )
-from tests.injection.faults import FAULTS, MTU_TEST
+from tests.injection.faults import FAULTS
 from tests.injection.networks import LOCALS, PATHS, ROUTES, open_network
 
 BASELINE_RUNS = 10
 RUNS_PER_TOPOLOGY = {"path": 2, "local": 3, "route": 3}
 FAMILIES = {"path": PATHS, "local": LOCALS, "route": ROUTES}
-ATTEMPTS = 3
 LOSSY_RATIO = 0.01
 
 
@@ -112,7 +108,7 @@ class Recorder:
 
     def record(self, network, name, number, *, variant, before):
         run = f"{network.shape.name} {name} {number}"
-        chance = Random(run)
+        chance = Random(run)  # noqa: S311 - repeatable, not secret
         begun = time.monotonic()
         network.reset()
         with FAULTS[name].inject(network, chance, variant) as injected:
@@ -158,19 +154,20 @@ def build_case(network, outcomes, injected, chance, before):
         "host": host or imagine_quiet_host(chance),
         "clock_offset_seconds": chance.uniform(-0.05, 0.05),
         "heartbeat_age_seconds": chance.uniform(1, 29),
-        "same_client": [
-            {"name": one["target"], "is_failing": is_failing(one)} for one in to_other
-        ],
+        "same_client": [{"name": one["target"], "is_failing": is_failing(one)} for one in to_other],
         **injected.facts,
     }
 
 
 def is_failing(outcome):
-    return not outcome["is_success"] or outcome["values"].get("net.packet.loss.ratio", 0) >= LOSSY_RATIO
+    return (
+        not outcome["is_success"]
+        or outcome["values"].get("net.packet.loss.ratio", 0) >= LOSSY_RATIO
+    )
 
 
 def imagine_quiet_host(chance):
-    """The recording machine is never quiet, so the host's own figures are drawn, save its fault's."""
+    """Drawn: the machine that records is busy itself. A fault of the host has real ones."""
     return {
         "system.cpu.utilization": chance.uniform(0.03, 0.5),
         "system.memory.utilization": chance.uniform(0.2, 0.7),

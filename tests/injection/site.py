@@ -164,7 +164,9 @@ class Site:
                     break
                 await asyncio.sleep(behaviour.web_seconds)
                 body = b"x" * behaviour.web_bytes
-                head = f"HTTP/1.1 {behaviour.web_status} Said\r\nContent-Length: {len(body)}\r\n\r\n"
+                head = (
+                    f"HTTP/1.1 {behaviour.web_status} Said\r\nContent-Length: {len(body)}\r\n\r\n"
+                )
                 writer.write(head.encode() + body)
                 await writer.drain()
         writer.close()
@@ -176,17 +178,23 @@ async def close(server):
         await server.wait_closed()
 
 
+def answer(found):
+    """A line of standard output."""
+    sys.stdout.write(json.dumps(found, default=str) + "\n")
+    sys.stdout.flush()
+
+
 async def main(address, folder):
     site = Site(address, Path(folder))
     await site.open()
-    print("{}", flush=True)
+    answer({})
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = json.loads(line)
         if "answer" in order:
             site.answer(order["answer"])
         else:
             await site.behave(replace(Behaviour(), **order))
-        print("{}", flush=True)
+        answer({})
 
 
 if __name__ == "__main__":

@@ -45,13 +45,16 @@ class PathLoss:
                 "do all behind it."
             )
             proof.add(0.6, Evidence(sentence, "path.hop.loss.ratio", hop.loss_ratio))
-        place = f"hop {hop.number} ({hop.address})" if hop else "the way"
+        advice = "Open a ticket with the provider; attach this result and a trace made meanwhile."
+        if hop is not None:
+            place = f"hop {hop.number} ({hop.address})"
+            advice = f"Open a ticket with who runs {place}; attach the hop table."
         return Verdict(
             cause=self.cause,
             layer=self.layer,
             confidence=proof.confidence,
             evidence=tuple(proof.evidence),
-            recommendation=f"Open a ticket with who runs {place}; attach the hop table.",
+            recommendation=advice,
             explains=frozenset(
                 {Symptom.LOSS, Symptom.FAILURE, Symptom.THROUGHPUT, Symptom.LATENCY}
             ),
