@@ -30,6 +30,7 @@ from streamswarm_agent.probes.icmp import EchoEngine, EchoSession, EchoSettings
 from streamswarm_agent.probes.icmp_socket import Method
 from streamswarm_agent.probes.ping import PingProbe
 from streamswarm_agent.runtime.clock import SystemClock
+from streamswarm_agent.runtime.garbage import look_less_often
 from streamswarm_agent.wire.kinds import complete_parameters
 
 GOAL_CORES = 0.1
@@ -161,6 +162,7 @@ def main() -> None:
     arguments = parse_arguments()
     targets = list_targets(arguments.targets)
     if arguments.prober:
+        look_less_often()
         print(json.dumps(asdict(asyncio.run(ping_all(targets, arguments.seconds)))))
         return
     has_fping = shutil.which("fping") is not None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MOST_PROCESSES = 4
+MOST_PROCESSES = 6
 NO_TESTS_LEFT = 5
 
 
@@ -66,9 +66,15 @@ def share_databases() -> Iterator[None]:
         yield
 
 
+def keep_bytecode() -> None:
+    """Every process of a run would otherwise compile all files of tests and server for itself."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def main(extra_arguments: Sequence[str]) -> int:
     total: Counter[str] = Counter()
     parts, exit_codes = [], []
+    keep_bytecode()
     with share_databases():
         for tests in ROUNDS:
             exit_code, counts = run_round(tests, extra_arguments)

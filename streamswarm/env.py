@@ -14,6 +14,7 @@ from apps.configuration.definitions import BY_NAME, RISING
 from streamswarm.env_file import EnvFileError, read_env_file
 from streamswarm.parsing import (
     Variable,
+    parse_file,
     parse_flag,
     parse_log_level,
     parse_networks,
@@ -52,6 +53,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "SWARM_VAR_DIR", "var", parse_text, "Folder for the database, keys, logs and sockets."
+    ),
+    Variable(
+        "SWARM_MODELS_DIR",
+        "",
+        parse_text,
+        "Folder for trained models, shared by web and workers; ml_models in the var folder when"
+        " empty.",
     ),
     Variable(
         "SWARM_ENV_FILE",
@@ -150,6 +158,13 @@ VARIABLES: tuple[Variable, ...] = (
         "Free space on an SQLite database's disk below which uploads are refused; 0 turns it off.",
     ),
     Variable(
+        "SWARM_ASN_TABLE",
+        "",
+        parse_file,
+        "File of autonomous systems for the hops of traces, unpacked from iptoasn.com; none when"
+        " empty.",
+    ),
+    Variable(
         "DATABASE_URL",
         "",
         parse_url_of("postgresql", "postgres", "sqlite"),
@@ -197,6 +212,11 @@ class Environment:
     @property
     def var_dir(self) -> Path:
         return (BASE_DIR / self.text("SWARM_VAR_DIR")).resolve()
+
+    @property
+    def models_dir(self) -> Path:
+        name = self.text("SWARM_MODELS_DIR")
+        return (BASE_DIR / name).resolve() if name else self.var_dir / "ml_models"
 
     @property
     def log_file(self) -> Path | None:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -24,6 +25,12 @@ class Variable:
 
 
 def parse_text(text: str) -> str:
+    return text
+
+
+def parse_file(text: str) -> str:
+    if text and not Path(text).is_file():
+        raise ValueError("must be the path of a file that is there, or empty")
     return text
 
 

@@ -18,6 +18,7 @@ ENVIRONMENT = env.read_sources(os.environ)
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = ENVIRONMENT.var_dir
+ML_MODELS_DIR = ENVIRONMENT.models_dir
 SECRET_KEY = env.load_secret_key(ENVIRONMENT)
 DEBUG = ENVIRONMENT.flag("SWARM_DEBUG")
 BASE_URL = ENVIRONMENT.text("SWARM_BASE_URL")
@@ -26,6 +27,7 @@ SWARM_WEB_THREADS = int(ENVIRONMENT.number("SWARM_WEB_THREADS"))
 SWARM_HEARTBEAT_SECONDS = ENVIRONMENT.number("SWARM_HEARTBEAT_SECONDS")
 SWARM_HORIZON_SECONDS = ENVIRONMENT.number("SWARM_HORIZON_SECONDS")
 SWARM_LEAST_FREE_MEGABYTES = int(ENVIRONMENT.number("SWARM_LEAST_FREE_MEGABYTES"))
+SWARM_ASN_TABLE = ENVIRONMENT.text("SWARM_ASN_TABLE")
 # What the environment gives the settings of apps.configuration until somebody changes them there.
 SWARM_SEEDS = {one.name: ENVIRONMENT.values[one.variable] for one in DEFINITIONS}
 SWARM_SEED_ORIGINS = {one.name: ENVIRONMENT.given_names[one.variable] for one in DEFINITIONS}
@@ -298,6 +300,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MaintenanceEffectEnum": "apps.clients.models.MaintenanceWindow.Effect",
         "RoleEffectEnum": "apps.accounts.models.Role.Effect",
+        "ForecastRefusalEnum": "apps.ml.models.Forecast.Refusal",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 RUN_JOBS = "apps.jobs.tasks.run_jobs"
+WAKE_QUEUES = "apps.jobs.tasks.wake_queues"
 
 
 class Queue(StrEnum):

@@ -20,11 +20,13 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
-from apps.ml.models import Diagnosis
+from apps.ml.models import Diagnosis, Forecast, ModelVersion
 from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
+from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
 
@@ -46,6 +48,8 @@ class Corner:
     window: MaintenanceWindow
     job: Job
     diagnosis: Diagnosis
+    version: ModelVersion
+    forecast: Forecast
 
     @property
     def test(self) -> Test:
@@ -77,6 +81,8 @@ class Corner:
             "window_id": self.window.id,
             "job_id": self.job.id,
             "diagnosis_id": self.diagnosis.id,
+            "version_id": self.version.id,
+            "forecast_id": self.forecast.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -124,9 +130,22 @@ def build_corner(site, now):
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
     job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
+    version = make_hostile_model(client)
+    forecast = make_forecast(client, subject=HOSTILE)
     diagnosis = make_hostile_diagnosis(run)
     return Corner(
-        client, assignment, run, result, token, person, invitation, window, job, diagnosis
+        client,
+        assignment,
+        run,
+        result,
+        token,
+        person,
+        invitation,
+        window,
+        job,
+        diagnosis,
+        version,
+        forecast,
     )
 
 
@@ -149,6 +168,22 @@ def make_hostile_diagnosis(run):
     diagnosis.not_judged = [{"cause": HOSTILE, "missing": HOSTILE}]
     diagnosis.save()
     return diagnosis
+
+
+def make_hostile_model(client):
+    make_training(client=client, kind=HOSTILE, trigger="<b>", decision=HOSTILE)
+    version = make_version(
+        client=client,
+        kind=HOSTILE,
+        state="champion",
+        features=[HOSTILE],
+        decision=HOSTILE,
+        library_version=HOSTILE,
+    )
+    version.metrics["figures"] = {HOSTILE: 0.5}
+    version.drift = {"rows": 500, "indices": {HOSTILE: 0.3}, "is_drifted": True}
+    version.save()
+    return version
 
 
 def build_person(site):

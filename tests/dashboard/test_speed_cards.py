@@ -84,6 +84,41 @@ def test_each_direction_has_its_rate_its_course_and_what_held_it_back(show):
     assert shown.count("<polyline") == 6
 
 
+FLOW = {
+    "bits_per_second": 9.5e6, "rates": [9.4e6, 9.6e6], "timeline": [], "bottleneck": "path_drops",
+    "packets": {"sent_count": 4000, "lost_count": 200, "dropped_count": 12},
+}  # fmt: skip
+
+
+def test_packets_of_udp_have_their_fate(show):
+    shown = show(
+        "throughput", {"protocol": "udp", "rate_megabits": 10},
+        document={"directions": {"upload": FLOW, "download": {**FLOW, "bottleneck": "rate"}}},
+        values={
+            "net.throughput.udp.receive{direction=forward}": 9.5e6,
+            "net.throughput.udp.loss.ratio{direction=forward}": 0.05,
+            "net.throughput.udp.jitter{direction=reverse}": 0.0021,
+        },
+    )  # fmt: skip
+    for words in (
+        "4000 sent, 200 lost", "12 of these in the receiving host", "5.0 %", "2.10 ms",
+        "Packets got lost on the path", "The limit that the test sets itself",
+    ):  # fmt: skip
+        assert words in shown
+
+
+def test_iperf3_is_named_with_its_version_and_server(show):
+    upload = {"bits_per_second": 94e6, "rates": [93e6, 95e6], "timeline": TIMELINE}
+    shown = show(
+        "iperf3", {"direction": "upload"},
+        document={"directions": {"upload": upload}, "version": "3.12", "address": "192.0.2.9"},
+        values={"net.throughput.tcp.receive": 94e6, "net.throughput.tcp.streams": 1.0},
+        facts={"net.tcp.congestion.algorithm": "bbr"},
+    )  # fmt: skip
+    for words in ("iperf3 3.12 against 192.0.2.9", "To the peer", "94.0 Mbit/s", "bbr"):
+        assert words in shown
+
+
 @pytest.mark.parametrize(("capacity", "is_shown"), [(90e6, False), (100e6, True)])
 def test_a_capacity_below_what_was_carried_is_no_headline(show, capacity, is_shown):
     values = {"net.capacity.packet_pair": capacity}
@@ -246,6 +281,10 @@ def test_a_line_stays_short_and_keeps_its_highest_value():
             "timeline": [HOSTILE, {"at_seconds": HOSTILE}, {"at_seconds": 1, "rtt_seconds": 1e308},
                          {"at_seconds": 0, "rtt_seconds": 2}, {"at_seconds": -1e308}]}},
             "bufferbloat_grade": HOSTILE, "idle_rtt_seconds": [HOSTILE, 1e308]}),
+        ("throughput", {"directions": {"upload": {"bits_per_second": 1, "packets": HOSTILE},
+                        "download": {"packets": {"sent_count": 1e308, "lost_count": -1}}}}),
+        ("iperf3", {"directions": {"upload": {"packets": {"sent_count": 3, "lost_count": 2,
+                    "dropped_count": HOSTILE}}}, "version": HOSTILE, "address": [HOSTILE]}),
         ("http_throughput", {"seconds": [HOSTILE, 1e308], "failures": {HOSTILE: 2, "x": HOSTILE},
                              "grade": HOSTILE, "address": HOSTILE, "bytes": HOSTILE}),
         ("http_throughput", {"seconds": HOSTILE, "failures": HOSTILE, "grade": {}}),

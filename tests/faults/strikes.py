@@ -21,7 +21,7 @@ from tests.faults.rounds import DatabaseKind
 from tests.servers.waiting import wait_until
 
 BOTH: tuple[DatabaseKind, ...] = ("sqlite", "postgresql")
-CRASH_SECONDS = 60.0
+CRASH_SECONDS = 120.0
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.5, 2.0
 SLOW_BITS_PER_SECOND = 8_000
 

@@ -20,7 +20,7 @@ from tests.servers.waiting import wait_until
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 QUICK = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "1"}
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 LINES = 5
 RUN_SECONDS = 3
 ANEW = "it begins anew"

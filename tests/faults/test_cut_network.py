@@ -30,7 +30,7 @@ from tests.servers.waiting import wait_until
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 COMMAND_SECONDS = 20
-START_SECONDS = 60
+START_SECONDS = 120
 WAIT_SECONDS = 120
 CUT_SECONDS = 5
 SHORT_SECONDS = 3

@@ -30,7 +30,7 @@ from tests.faults.sending import open_sender, run_door
 
 THREADS = 50
 FRAMES = 20
-START_SECONDS = 60
+START_SECONDS = 120
 STEPS = 15
 # One key may not take the whole door.
 TOO_MANY_AT_ONCE = 429

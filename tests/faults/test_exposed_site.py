@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 KIND_MARKS = {"sqlite": (), "postgresql": (pytest.mark.postgresql,)}
 ROUNDS_PER_FAULT = 4  # there are many faults
-RECOVERY_SECONDS = 60
+RECOVERY_SECONDS = 120
 # Beyond the server's own bound: the machine may be busy with other tests.
 PATIENCE_SECONDS = ANSWER_SECONDS + 40
 LEAST_RUNS = 3

@@ -19,7 +19,7 @@ from tests.servers.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-CRASH_SECONDS = 30
+CRASH_SECONDS = 120
 UNANSWERED = 5
 DIED = "the agent died while the run was under way"
 

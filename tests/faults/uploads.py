@@ -19,7 +19,7 @@ from tests.servers.waiting import wait_until
 
 SENDERS = 6
 FRAMES_PER_BATCH = 4
-START_SECONDS = 60
+START_SECONDS = 120
 TAKEN_BETWEEN_STEPS = 10
 RETRY_SECONDS = 0.2
 

@@ -5,6 +5,7 @@ import sys
 
 from streamswarm_agent.kernel_clock import KernelClock
 from streamswarm_agent.probes.base import ResponderRequest
+from streamswarm_agent.probes.responders.by_hand import ByHandResponder
 from streamswarm_agent.probes.responders.udp_session import UdpSessionResponder
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.runtime.clock import SystemClock
@@ -32,7 +33,7 @@ def main(key, address, port, ahead_seconds, drift_ppm):
         bind_address=address,
         port=int(port),
     )
-    asyncio.run(UdpSessionResponder(clock, clocks=clocks).serve(request))
+    asyncio.run(ByHandResponder(UdpSessionResponder(clock, clocks=clocks)).serve(request))
 
 
 if __name__ == "__main__":

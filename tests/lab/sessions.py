@@ -76,8 +76,10 @@ class SessionTruth:
         return sum(reply.copies for journey in self.journeys for reply in journey.answers)
 
     @property
-    def duplicate_count(self):
-        return self.answer_count - len(self.answered)
+    def copy_count(self):
+        """Those made on the way there and back."""
+        made_there = sum(one.there.copies - 1 for one in self.journeys if one.has_reached)
+        return made_there + self.answer_count - len(self.answered)
 
     @property
     def arrivals(self):
@@ -111,7 +113,7 @@ def mean_distance(flags):
 def match_journeys(ledger, *, port=PORT):
     """The journeys of the one session in the ledger.
 
-    The far host numbers what it takes, copies too, and its answers have these numbers.
+    The far host numbers the packets that it takes, each once, and its answers have these numbers.
     """
     sent = [
         entry
@@ -121,7 +123,7 @@ def match_journeys(ledger, *, port=PORT):
     taken = sorted(
         (entry for entry in sent if entry.fate == "passed" and not entry.is_corrupt), key=left_at
     )
-    numbered = [entry.tag for entry in taken for _ in range(entry.copies)]
+    numbered = [entry.tag for entry in taken]
     answers = {}
     for entry in ledger.reverse.select(protocol="udp", source_port=port):
         if entry.tag != REPORT_TAG:

@@ -13,6 +13,8 @@ ATTEMPTS = 3
 CLASSES = "0,10,46"
 SWEPT_MEGABITS = 20
 SETTING_COUNT = 20
+# The detector was tuned on the settings of the first; those of the second it had never seen.
+SEEDS = (10, 4656)
 
 
 def measure(bridge, folder, *, duration_seconds=4, **parameters):
@@ -86,18 +88,21 @@ def test_each_class_has_the_delay_that_the_path_gives_it(bridge, lab_table, tmp_
     assert difference == pytest.approx(0.018, abs=2 * TOLERANCE_SECONDS)
 
 
-def draw_settings():
-    chance = random.Random(10)  # noqa: S311 - repeatable, not secret
+def draw_settings(seed):
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     for number in range(SETTING_COUNT):
         kind = ("policer", "shaper", "none")[number % 3]
         rate = chance.uniform(2e6, 14e6)
         size = chance.randrange(20_000, 120_000)
+        is_slow = number > 1 or seed != SEEDS[0]
         yield pytest.param(
-            kind, rate, size, id=f"{number}: {kind}", marks=[pytest.mark.slow] * (number > 1)
+            kind, rate, size, id=f"{seed}-{number}: {kind}", marks=[pytest.mark.slow] * is_slow
         )
 
 
-@pytest.mark.parametrize(("kind", "rate", "size"), list(draw_settings()))
+@pytest.mark.parametrize(
+    ("kind", "rate", "size"), [one for seed in SEEDS for one in draw_settings(seed)]
+)
 def test_a_policer_and_a_shaper_are_told_apart(bridge, lab_table, tmp_path, kind, rate, size):
     limits = {
         "policer": {"policer_bits_per_second": rate, "policer_burst_bytes": size},

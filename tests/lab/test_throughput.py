@@ -1,4 +1,4 @@
-"""TCP rates against a line of a known rate, and against iperf3 on the same line."""
+"""Rates by TCP and UDP against a line of a known rate, and against iperf3 on the same line."""
 
 import json
 import shutil
@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from streamswarm_agent.laboratory.impairment import Impairment
-from tests.lab.answering import START_SECONDS, answer_in_far, measure_pair, wait_for_port
+from tests.lab.answering import PORT, START_SECONDS, answer_in_far, measure_pair, wait_for_port
 
 # Of 1500 bytes 1448 are payload: 20 for IPv4, 20 for TCP and 12 for its timestamps are not.
 PAYLOAD_SHARE = 1448 / 1500
@@ -117,3 +117,61 @@ def test_a_small_window_is_named_as_what_holds_the_transfer_back(bridge, lab_tab
     bottleneck = outcome["document"]["directions"]["upload"]["bottleneck"]
     lab_table.record("small window: held back by", "window or buffer", bottleneck, "", "")
     assert bottleneck in {"receive_window", "send_buffer"}
+
+
+UDP_FAULTS = {
+    "a sound path": (Impairment(), Impairment()),
+    "2 % lost, 1 % twice": (
+        Impairment(drop_ratio=0.02, duplicate_ratio=0.01, seed=5),
+        Impairment(drop_ratio=0.02, duplicate_ratio=0.01, seed=6),
+    ),
+}
+PACKET_BYTES = 1400
+
+
+def list_packets(direction, **select):
+    """The packets of a transfer by UDP in the ledger: no others are as long."""
+    return [one for one in direction.select(protocol="udp", **select) if one.size_bytes == 1428]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(one, marks=[pytest.mark.slow] * (not place))
+        for place, one in enumerate(UDP_FAULTS)
+    ],
+)
+@pytest.mark.parametrize("direction", ["upload", "download"])
+def test_packets_of_udp_are_counted_as_the_path_treated_them(
+    bridge, lab_table, tmp_path, name, direction
+):
+    forward, reverse = UDP_FAULTS[name]
+    bridge.reset()
+    bridge.set(forward=forward, reverse=reverse)
+    with answer_in_far(bridge, "throughput", protocol="tcp"):
+        outcome = measure_pair(
+            bridge, "throughput", tmp_path, duration_seconds=6, direction=direction,
+            protocol="udp", rate_megabits=4, packet_bytes=PACKET_BYTES, omit_seconds=0,
+            has_latency="false",
+        )  # fmt: skip
+    assert outcome["reason"] == ""
+    ledger = bridge.ledger()
+    assert ledger.missed_count == 0, "the bridge was too slow to prove anything"
+    if direction == "upload":
+        sent = list_packets(ledger.forward, destination_port=PORT)
+    else:
+        sent = list_packets(ledger.reverse, source_port=PORT)
+    counts = outcome["document"]["directions"][direction]["packets"]
+    # The last packets were sent after the measured time.
+    measured = sorted(sent, key=lambda one: one.tag)[: counts["sent_count"]]
+    expected = {
+        "lost_count": sum(one.fate != "passed" for one in measured),
+        "received_count": sum(one.fate == "passed" for one in sent),
+        "duplicate_count": sum(one.copies - 1 for one in sent if one.fate == "passed"),
+        "dropped_count": 0,
+    }
+    found = {figure: counts[figure] for figure in expected}
+    for figure, number in expected.items():
+        lab_table.record(f"UDP {direction}, {name}: {figure}", number, found[figure], "", "exact")
+    assert found == expected
+    assert counts["sent_count"] > 100

@@ -147,3 +147,16 @@ def test_a_router_that_never_answers_is_a_gap(network, trace):
     assert outcome["document"]["flows"][0]["path"][1] is None
     assert outcome["values"]["path.hop.unresponsive"] == 1
     assert outcome["values"]["path.hop.count"] == 4
+
+
+@pytest.mark.parametrize("version", ["ipv4", "ipv6"])
+def test_the_hop_that_gets_another_class_is_named(bridge, agent, lab_table, version):
+    key = "qos.dscp.hop_changed{dscp=46}"
+    target = getattr(bridge.far, version)
+    options = {"dscp": 46, "resolve_names": "false", "wait_seconds": 0.5, "duration_seconds": 2}
+    kept = agent.test("trace", target, **options)
+    bridge.set(forward=Impairment(is_dscp_bleached=True))
+    found = agent.test("trace", target, **options)["values"].get(key)
+    lab_table.record(f"hop that gets DSCP 46 bleached, {version}", 1, found, "hop", found == 1)
+    assert kept["absent"][key] == "N"
+    assert found == 1

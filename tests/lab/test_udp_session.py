@@ -100,7 +100,7 @@ def test_each_direction_is_found_exactly_as_it_was(session, lab_table, name):
         "net.packet.loss.reverse.ratio": sum(truth.reverse_lost) / len(truth.reverse_lost),
         "net.packet.loss.burst.max": longest_run(truth.unanswered),
         "net.packet.loss.distance.mean": mean_distance(truth.unanswered),
-        "net.packet.duplicate.ratio": truth.duplicate_count / truth.answer_count,
+        "net.packet.duplicate.ratio": truth.copy_count / (len(truth.answered) + truth.copy_count),
         "net.packet.reorder.ratio": count_reordered(truth.arrivals) / len(truth.arrivals),
         "net.packet.late.ratio": 0,
     }

@@ -1,15 +1,24 @@
 """Celery carries hints: no delays, no results, bounded waits, known queues."""
 
 import ast
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 from celery import current_app
 from django.conf import settings
+from kombu import Connection
 
-from apps.jobs.queues import RUN_JOBS, Queue, route_task
-from apps.jobs.tasks import run_jobs
+from apps.jobs.queues import RUN_JOBS, WAKE_QUEUES, Queue, route_task
+from apps.jobs.tasks import run_jobs, wake_queues
+from streamswarm.celery import FirstLook, application
 from tests.conventions import ROOT, list_python_files
+from tests.servers.redis import run_redis
 
+PATIENCE_SECONDS = 60
 SERVER_FILES = [
     path
     for path in list_python_files()
@@ -79,7 +88,7 @@ def test_every_queue_is_known_and_no_other_is_made():
 
 
 def test_a_hint_travels_in_the_queue_of_its_jobs():
-    assert run_jobs.name == RUN_JOBS
+    assert (run_jobs.name, wake_queues.name) == (RUN_JOBS, WAKE_QUEUES)
     assert route_task(RUN_JOBS, ["ml"], {}, {}) == {"queue": "ml"}
     assert route_task("apps.tests.tasks.plan_runs", [], {}, {}) is None
     routed = current_app.amqp.router.route({}, RUN_JOBS, ("reports",), {})
@@ -98,15 +107,44 @@ def test_a_lost_broker_is_looked_for_every_second_however_long_it_was_away(monke
     }  # fmt: skip
 
 
-def test_a_channel_whose_connection_is_gone_ends_no_worker():
-    class GoneChannel:
-        def close(self):
-            raise AttributeError("'NoneType' object has no attribute 'hostname'")
-
-    connection = current_app.connection_for_read()
-    assert connection.maybe_close_channel(GoneChannel()) is None
+def test_a_message_acknowledged_after_its_broker_was_lost_ends_no_worker(caplog):
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(TemporaryDirectory(prefix="swarm-")))
+        with run_redis(folder) as url:
+            broker_url = url.replace("unix:", "redis+socket:")
+            connection = cleanup.enter_context(application.connection_for_read(broker_url))
+            queue = connection.SimpleQueue("late")
+            queue.put("work")
+            message = queue.get(timeout=PATIENCE_SECONDS)
+            errors = connection.connection_errors
+        # As a worker does that meets the loss while a task is under way.
+        connection.collect()
+        message.channel._disconnect_pools()
+        message.ack_log_error(logging.getLogger(), errors)
+    assert "the connection of this channel is closed" in caplog.text
 
 
 def test_every_periodic_task_exists():
     current_app.loader.import_default_modules()
     assert {work.task for work in settings.PERIODIC_WORK} <= set(current_app.tasks)
+
+
+def look(connection):
+    """What a worker does when it begins to consume from the broker, beside Celery's own steps."""
+    FirstLook(None).start(SimpleNamespace(app=application, connection=connection))
+
+
+def test_a_worker_that_begins_to_consume_looks_for_due_jobs():
+    assert FirstLook in application.steps["consumer"]
+    with Connection("memory://") as connection:
+        application.amqp.queues[Queue.DEFAULT](connection.default_channel).declare()
+        look(connection)
+        message = connection.SimpleQueue(Queue.DEFAULT.value).get_nowait()
+    assert message.headers["task"] == WAKE_QUEUES
+    assert message.headers["expires"] is not None
+
+
+def test_a_first_look_that_finds_no_broker_ends_no_worker(tmp_path, caplog):
+    with Connection(f"redis+socket://{tmp_path}/no.sock") as connection:
+        look(connection)
+    assert "first_look_failed" in caplog.text

@@ -26,7 +26,7 @@ from tests.servers.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgresql]
 
-REACH_SECONDS = 60
+REACH_SECONDS = 120
 SIMULATED_SECONDS = 15
 KILL_AFTER_SECONDS = 5.0
 RESULTS_AFTER_THE_KILL = 3

@@ -323,16 +323,25 @@ def test_there_is_room_for_any_number_without_a_limit():
         ("http", {"interval_seconds": 1, "method": "HEAD"}, 18, (10_000 + 18 * 66) * 8),
         ("tls", {"interval_seconds": 1}, 36, 2 * (10_000 + 18 * 66) * 8),
         ("ntp", {"interval_seconds": 1}, 2, 2 * 110 * 8),
+        (
+            "throughput",
+            {"protocol": "udp", "rate_megabits": 8, "packet_bytes": 1000},
+            1000,
+            1000 * (1000 + 62) * 8,
+        ),
+        ("iperf3", {"protocol": "udp", "packet_bytes": 1250}, 1000, 1000 * (1250 + 62) * 8),
         ("http_throughput", {"max_megabits": 8}, 1044, (1_000_000 + 1044 * 66) * 8),
     ],
 )
 def test_the_load_of_a_kind_follows_from_its_parameters(kind, parameters, packets, bits):
-    load = KINDS[kind].estimate_load(parameters, 1.0)
+    load = KINDS[kind].estimate_load(parameters, 1.0, duration_seconds=1e9)
     assert (load.packets_per_second, load.bits_per_second) == pytest.approx((packets, bits))
 
 
 def test_an_http_test_may_fetch_as_much_as_it_allows():
-    load = KINDS["http"].estimate_load({"interval_seconds": 1, "max_body_bytes": 10_000_000}, 1.0)
+    load = KINDS["http"].estimate_load(
+        {"interval_seconds": 1, "max_body_bytes": 10_000_000}, 1.0, duration_seconds=1e9
+    )
     assert 80 < load.megabits_per_second < 90
 
 
@@ -343,7 +352,9 @@ def test_an_http_test_may_fetch_as_much_as_it_allows():
 )  # fmt: skip
 def test_a_kind_of_a_plug_in_says_its_load_in_its_schema(said, parameters, packets):
     kind = Kind("banner", (), (), added_schema={"properties": {}, **said})
-    assert kind.estimate_load(parameters, 5.0).packets_per_second == pytest.approx(packets)
+    assert kind.estimate_load(
+        parameters, 5.0, duration_seconds=60
+    ).packets_per_second == pytest.approx(packets)
 
 
 @pytest.mark.parametrize(
@@ -353,3 +364,36 @@ def test_a_kind_of_a_plug_in_says_its_load_in_its_schema(said, parameters, packe
 def test_the_share_of_time_is_duration_over_interval(kind, every, share):
     found = estimate_share(schedule_kind=kind, duration_seconds=10.0, every_seconds=every)
     assert found == share
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "packets"),
+    [
+        ("dns", {"is_cache_measured": False}, 0),
+        ("dns", {}, 6 * 2),
+        ("dns", {"resolvers": "192.0.2.1, 192.0.2.2,"}, 8 * 2),
+        ("ping", {"timeout_seconds": 1}, 0),
+        ("ping", {"timeout_seconds": 1, "is_tcp_compared": True}, 5 * 7),
+        ("tcp", {}, 0),
+    ],
+)
+def test_what_a_run_asks_once_counts_over_its_duration(kind, parameters, packets):
+    def estimate(seconds):
+        load = KINDS[kind].estimate_load({"name": "a.example", "port": 1, **parameters}, 1.0,
+                                         duration_seconds=seconds)  # fmt: skip
+        return load.packets_per_second
+
+    assert (estimate(10) - estimate(1e12)) * 10 == pytest.approx(packets)
+
+
+def test_each_transport_and_request_asked_once_counts():
+    def estimate(kind, seconds, **parameters):
+        load = KINDS[kind].estimate_load(parameters, 1.0, duration_seconds=seconds)
+        return load.bits_per_second
+
+    wanted = {"name": "a.example", "is_every_transport_measured": True}
+    assert estimate("dns", 10, **wanted) > estimate("dns", 10, name="a.example")
+    web = {"max_body_bytes": 1_000_000, "interval_seconds": 3600}
+    once = estimate("http", 10, **web, is_cache_measured=False, origin_url="http://a.example/")
+    none = estimate("http", 10, **web, is_cache_measured=False)
+    assert once - none == pytest.approx((estimate("http", 10, **web) - none) / 4)

@@ -237,3 +237,34 @@ def test_a_reason_longer_than_a_column_is_cut_and_not_lost(client, key, assignme
     wire.send(client, key, wire.result(assignment.id, run=run.id, reason="x" * 1000))
     run.refresh_from_db()
     assert run.reason == "x" * 255
+
+
+@pytest.mark.parametrize(
+    ("table", "fact", "code"),
+    [("1.0.0.0\t1.0.0.9\t64500\tAU\tONE\n", "2 AS64500 ONE", None),
+     ("2.0.0.0\t2.0.0.9\t64500\tAU\tONE\n", "none", None), ("", None, "U")],
+)  # fmt: skip
+def test_hops_of_a_trace_get_their_autonomous_systems(
+    client, key, assignment, settings, tmp_path, table, fact, code
+):
+    path = tmp_path / "asn.tsv"
+    path.write_text(table)
+    settings.SWARM_ASN_TABLE = str(path) if table else ""
+    run = make_run(assignment, state=Run.State.LEASED)
+    hops = [
+        {"ttl": ttl, "stations": [{"address": f"{place}.0.0.1"} for place in places]}
+        for ttl, places in ((1, (10,)), (2, (1, 1)), (3, ()))
+    ]
+    wire.send(client, key, wire.result(assignment.id, run=run.id, document={"hops": hops}))
+    run.refresh_from_db()
+    assert run.result.facts.get("path.hop.asn") == fact
+    assert run.result.absent.get("path.hop.asn") == code
+
+
+@pytest.mark.parametrize("hops", ["x", [1], [{"stations": 1}], {"a": 1}, None])
+def test_hops_that_are_none_are_stored_as_they_came(client, key, assignment, hops):
+    run = make_run(assignment, state=Run.State.LEASED)
+    record = wire.result(assignment.id, run=run.id, document={"hops": hops})
+    assert wire.send(client, key, record)["stored"] == [record["id"]]
+    run.refresh_from_db()
+    assert "path.hop.asn" not in run.result.absent

@@ -16,7 +16,7 @@ INVENTORY = {
 
 @pytest.mark.parametrize(("padding_bytes", "bits"), [(0, 27_840), (1000, 187_840)])
 def test_the_load_is_a_packet_and_its_answer_each_interval(padding_bytes, bits):
-    load = KIND.estimate_load({"padding_bytes": padding_bytes}, 1.0)
+    load = KIND.estimate_load({"padding_bytes": padding_bytes}, 1.0, duration_seconds=60)
     assert load.packets_per_second == pytest.approx(20)
     assert load.bits_per_second == pytest.approx(bits)
 

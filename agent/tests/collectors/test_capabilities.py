@@ -73,3 +73,14 @@ def test_what_is_available_is_named_in_order():
     described = {name: {"is_available": value} for name, value in found.items()}
     assert name_available(described) == "icmp_datagram, icmp_raw"
     assert name_available({"sensors": {"is_available": False}}) == "none"
+
+
+def test_what_reads_certificates_is_named_with_the_command_that_brings_it():
+    found = detect_capabilities(executable="/opt/python", find_module=lambda _name: None)
+    assert found["certificates"] == {
+        "is_available": False,
+        "reason": "cryptography is not installed",
+        "remedy": "/opt/python -m pip install cryptography",
+    }
+    there = detect_capabilities(find_module=lambda name: name)
+    assert there["certificates"] == {"is_available": True}

@@ -19,7 +19,7 @@ FILES = {
 ADMINISTRATOR = "Name:\tpython\nCapEff:\t000001ffffffffff\n"
 OWN = (
     "sensors", "wifi", "energy", "disk_health", "optical_power", "queues", "machine_power",
-    "all_processes",
+    "all_processes", "iperf3",
 )  # fmt: skip
 
 
@@ -74,19 +74,20 @@ def test_programs_that_are_not_installed_are_named_with_their_package(access):
     assert remedies["optical_power"] == "apt install ethtool"
     assert remedies["queues"] == "apt install iproute2"
     assert remedies["machine_power"] == "apt install ipmitool"
+    assert remedies["iperf3"] == "apt install iperf3"
 
 
 def test_a_host_without_the_hardware_says_so_and_offers_no_command(access):
     missing = list_missing(access({"self/status": ADMINISTRATOR}).describe())
-    assert missing.keys() == {*OWN} - {"queues", "all_processes"}
+    assert missing.keys() == {*OWN} - {"queues", "all_processes", "iperf3"}
     assert {one["remedy"] for one in missing.values()} == {""}
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_other_systems_offer_only_what_smartctl_reads(access, platform):
+def test_other_systems_offer_only_what_programs_of_theirs_tell(access, platform):
     found = access(platform=platform).describe()
     assert set(found) == {*OWN}
-    assert found["disk_health"] == {"is_available": True}
+    assert found["disk_health"] == found["iperf3"] == {"is_available": True}
     reasons = {one["reason"] for one in list_missing(found).values()}
     assert all("only Linux" in reason for reason in reasons)
 
@@ -104,7 +105,7 @@ def test_every_capability_says_what_it_enables_and_what_stands_in_for_it():
         ((), "no ping at all"),
         (
             ("tcp_connect",),
-            "TCP connect for ping, UDP for traces and path MTUs; the method stands at each result",
+            "UDP or TCP for ping, UDP for traces and path MTUs; the method stands at each result",
         ),
         (
             ("icmp_datagram", "tcp_connect"),

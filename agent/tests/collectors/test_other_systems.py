@@ -163,7 +163,7 @@ def test_capabilities_of_linux_are_missing_with_the_reason(platform, tmp_path, m
     access = HostAccess(tmp_path, tmp_path, tmp_path, platform, lambda _: None)
     found = detect_capabilities(lambda *_: SimpleNamespace(close=lambda: None), "/python", access)
     available = {name for name, one in found.items() if one["is_available"]}
-    assert available == {"icmp_raw", "icmp_datagram", "tcp_connect"}
+    assert available == {"icmp_raw", "icmp_datagram", "tcp_connect", "certificates"}
     assert all(one["reason"] for one in found.values() if not one["is_available"])
 
 

@@ -5,15 +5,17 @@ import heapq
 import json
 import socket
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from streamswarm_agent.errors import NameNotResolved, TargetRefused
-from streamswarm_agent.probes.base import ProbeRequest
+from streamswarm_agent.probes.base import ProbeRequest, ResponderRequest
 from streamswarm_agent.wire.keys import parse_key
 
+KEY = bytes(range(32))
 WIRE = Path(__file__).parents[2] / "wire" / "v1"
 
 
@@ -171,6 +173,52 @@ async def web_server():
     for server in servers:
         server.close()
         await server.wait_closed()
+
+
+@pytest.fixture
+def free_port():
+    """A port that is free for both TCP and UDP."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(held.getsockname())
+            return held.getsockname()[1]
+
+
+@pytest.fixture
+def ask_to_answer(free_port):
+    """The request for a far end at `free_port`."""
+
+    def build(**changes):
+        wanted = {
+            "run_id": "run",
+            "key": KEY,
+            "parameters": {},
+            "duration_seconds": 60,
+            "bind_address": "127.0.0.1",
+            "port": free_port,
+            **changes,
+        }
+        return ResponderRequest(**wanted)
+
+    return build
+
+
+@pytest.fixture
+def serve(ask_to_answer):
+    """A far end that answers until the block ends, or its time is over."""
+
+    @asynccontextmanager
+    async def run(responder, request=None):
+        task = asyncio.create_task(responder.serve(request or ask_to_answer()))
+        await asyncio.sleep(0)
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return run
 
 
 @pytest.fixture

@@ -83,3 +83,32 @@ def test_a_path_is_read_as_it_was_written(steps):
 @given(st.binary(max_size=200))
 def test_no_body_breaks_the_search(content):
     assert isinstance(find_json_mismatch(content, Wish(json_path="a[0].b")), str)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "content", "mismatch"),
+    [
+        ("a\0b", b"xa\0b", ""),
+        ("a\0b", b"ab", "the pattern is not in the body"),
+        ("^line$\n^", b"line\nnext", "the pattern is not in the body"),
+        ("(?m)^line$\n^next", b"line\nnext", ""),
+        ("\N{GRINNING FACE}", "\N{GRINNING FACE}".encode(), ""),
+        ("\\ud800", b"\xed\xa0\x80", "the pattern is not in the body"),
+    ],
+)
+async def test_any_character_may_stand_in_a_pattern(pattern, content, mismatch):
+    assert await find_mismatch(content, Wish(pattern=pattern), is_whole=True) == mismatch
+
+
+@pytest.mark.parametrize("field", ["body_contains", "body_matches", "json_value"])
+def test_half_a_surrogate_pair_is_refused_by_the_name_of_its_field(field):
+    parameters = dict.fromkeys(("body_contains", "body_matches", "json_path", "json_value"), "")
+    with pytest.raises(ProbeFailed, match=f"^{field}: half a surrogate pair"):
+        read_wish(parameters | {field: "a\ud800"})
+
+
+async def test_a_value_that_cannot_be_shown_is_told_in_escapes():
+    body = b'{"name": "a\\u0000b\\ud800\\nc"}'
+    wish = Wish(json_path="name", json_value="x")
+    mismatch = await find_mismatch(body, wish, is_whole=True)
+    assert mismatch == "name is a\\x00b\\ud800\\nc"

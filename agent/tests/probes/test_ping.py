@@ -1,15 +1,21 @@
 import asyncio
 import socket
+import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
+from streamswarm_agent.collectors.routes import NextHop
 from streamswarm_agent.errors import ProbeFailed, TargetRefused
 from streamswarm_agent.probes.icmp import EchoEngine
 from streamswarm_agent.probes.icmp_packet import echo_request
 from streamswarm_agent.probes.icmp_socket import open_icmp_socket
 from streamswarm_agent.probes.ping import PingProbe
+from streamswarm_agent.probes.ping_link import LinkTimer
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an error queue")
+GATEWAY = NextHop(2, "192.0.2.1", "192.0.2.2")
 FAST = {"interval_seconds": 0.01, "timeout_seconds": 0.1}
 
 
@@ -77,7 +83,14 @@ async def test_a_perfect_path_has_no_loss_and_a_whole_set_of_figures(ping):
     assert found.outcome.is_success
     assert values["net.packet.sent"] == values["net.packet.received"] >= 100
     assert values["net.packet.loss.ratio"] == 0
-    assert found.outcome.absent == {"net.packet.loss.distance.mean": "I"}
+    assert found.outcome.absent == {
+        "net.packet.loss.distance.mean": "I",
+        "net.rtt.arp": "N",
+        "net.rtt.udp": "N",
+        "net.rtt.tcp_connect": "N",
+        "net.rtt.icmp_tcp_delta": "N",
+        "path.ttl.received": "U",
+    }
     assert sum(found.outcome.document["net.rtt.histogram"]["counts"]) >= 100
     assert found.outcome.facts == {"agent.timestamp.source": "kernel"}
     assert 0 <= values["agent.timestamp.user_kernel_delta.p99"] < 1
@@ -179,10 +192,11 @@ async def test_the_size_asked_for_is_the_payload_sent(ping):
 
 
 async def test_the_first_allowed_method_is_taken_and_named(
-    clock, resolver, request_for, measure, web_server
+    clock, resolver, request_for, measure, web_server, silent_port
 ):
     port = await web_server(lambda _, writer: writer.close())
-    request = request_for("ping", "127.0.0.1", tcp_port=port, **FAST)
+    silent = silent_port()
+    request = request_for("ping", "127.0.0.1", tcp_port=port, udp_port=silent, **FAST)
     methods = []
     for denied in ((), ("icmp_raw",), ("icmp_raw", "icmp_datagram")):
         found = await measure(PingProbe(clock, resolver, deny(*denied)), request)
@@ -190,6 +204,91 @@ async def test_the_first_allowed_method_is_taken_and_named(
         methods.append(found.outcome.method)
     assert methods == ["icmp_raw", "icmp_datagram", "tcp"]
     assert found.outcome.absent["net.packet.duplicate.ratio"] == "N"
+
+
+@pytest.fixture
+def silent_port():
+    """Takes UDP ports that swallow what comes; gives their numbers."""
+    with ExitStack() as stack:
+
+        def take():
+            taken = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            taken.bind(("127.0.0.1", 0))
+            return taken.getsockname()[1]
+
+        yield take
+
+
+NO_ICMP = ("icmp_raw", "icmp_datagram")
+
+
+@on_linux
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_by_udp_a_closed_port_is_the_targets_answer(
+    clock, resolver, request_for, measure, address
+):
+    wanted = {"timeout_seconds": 2.0, "interval_seconds": 0.01, "size_bytes": 200, "dscp": 10}
+    request = request_for("ping", address, method="udp", duration_seconds=1.5, **wanted)
+    found = await measure(PingProbe(clock, resolver), request)
+    values = found.outcome.values
+    assert found.outcome.method == "udp"
+    assert (values["net.packet.sent"], values["net.packet.received"]) == (2, 2)
+    assert 0 < values["net.rtt.udp"] == values["net.rtt.median"]
+    assert found.outcome.facts == {"agent.timestamp.source": "kernel"}
+    assert values["path.ttl.received"] == 64
+    assert found.outcome.absent["net.packet.duplicate.ratio"] == "N"
+
+
+@on_linux
+async def test_a_target_that_once_answered_by_udp_is_lost_when_silent_and_not_pinged_otherwise(
+    clock, resolver, request_for, measure, closed_port, silent_port
+):
+    probe = PingProbe(clock, resolver, deny(*NO_ICMP))
+    methods = []
+    for port in (silent_port(), 33434, silent_port()):
+        request = request_for("ping", "127.0.0.1", udp_port=port, tcp_port=closed_port, **FAST)
+        found = await measure(probe, request)
+        methods.append((found.outcome.method, found.outcome.values["net.packet.loss.ratio"]))
+    assert methods == [("tcp", 0), ("udp", 0), ("udp", 1)]
+
+
+async def test_without_an_error_queue_ping_takes_tcp(
+    clock, resolver, request_for, measure, closed_port, monkeypatch
+):
+    monkeypatch.setattr("streamswarm_agent.probes.ping_methods.IS_LINUX", False)
+    probe = PingProbe(clock, resolver, deny(*NO_ICMP))
+    request = request_for("ping", "127.0.0.1", tcp_port=closed_port, **FAST)
+    assert (await measure(probe, request)).outcome.method == "tcp"
+    with pytest.raises(ProbeFailed, match="only Linux keeps the errors of a socket"):
+        await probe.run(request_for("ping", "127.0.0.1", method="udp"), None)
+
+
+async def test_a_comparison_says_how_much_longer_a_connection_takes(ping, web_server):
+    port = await web_server(lambda _, writer: writer.close())
+    found = await ping(lambda _, reply: [reply], is_tcp_compared=True, tcp_port=port)
+    values = found.outcome.values
+    assert values["net.rtt.tcp_connect"] > 0
+    assert -1 < values["net.rtt.icmp_tcp_delta"] < 1
+
+
+async def test_a_comparison_without_answers_has_too_few_of_them(ping, closed_port):
+    found = await ping(lambda *_: [], is_tcp_compared=True, tcp_port=closed_port)
+    assert found.outcome.absent["net.rtt.icmp_tcp_delta"] == "I"
+    assert found.outcome.absent["net.rtt.tcp_connect"] == "T"
+
+
+async def test_the_own_link_is_timed_beside_the_probes(clock, resolver, request_for, measure):
+    class Timer(LinkTimer):
+        async def measure(self, hop):
+            assert hop == GATEWAY
+            return 0.002
+
+    timer = Timer(find_route=lambda _address: GATEWAY)
+    probe = PingProbe(clock, resolver, engine_over(lambda *_: []), timer)
+    found = await measure(probe, request_for("ping", "192.0.2.9", **FAST))
+    assert found.outcome.values["net.rtt.arp"] == 0.002
+    wanted = request_for("ping", "192.0.2.9", is_link_measured=False, **FAST)
+    assert (await measure(probe, wanted)).outcome.absent["net.rtt.arp"] == "N"
 
 
 async def test_by_tcp_a_refusal_proves_that_the_host_is_there(
@@ -267,3 +366,4 @@ async def test_real_loopback_answers_every_probe(
     assert found.outcome.method == method
     assert found.outcome.values["net.packet.loss.ratio"] == 0
     assert 0 < found.outcome.values["net.rtt.min"] < found.outcome.values["net.rtt.max"] < 2
+    assert found.outcome.values["path.ttl.received"] == 64

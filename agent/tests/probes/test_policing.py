@@ -13,11 +13,11 @@ OFFERED = 20e6
 CLOCK_AHEAD = 1234.5
 
 
-def send_times(seconds=4.0, *, pause_at=None):
+def send_times(seconds=4.0, *, pause_at=None, pause_seconds=0.02):
     spacing, now, moments = SIZE * 8 / OFFERED, 0.0, []
     while now < seconds:
         if pause_at is not None and now >= pause_at:
-            now, pause_at = now + 0.02, None
+            now, pause_at = now + pause_seconds, None
         moments.append(now)
         now += spacing
     return moments
@@ -54,6 +54,16 @@ def test_a_policer_is_found_with_its_rate_and_burst(rate, burst, pause):
     assert found.verdict == "policer"
     assert found.rate == pytest.approx(rate, rel=0.05)
     assert found.burst_bytes == pytest.approx(burst, abs=2 * SIZE)
+
+
+@settings(deadline=None, max_examples=25)
+@given(rate=st.floats(2e6, 14e6), burst=st.integers(20_000, 120_000), pause=st.floats(0.001, 0.5))
+def test_a_long_stop_of_the_sender_does_not_hide_the_burst(rate, burst, pause):
+    moments = send_times(pause_at=0.002, pause_seconds=pause)
+    found = find_policing(police(moments, rate, burst))
+    assert found.verdict == "policer"
+    assert found.rate == pytest.approx(rate, rel=0.05)
+    assert found.burst_bytes == pytest.approx(burst, abs=3 * SIZE)
 
 
 @settings(deadline=None, max_examples=25)

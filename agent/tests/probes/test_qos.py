@@ -1,14 +1,11 @@
 """Both ends of a QoS test over loopback."""
 
-import asyncio
-import socket
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
 from streamswarm_agent.errors import ProbeFailed
-from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.base import Peer
 from streamswarm_agent.probes.loaded_latency import name_session
 from streamswarm_agent.probes.policing import find_policing
 from streamswarm_agent.probes.qos import QosProbe, list_markings
@@ -24,27 +21,8 @@ FAST = {"classes": "0,46", "interval_seconds": 0.005, "timeout_seconds": 0.5}
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
-@pytest.fixture
-def answering(clock, free_port):
-    @asynccontextmanager
-    async def serve():
-        request = ResponderRequest("run", KEY, {}, 60, "127.0.0.1", free_port)
-        responder = QosResponder(clock, UdpPorts(), StreamPorts())
-        task = asyncio.create_task(responder.serve(request))
-        await asyncio.sleep(0)
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    return serve
+def answering(clock, serve):
+    return lambda: serve(QosResponder(clock, UdpPorts(), StreamPorts()))
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_the_error_of_a_clock_that_nothing_synchronises_is_unknown():
 def test_a_report_is_as_long_as_the_request_for_it_and_lists_what_arrived():
     request = build_report_request(KEYS, 8192)
     assert is_request(KEYS, request)
-    assert (read_sequence(request), read_report_request(request)) == (REPORT_SEQUENCE, 8192)
+    assert (read_sequence(request), read_report_request(request)) == (REPORT_SEQUENCE, (8192, 0))
     packet = build_report(KEYS, Report(8192, 3, 1, 2, bytes([0b1010_0000, 0b1000_0000])))
     assert len(packet) == len(request) == REPORT_BYTES
     report = parse_report(KEYS, packet)

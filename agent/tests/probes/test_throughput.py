@@ -9,7 +9,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from streamswarm_agent.probes.base import Peer, ResponderRequest
-from streamswarm_agent.probes.responders.stream_port import MOST_STRANGERS, StreamPorts
+from streamswarm_agent.probes.responders.stream_port import (
+    MOST_STRANGERS_AN_ADDRESS,
+    StreamPorts,
+    find_network,
+)
 from streamswarm_agent.probes.responders.throughput import ThroughputResponder, ThroughputSession
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
 from streamswarm_agent.probes.stream_report import MOST_STREAMS, TransferOrder
@@ -31,37 +35,16 @@ RATE_MEGABITS = 20
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
-@pytest.fixture
-def answering(clock, free_port):
+def answering(clock, serve, ask_to_answer, free_port):
     """A far end on `free_port` until the block ends."""
 
     @asynccontextmanager
-    async def serve(**changes):
-        wanted = {
-            "run_id": "run",
-            "key": KEY,
-            "parameters": {},
-            "duration_seconds": 60,
-            "bind_address": "127.0.0.1",
-            "port": free_port,
-            **changes,
-        }
+    async def run(**changes):
         responder = ThroughputResponder(clock, StreamPorts(), UdpPorts())
-        task = asyncio.create_task(responder.serve(ResponderRequest(**wanted)))
-        await asyncio.sleep(0)
-        try:
+        async with serve(responder, ask_to_answer(**changes)):
             yield free_port
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
-    return serve
+    return run
 
 
 @pytest.fixture
@@ -181,19 +164,43 @@ async def test_an_address_that_is_not_the_peers_gets_nothing(answering):
             assert await read_all(opened) == b""
 
 
-async def test_silent_connections_are_bounded(answering):
+async def test_silent_connections_keep_nobody_out(answering):
     async with answering() as port:
-        waiting = [await connect(port) for _ in range(MOST_STRANGERS)]
-        await asyncio.sleep(0)
-        with await connect(port) as opened:
-            assert await read_all(opened) == b""
-        for item in waiting:
-            item.close()
+        silent = [await connect(port) for _ in range(3 * MOST_STRANGERS_AN_ADDRESS)]
+        opened = await connect(port)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await introduce(opened, StreamKeys.derive(KEY, "run"), CONTROL)
+        for one in silent[: 2 * MOST_STRANGERS_AN_ADDRESS]:
+            assert await read_all(one) == b""
+        for one in (opened, *silent):
+            one.close()
+
+
+async def test_an_address_that_no_run_is_for_takes_no_place(answering):
+    async with answering(allowed_address="127.0.0.2") as port:
+        silent = [await connect(port) for _ in range(2 * MOST_STRANGERS_AN_ADDRESS)]
+        for one in silent:
+            assert await read_all(one) == b""
+            one.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "is_same"),
+    [
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::2:3", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+    ],
+)
+def test_who_has_one_ipv6_address_has_its_neighbours(address, other, is_same):
+    assert (find_network(address) == find_network(other)) == is_same
 
 
 def make_session(clock):
     request = ResponderRequest("run", KEY, {}, 60, "127.0.0.1", 0)
-    return ThroughputSession(request, clock.monotonic)
+    return ThroughputSession(request, clock.monotonic, UdpPorts())
 
 
 @pytest.mark.parametrize(("number", "is_over"), [(CONTROL, True), (0, True), (MOST_STREAMS, False)])

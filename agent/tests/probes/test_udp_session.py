@@ -1,33 +1,25 @@
 """Both ends of a session over loopback, with a path between them that makes faults."""
 
 import asyncio
-import socket
-from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.kernel_clock import KernelClock
-from streamswarm_agent.probes.base import Peer, ResponderRequest
+from streamswarm_agent.probes.base import Peer
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
 from streamswarm_agent.probes.responders.udp_session import (
-    MOST_ANSWERS,
-    ReflectedSession,
     UdpSessionResponder,
 )
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.session_packet import (
-    REPORT_BYTES,
     REPORT_SEQUENCE,
-    SessionKeys,
-    build_report_request,
-    build_request,
     read_sequence,
 )
 from streamswarm_agent.probes.udp_session import UdpSessionProbe, plan_offsets
 
 KEY = bytes(range(32))
-ANSWER_SECONDS = 30
 FAST = {"interval_seconds": 0.01, "timeout_seconds": 0.2}
 
 
@@ -99,50 +91,14 @@ def swap_each_fourth():
 
 
 @pytest.fixture
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
-
-
-@pytest.fixture
-def ask_to_answer(free_port):
-    def build(**changes):
-        return ResponderRequest(
-            **{
-                "run_id": "run",
-                "key": KEY,
-                "parameters": {},
-                "duration_seconds": 60,
-                "bind_address": "127.0.0.1",
-                "port": free_port,
-                **changes,
-            }
-        )
-
-    return build
-
-
-@pytest.fixture
 def ports():
     return UdpPorts()
 
 
 @pytest.fixture
-def answering(clock, ports):
+def answering(clock, ports, serve):
     """A far end that answers until the block ends."""
-
-    @asynccontextmanager
-    async def serve(request, clocks=None):
-        task = asyncio.create_task(UdpSessionResponder(clock, ports, clocks).serve(request))
-        await asyncio.sleep(0)
-        try:
-            yield task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    return serve
+    return lambda request, clocks=None: serve(UdpSessionResponder(clock, ports, clocks), request)
 
 
 @pytest.fixture
@@ -180,7 +136,10 @@ async def test_a_sound_path_has_every_figure(session):
     assert found.outcome.is_success
     assert found.outcome.method == "udp"
     assert values["net.packet.sent"] == values["net.packet.received"] >= 120
-    assert set(found.outcome.absent) <= {"net.packet.loss.distance.mean"}
+    assert set(found.outcome.absent) <= {
+        "net.packet.loss.distance.mean",
+        *(f"qos.ecn.ce.ratio{{codepoint=ect0,direction={one}}}" for one in ("forward", "reverse")),
+    }
     assert values["net.packet.loss.forward.ratio"] == values["net.packet.loss.reverse.ratio"] == 0
     assert 0 < values["net.rtt.min"] <= values["net.rtt.udp"] <= values["net.rtt.max"]
     assert values["net.owd.error_estimate"] == pytest.approx(2e-6, rel=0.02)
@@ -302,6 +261,63 @@ async def test_silence_is_a_result_with_its_reasons(session):
         assert found.outcome.absent[key] == "T"
 
 
+async def test_nothing_goes_on_to_a_peer_that_never_answers(session, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.session_link.SILENCE_SECONDS", 0.3)
+    found = await session(drop, duration_seconds=3.0)
+    assert 20 <= found.outcome.values["net.packet.sent"] < 100
+    assert "so no more were sent" in found.outcome.reason
+    assert found.outcome.values["net.packet.loss.ratio"] == 1
+
+
+async def test_a_peer_that_answered_once_may_be_away_for_long(session, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.session_link.SILENCE_SECONDS", 0.3)
+    first = iter([True])
+    found = await session(
+        lambda packet: [packet] if next(first, False) else [], duration_seconds=1.5
+    )
+    assert found.outcome.values["net.packet.sent"] >= 120
+
+
+async def test_what_is_later_than_any_answer_is_named_and_never_counted(session, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.session_link.LATEST_PACKETS", 8)
+    held = []
+
+    def hold(packet):
+        held.append(packet)
+        return held[:1] if len(held) == 20 else [] if len(held) == 1 else [packet]
+
+    found = await session(back=hold, count=30)
+    assert found.outcome.values["net.packet.received"] == 28
+    assert found.outcome.document["errors"] == {"an answer came too late to count": 1}
+
+
+# Marks
+
+
+@pytest.mark.parametrize("ecn", ["ect0", "ect1"])
+async def test_marks_are_told_of_each_direction(
+    request_for, measure, clock, answering, ask_to_answer, free_port, ecn
+):
+    request = request_for("udp_session", "", **FAST, count=20, dscp=46, ecn=ecn)
+    request = replace(request, peer=Peer("127.0.0.1", free_port, KEY, "run"))
+    async with answering(ask_to_answer()):
+        found = await measure(UdpSessionProbe(clock, None), request)
+    values = found.outcome.values
+    assert values["qos.dscp.sent{dscp=46}"] == 46
+    for direction in ("forward", "reverse"):
+        assert values[f"qos.dscp.received{{direction={direction},dscp=46}}"] == 46
+        assert values[f"qos.dscp.bleached{{direction={direction},dscp=46}}"] == 0
+        assert values[f"qos.ecn.ce.ratio{{codepoint={ecn},direction={direction}}}"] == 0
+
+
+async def test_packets_that_know_no_ecn_have_no_share_of_marks(session):
+    found = await session(count=20)
+    for direction in ("forward", "reverse"):
+        key = f"qos.ecn.ce.ratio{{codepoint=ect0,direction={direction}}}"
+        assert found.outcome.absent[key] == "N"
+        assert found.outcome.values[f"qos.dscp.bleached{{direction={direction},dscp=0}}"] == 0
+
+
 async def test_a_wrong_key_is_silence(session):
     found = await session(key=bytes(32), duration_seconds=0.2)
     assert not found.outcome.is_success
@@ -319,169 +335,3 @@ async def test_a_closed_port_is_said(request_for, measure, clock, free_port):
 async def test_there_is_no_session_without_a_peer(request_for, clock):
     with pytest.raises(ProbeFailed, match="peer"):
         await UdpSessionProbe(clock, None).run(request_for("udp_session", ""), None)
-
-
-# The answering end
-
-
-class Caller:
-    """Sends what it likes to the far end and counts what comes back."""
-
-    def __init__(self, port, address="127.0.0.1"):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.setblocking(False)
-        self.sent_bytes = 0
-
-    def send(self, packet):
-        self.sent_bytes += self.socket.send(packet)
-
-    async def receive(self, count):
-        """That many answers."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return [await loop.sock_recv(self.socket, 65_536) for _ in range(count)]
-
-    def has_answers(self):
-        """Whether there is one; ask once a later packet of somebody else has been answered."""
-        try:
-            return bool(self.socket.recv(65_536))
-        except BlockingIOError:
-            return False
-
-
-@pytest.fixture
-def call(free_port):
-    callers = []
-
-    def build(address="127.0.0.1"):
-        callers.append(Caller(free_port, address))
-        return callers[-1]
-
-    yield build
-    for caller in callers:
-        caller.socket.close()
-
-
-KEYS = SessionKeys.derive(KEY, "run")
-
-
-def make_packet(sequence=0, keys=KEYS, padding_bytes=0):
-    return build_request(keys, sequence, sent_ns=1, error_estimate=1, padding_bytes=padding_bytes)
-
-
-async def test_a_flood_without_the_key_gets_not_one_byte(answering, ask_to_answer, call):
-    stranger, sibling, holder = call(), call(), call()
-    forged = SessionKeys(bytes(32), bytes(32), KEYS.tag)
-    async with answering(ask_to_answer()):
-        for number in range(100):
-            stranger.send(make_packet(number, forged))
-            stranger.send(b"\0" * (number * 14))
-            sibling.send(make_packet(number, SessionKeys.derive(KEY, "another run")))
-        holder.send(make_packet())
-        await holder.receive(1)
-        assert not stranger.has_answers()
-        assert not sibling.has_answers()
-
-
-async def test_answers_are_never_longer_than_what_came(answering, ask_to_answer, call):
-    caller = call()
-    async with answering(ask_to_answer()):
-        caller.send(build_report_request(KEYS, 0)[:-1])
-        for number in range(5):
-            caller.send(make_packet(number, padding_bytes=number * 100))
-        caller.send(build_report_request(KEYS, 0))
-        answers = await caller.receive(6)
-    assert [len(answer) for answer in answers] == [112, 212, 312, 412, 512, REPORT_BYTES]
-
-
-async def test_a_packet_caught_and_sent_again_from_elsewhere_gets_nothing(
-    answering, ask_to_answer, call
-):
-    holder, thief = call(), call()
-    async with answering(ask_to_answer()):
-        holder.send(make_packet(0))
-        await holder.receive(1)
-        for _ in range(50):
-            thief.send(make_packet(0))
-        holder.send(make_packet(1))
-        await holder.receive(1)
-        assert not thief.has_answers()
-
-
-async def test_copies_of_one_packet_are_answered_a_few_times_only(answering, ask_to_answer, call):
-    holder = call()
-    async with answering(ask_to_answer()):
-        for _ in range(100):
-            holder.send(make_packet(0))
-        holder.send(make_packet(1))
-        answers = await holder.receive(MOST_ANSWERS + 1)
-    assert [read_sequence(answer) for answer in answers] == list(range(MOST_ANSWERS + 1))
-
-
-async def test_nothing_is_answered_once_the_window_is_over(answering, ask_to_answer, call):
-    holder = call()
-    async with answering(ask_to_answer(duration_seconds=0.05)) as serving:
-        await serving
-        holder.send(make_packet(0))
-        with pytest.raises(ConnectionRefusedError):
-            await holder.receive(1)
-
-
-async def test_another_address_than_the_one_allowed_gets_nothing(answering, ask_to_answer, call):
-    other, allowed = call("127.0.0.2"), call("127.0.0.1")
-    async with answering(ask_to_answer(allowed_address="127.0.0.1")):
-        other.send(make_packet(0))
-        allowed.send(make_packet(1))
-        await allowed.receive(1)
-        assert not other.has_answers()
-
-
-async def test_several_runs_share_a_port_and_the_last_closes_it(
-    answering, ask_to_answer, call, free_port
-):
-    first, second = call(), call()
-    second_keys = SessionKeys.derive(KEY, "second")
-    async with answering(ask_to_answer(run_id="second")):
-        async with answering(ask_to_answer()):
-            for caller, keys in ((first, KEYS), (second, second_keys)):
-                caller.send(make_packet(0, keys))
-                await caller.receive(1)
-        first.send(make_packet(1))
-        second.send(make_packet(1, second_keys))
-        await second.receive(1)
-        assert not first.has_answers()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", free_port))
-
-
-async def test_a_port_that_is_taken_is_said(clock, ports, ask_to_answer, free_port):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", free_port))
-        with pytest.raises(ProbeFailed, match=f"cannot listen on UDP port {free_port}"):
-            await UdpSessionResponder(clock, ports).serve(ask_to_answer())
-
-
-@pytest.mark.parametrize(
-    ("family", "address"), [(socket.AF_INET, "127.0.0.3"), (socket.AF_INET6, "::1")]
-)
-async def test_both_ip_versions_are_answered_from_the_address_that_was_asked(
-    answering, ask_to_answer, free_port, family, address
-):
-    async with answering(ask_to_answer(bind_address="")):
-        with socket.socket(family, socket.SOCK_DGRAM) as caller:
-            caller.setblocking(False)
-            caller.sendto(make_packet(0), (address, free_port))
-            async with asyncio.timeout(ANSWER_SECONDS):
-                loop = asyncio.get_running_loop()
-                answer, source = await loop.sock_recvfrom(caller, 2000)
-    assert (len(answer), source[:2]) == (len(make_packet(0)), (address, free_port))
-
-
-def test_numbers_beyond_any_session_are_not_answered(ask_to_answer):
-    session = ReflectedSession(ask_to_answer(), SessionClocks())
-    answers = []
-    datagram = type("Datagram", (), {"payload": make_packet(1 << 20), "source": ("::1", 1)})
-    assert session.take(datagram, lambda *answer: answers.append(answer))
-    assert answers == []

@@ -27,6 +27,7 @@ CARDS: Mapping[str, Callable[[Run, Result], Card | None]] = {
     "ntp": build_ntp_card,
     "throughput": build_throughput_card,
     "http_throughput": build_http_throughput_card,
+    "iperf3": build_throughput_card,
     "qos": build_qos_card,
     "tcp": build_tcp_card,
     "host": build_own_host_card,

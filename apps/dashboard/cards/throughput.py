@@ -1,4 +1,4 @@
-"""How fast TCP went each way, what held it back, and what it did to round trips."""
+"""What each direction carried, what held it back, and what that did to round trips."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,13 @@ DIRECTIONS: tuple[tuple[str, Label], ...] = (
 )
 BITS_PER_MEGABIT = 1_000_000
 LIMIT_SHARE = 0.9
+PATH_DROPS = "path_drops"
 # Tone, icon and sentence: what to think of it, and what to do.
+OWN_LIMIT = (
+    "idle",
+    "info-circle",
+    _("The limit that the test sets itself: the path may carry more."),
+)
 BOTTLENECKS: Mapping[str, tuple[str, str, Label]] = {
     "receive_window": (
         "warning", "alert-triangle",
@@ -52,20 +58,25 @@ BOTTLENECKS: Mapping[str, tuple[str, str, Label]] = {
         "warning", "cpu",
         _("A host was too busy: its processor may be the limit, not the path."),
     ),
+    PATH_DROPS: (
+        "warning", "alert-triangle",
+        _("Packets got lost on the path: it does not carry this rate."),
+    ),
     "path": (
         "idle", "network",
         _("The path itself: no host held it back, nothing was lost, no queue grew."),
     ),
+    "rate": OWN_LIMIT,
 }  # fmt: skip
-OWN_LIMIT = (
-    "idle",
-    "info-circle",
-    _("The limit that the test sets itself: the path may carry more."),
-)
 LINES: tuple[tuple[str, Label, str], ...] = (
     ("rtt_seconds", _("Round trip of TCP"), "duration"),
     ("window_segments", _("Congestion window, segments"), "number"),
     ("retransmits", _("Sent again so far, segments"), "number"),
+)
+FLOW_FIGURES: tuple[tuple[str, Label], ...] = (
+    ("loss.ratio", _("Lost")),
+    ("jitter", _("Jitter")),
+    ("reorder.ratio", _("Out of order")),
 )
 PACKET_PAIR = "net.capacity.packet_pair"
 FIGURES: tuple[tuple[str, Label], ...] = (
@@ -91,6 +102,15 @@ class Bottleneck:
 
 
 @dataclass(frozen=True, slots=True)
+class Packets:
+    """The packets of UDP; `dropped` of those lost had come as far as the receiving host."""
+
+    sent: float
+    lost: float
+    dropped: float
+
+
+@dataclass(frozen=True, slots=True)
 class DirectionView:
     """One direction; the rate in bits a second, delays in seconds, None where not measured."""
 
@@ -101,6 +121,8 @@ class DirectionView:
     bottleneck: Bottleneck | None
     bars: Bars | None
     lines: tuple[Line, ...]
+    packets: Packets | None
+    figures: tuple[Figure, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +132,8 @@ class ThroughputView:
     grade: Grade | None
     algorithm: str
     figures: tuple[Figure, ...]
+    program: str
+    address: str
 
 
 def build_throughput_card(run: Run, result: Result) -> Card | None:
@@ -117,7 +141,7 @@ def build_throughput_card(run: Run, result: Result) -> Card | None:
     idle = find_median(list_numbers(result.document.get("idle_rtt_seconds")))
     limit = read_limit(run, "rate_megabits")
     directions = tuple(
-        describe_direction(label, told[name], result.values.get(loaded_key(name)), idle, limit)
+        describe_direction((name, label), told[name], result.values, idle, limit)
         for name, label in DIRECTIONS
         if isinstance(told.get(name), dict)
     )
@@ -135,6 +159,8 @@ def build_throughput_card(run: Run, result: Result) -> Card | None:
             for figure in list_figures(result.values, FIGURES)
             if figure.key != PACKET_PAIR or figure.value >= fastest
         ),
+        program=read_text(result.document.get("version")),
+        address=read_text(result.document.get("address")),
     )
     return Card("dashboard/cards/throughput.html", view)
 
@@ -144,13 +170,15 @@ def loaded_key(direction: str) -> str:
 
 
 def describe_direction(
-    label: Label,
+    direction: tuple[str, Label],
     told: Mapping[str, Any],
-    loaded_value: Any,
+    values: Mapping[str, Any],
     idle: float | None,
     limit: float | None,
 ) -> DirectionView:
-    rate, loaded = read_number(told.get("bits_per_second")), read_number(loaded_value)
+    name, label = direction
+    rate = read_number(told.get("bits_per_second"))
+    loaded = read_number(values.get(loaded_key(name)))
     return DirectionView(
         label=label,
         rate=rate,
@@ -159,14 +187,31 @@ def describe_direction(
         bottleneck=name_bottleneck(read_text(told.get("bottleneck")), rate, limit),
         bars=draw_bars(list_numbers(told.get("rates"))),
         lines=tuple(list_lines(list_objects(told.get("timeline"))[:MOST_READ])),
+        packets=read_packets(told.get("packets")),
+        figures=list_figures(values, list_flow_figures(name)),
     )
 
 
+def list_flow_figures(direction: str) -> Iterable[tuple[str, Label]]:
+    way = "forward" if direction == "upload" else "reverse"
+    for name, label in FLOW_FIGURES:
+        yield f"net.throughput.udp.{name}{{direction={way}}}", label
+
+
+def read_packets(told: Any) -> Packets | None:
+    counts = read_object(told)
+    sent, lost = read_number(counts.get("sent_count")), read_number(counts.get("lost_count"))
+    if sent is None or lost is None or not 0 <= lost <= sent:
+        return None
+    dropped = read_number(counts.get("dropped_count")) or 0.0
+    return Packets(sent, lost, min(max(dropped, 0.0), lost))
+
+
 def name_bottleneck(word: str, rate: float | None, limit: float | None) -> Bottleneck | None:
-    """What held the transfer back; the test's own limit when it was reached, whatever else."""
+    """What held the transfer back; the test's own limit when it was reached and nothing lost."""
     if not rate:
         return None
-    if limit and rate >= LIMIT_SHARE * limit:
+    if word != PATH_DROPS and limit and rate >= LIMIT_SHARE * limit:
         return Bottleneck(*OWN_LIMIT)
     return Bottleneck(*BOTTLENECKS[word]) if word in BOTTLENECKS else None
 

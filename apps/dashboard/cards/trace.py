@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from apps.core.autonomous_systems import AutonomousSystem, find_systems
 from apps.dashboard.cards.base import Card
 from apps.dashboard.cards.path_graph import PathGraph, Way, draw_paths
 from apps.dashboard.selectors.documents import list_objects, read_number, read_text
 from apps.tests.models import Result, Run
+from apps.tests.services.hop_systems import list_stations
 
 MOST_HOPS = 64
 MOST_STATIONS = 64
@@ -24,6 +26,8 @@ class StationRow:
 
     address: str
     name: str
+    system: str
+    dscp: float | None
     rtt_min: float | None
     rtt_median: float | None
     rtt_max: float | None
@@ -34,7 +38,7 @@ class StationRow:
 
     @property
     def has_remarks(self) -> bool:
-        return self.is_new or bool(self.labels or self.text)
+        return self.is_new or self.dscp is not None or bool(self.labels or self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +153,7 @@ def name_new(changes: Changes) -> frozenset[tuple[int, str]]:
 
 def list_hop_rows(document: Mapping[str, Any], changes: Changes) -> tuple[HopRow, ...]:
     rows = []
+    systems = find_systems({address for _ttl, address in list_stations(document.get("hops")) or ()})
     for hop in list_objects(document.get("hops"))[:MOST_HOPS]:
         ttl = int(read_number(hop.get("ttl")) or 0)
         came, went = changes.get(ttl - 1, (frozenset[str](), frozenset[str]()))
@@ -160,18 +165,26 @@ def list_hop_rows(document: Mapping[str, Any], changes: Changes) -> tuple[HopRow
                 received=read_number(hop.get("received")),
                 loss_ratio=read_number(hop.get("loss_ratio")),
                 is_rate_limited=hop.get("is_rate_limited") is True,
-                stations=tuple(describe_station(station, came) for station in stations),
+                stations=tuple(
+                    describe_station(station, came, systems or {}) for station in stations
+                ),
                 gone=tuple(sorted(went)),
             )
         )
     return tuple(rows)
 
 
-def describe_station(station: Mapping[str, Any], came: frozenset[str]) -> StationRow:
+def describe_station(
+    station: Mapping[str, Any],
+    came: frozenset[str],
+    systems: Mapping[str, AutonomousSystem],
+) -> StationRow:
     address = read_text(station.get("address"))
     return StationRow(
         address=address,
         name=read_text(station.get("name")),
+        system=str(systems.get(address, "")),
+        dscp=read_number(station.get("dscp")),
         rtt_min=read_number(station.get("rtt_min")),
         rtt_median=read_number(station.get("rtt_median")),
         rtt_max=read_number(station.get("rtt_max")),

@@ -130,13 +130,13 @@ def describe_directions(
 ) -> tuple[DirectionRow, DirectionRow]:
     told = read_object(document.get("directions"))
     forward, reverse = read_object(told.get("forward")), read_object(told.get("reverse"))
-    # What the peer took it sent back, each copy too.
+    # Agents that do not say what went back sent an answer for each copy too.
     copies = read_number(forward.get("duplicates"))
     received = read_number(forward.get("received"))
     returned = None if copies is None or received is None else received + copies
     return (
         describe_direction(_("to the peer"), "forward", values, forward),
-        describe_direction(_("and back"), "reverse", values, {**reverse, "sent": returned}),
+        describe_direction(_("and back"), "reverse", values, {"sent": returned, **reverse}),
     )
 
 

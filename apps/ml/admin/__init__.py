@@ -1,3 +1,3 @@
-from apps.ml.admin.diagnosis import DiagnosisAdmin
+from apps.ml.admin import diagnosis, forecasts, registry, series
 
-__all__ = ["DiagnosisAdmin"]
+__all__ = ["diagnosis", "forecasts", "registry", "series"]

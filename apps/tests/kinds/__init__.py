@@ -5,6 +5,7 @@ from apps.tests.kinds.base import Kind
 from apps.tests.kinds.dns import DNS
 from apps.tests.kinds.http import HTTP
 from apps.tests.kinds.http_throughput import HTTP_THROUGHPUT
+from apps.tests.kinds.iperf3 import IPERF3
 from apps.tests.kinds.mtu import MTU
 from apps.tests.kinds.ntp import NTP
 from apps.tests.kinds.own_host import HARDWARE, HOST, WIFI
@@ -33,6 +34,7 @@ KINDS = build_kinds(
         "http_throughput": HTTP_THROUGHPUT,
         "throughput": THROUGHPUT,
         "qos": QOS,
+        "iperf3": IPERF3,
     }
 )
 

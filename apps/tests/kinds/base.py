@@ -30,6 +30,8 @@ class Kind:
     chart: tuple[str, ...]
     # The most that a run may put on the network; a kind without one says it in its schema.
     measure_load: Callable[[Mapping[str, Any]], Load] | None = None
+    # Packets and bytes of what a run asks once beside, at its end.
+    measure_extras: Callable[[Mapping[str, Any]], tuple[int, int]] | None = None
     # The parameters whose default is one of the server's settings.
     default_settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     # The schema of a kind that comes with a plug-in's contract; ours are files.
@@ -109,20 +111,35 @@ class Kind:
             for error in errors
         ]
 
-    def estimate_load(self, parameters: Mapping[str, Any], sample_interval_seconds: float) -> Load:
+    def estimate_load(
+        self,
+        parameters: Mapping[str, Any],
+        sample_interval_seconds: float,
+        *,
+        duration_seconds: float,
+    ) -> Load:
         """The most that a run asks of the network while it runs; parameters may be incomplete.
 
-        A plug-in's kind says in its schema what it exchanges each `interval_seconds`, or else
-        each sample: `"x-load": {"packets": 20, "bytes": 10000}`.
+        What it asks once is spread over its duration. A plug-in's kind says in its schema what it
+        exchanges each `interval_seconds`, or else each sample: `"x-load": {"packets": 20,
+        "bytes": 10000}`.
         """
         complete = self.fill_defaults(parameters)
         if self.measure_load is not None:
-            return self.measure_load(complete)
+            return self.measure_load(complete) + self._estimate_extras(complete, duration_seconds)
         said = self.schema.get("x-load", {})
         return describe_exchanges(
             packets=said.get("packets", UNSAID_PACKETS),
             size_bytes=said.get("bytes", UNSAID_BYTES),
             interval_seconds=complete.get("interval_seconds") or sample_interval_seconds,
+        )
+
+    def _estimate_extras(self, complete: Mapping[str, Any], duration_seconds: float) -> Load:
+        if self.measure_extras is None:
+            return Load()
+        packets, size_bytes = self.measure_extras(complete)
+        return describe_exchanges(
+            packets=packets, size_bytes=size_bytes, interval_seconds=duration_seconds
         )
 
     def list_needs(self, parameters: Mapping[str, Any]) -> tuple[str, ...]:

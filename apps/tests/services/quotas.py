@@ -65,14 +65,18 @@ def read_limits(scope: str) -> LimitTable:
 
 def estimate_test(test: Test) -> Load:
     """The most that a run of the test puts on the network of one client."""
-    return KINDS[test.kind].estimate_load(test.parameters, test.sample_interval_seconds)
+    return KINDS[test.kind].estimate_load(
+        test.parameters,
+        test.sample_interval_seconds,
+        duration_seconds=test.duration_seconds,
+    )
 
 
 def estimate_tests(**conditions: Any) -> dict[UUID, Load]:
     rows = Test.objects.filter(is_paused=False, **conditions).order_by()
     return {
         test.id: estimate_test(test)
-        for test in rows.only("kind", "parameters", "sample_interval_seconds")
+        for test in rows.only("kind", "parameters", "sample_interval_seconds", "duration_seconds")
     }
 
 

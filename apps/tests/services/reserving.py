@@ -195,4 +195,6 @@ def mark_neighbours(run: Run, *, started_at: datetime, finished_at: datetime) ->
         for one in beside.select_related("assignment__test")
         if not is_exclusive(one.assignment.test)
     ]
-    Run.objects.filter(id__in=ids).update(is_overlapped=True)
+    # Locked in the order of their ids, so that two runs that end at once never wait in a circle.
+    locked = Run.objects.select_for_update().filter(id__in=ids).order_by("id")
+    Run.objects.filter(id__in=list(locked.values_list("id", flat=True))).update(is_overlapped=True)

@@ -15,6 +15,7 @@ from apps.tests.algorithms.comparison import compare_results, is_compared
 from apps.tests.algorithms.slots import derive_run_id
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.published import RunStarted
+from apps.tests.services.hop_systems import name_systems
 from apps.tests.services.overdue import describe_end
 from apps.tests.services.reserving import is_exclusive, note_overlaps
 
@@ -126,7 +127,12 @@ def find_or_make_run(client_id: UUID, result: NewResult) -> Run:
 
 
 def complete_result(run: Run, result: NewResult) -> NewResult:
-    """The result with what follows from it and the one before it."""
+    """The result with what follows from it, the one before it and the operator's tables."""
+    facts, missing = name_systems(result.document)
+    if facts or missing:
+        result = replace(
+            result, facts={**result.facts, **facts}, absent={**result.absent, **missing}
+        )
     if not is_compared(result.document):
         return result
     previous = (

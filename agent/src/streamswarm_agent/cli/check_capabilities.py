@@ -34,7 +34,7 @@ SETCAP = re.compile(r"setcap (?P<rights>\S+)\+ep (?P<program>.+)")
 METHODS: Mapping[str, str] = {
     "icmp_raw": "a raw ICMP socket",
     "icmp_datagram": "an ICMP datagram socket",
-    "tcp_connect": "TCP connect for ping, UDP for traces and path MTUs",
+    "tcp_connect": "UDP or TCP for ping, UDP for traces and path MTUs",
 }
 NO_PING = "no ping at all"
 USES: Mapping[str, Use] = {
@@ -50,7 +50,8 @@ USES: Mapping[str, Use] = {
     "kernel_timestamps": Use(
         "round trips that end when the packet came in", (), "the agent's own clock, later when busy"
     ),
-    "packet_capture": Use("VLAN priorities on the wire"),
+    "certificates": Use("what is inside certificates", (), "whether they are trusted"),
+    "packet_capture": Use("the time of the own link, by ARP"),
     "sensors": Use("temperatures, fans, voltages"),
     "wifi": Use("Wi-Fi: signal, noise, rates, roaming", (), "the kernel's table, if it has one"),
     "energy": Use("energy of the processor"),
@@ -61,6 +62,7 @@ USES: Mapping[str, Use] = {
     "all_processes": Use(
         "whose each connection is", (), "connections are counted, some without a name"
     ),
+    "iperf3": Use("throughput to iperf3 servers", (), "throughput to another agent, or by HTTP"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`respond`: the answering end of a test between two agents, by hand and without a server."""
+"""`respond`: the answering end of tests between two agents, by hand and without a server."""
 
 import argparse
 import asyncio
@@ -7,18 +7,18 @@ from typing import Any
 
 from streamswarm_agent.cli import options
 from streamswarm_agent.probes.base import ResponderRequest
+from streamswarm_agent.probes.invitation import BY_HAND
 from streamswarm_agent.probes.responders import RESPONDERS, build_responders
+from streamswarm_agent.probes.responders.by_hand import ByHandResponder
 from streamswarm_agent.runtime.clock import SystemClock
 from streamswarm_agent.wire.kinds import complete_parameters
 
 DEFAULT_PORT = 8620
 KEY_BYTES = 32
-BY_HAND = "by-hand"
-"""The run's id where no server gave one."""
 
 
 def add_command(commands: Any) -> None:
-    parser = options.add_parser(commands, "respond", "answer one test of another agent")
+    parser = options.add_parser(commands, "respond", "answer tests of another agent")
     parser.add_argument("kind", metavar="TYPE", choices=sorted(RESPONDERS), help="udp_session, ..")
     parser.add_argument(
         "--key", type=parse_key, metavar="HEX", help="64 hex digits (default: a new one, printed)"
@@ -33,7 +33,7 @@ def add_command(commands: Any) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Answer whoever holds the key until the time is over; 0."""
+    """Answer whoever holds the key, test after test, until the time is over; 0."""
     key = arguments.key or secrets.token_bytes(KEY_BYTES)
     request = ResponderRequest(
         run_id=BY_HAND,
@@ -50,7 +50,8 @@ def execute(arguments: argparse.Namespace) -> int:
             f"--peer-port {arguments.port} --key {key.hex()}",
             flush=True,
         )
-    asyncio.run(build_responders(clock=SystemClock())[arguments.kind].serve(request))
+    responder = build_responders(clock=SystemClock())[arguments.kind]
+    asyncio.run(ByHandResponder(responder).serve(request))
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from streamswarm_agent.cli import options
 from streamswarm_agent.runtime.agent import Ending, run_agent
+from streamswarm_agent.runtime.garbage import look_less_often
 from streamswarm_agent.runtime.logs import direct_log
 from streamswarm_agent.runtime.parts import AgentOptions
 
@@ -38,6 +39,7 @@ def execute(arguments: argparse.Namespace) -> int:
     state.create()
     direct_log(configuration, is_verbose=arguments.verbose)
     lower_priority(round(configuration.read_number("process.niceness")))
+    look_less_often()
     agent_options = AgentOptions(
         environment=os.environ,
         configuration=configuration.with_enrolment(identity.server_url, identity.ca_file),

@@ -10,10 +10,11 @@ from typing import Any
 from streamswarm_agent.cli import options
 from streamswarm_agent.cli.hops import build_hop_table
 from streamswarm_agent.cli.quantities import ABSENT, format_quantity
-from streamswarm_agent.cli.respond import BY_HAND, DEFAULT_PORT, parse_key, parse_port
+from streamswarm_agent.cli.respond import DEFAULT_PORT, parse_key, parse_port
 from streamswarm_agent.errors import ParametersRefused, ProbeFailed
 from streamswarm_agent.probes import build_probes
 from streamswarm_agent.probes.base import Emit, Outcome, Peer, ProbeRequest, Sample
+from streamswarm_agent.probes.invitation import ask_for_run
 from streamswarm_agent.runtime.clock import SystemClock
 from streamswarm_agent.runtime.egress import PolicyResolver, read_local_denials
 from streamswarm_agent.runtime.settings import Settings
@@ -33,7 +34,18 @@ _LEADING_METRICS = {
     "tls": ("tls.handshake.duration", "tls.certificate.expires_in", "tls.certificate.valid"),
     "http_throughput": ("net.throughput.http.download", "net.throughput.http.upload"),
     "ntp": ("ntp.offset", "ntp.rtt", "ntp.stratum"),
-    "throughput": ("net.throughput.tcp.receive", "net.throughput.tcp.reverse"),
+    "throughput": (
+        "net.throughput.tcp.receive",
+        "net.throughput.tcp.reverse",
+        "net.throughput.udp.receive{direction=forward}",
+        "net.throughput.udp.receive{direction=reverse}",
+    ),
+    "iperf3": (
+        "net.throughput.tcp.receive",
+        "net.throughput.tcp.reverse",
+        "net.throughput.udp.receive{direction=forward}",
+        "net.throughput.udp.receive{direction=reverse}",
+    ),
     "qos": ("qos.class.rtt.median{dscp=0}", "qos.class.rtt.median{dscp=46}"),
 }
 
@@ -100,14 +112,23 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def find_peer(arguments: argparse.Namespace, resolver: PolicyResolver) -> Peer:
-    """The other end that `respond` made. Raises: ProbeFailed without its key."""
+    """The other end that `respond` made, with a run of its own there.
+
+    Raises: ProbeFailed without its key, or when nobody answers.
+    """
     if arguments.key is None:
         raise ProbeFailed(
             f"{arguments.kind} needs another agent: run `streamswarm-agent respond "
             f"{arguments.kind}` on {arguments.target}, and give what it prints as --key"
         )
-    address = asyncio.run(resolver.resolve(arguments.target))
-    return Peer(address, arguments.peer_port, arguments.key, BY_HAND)
+    return asyncio.run(invite_peer(arguments, resolver))
+
+
+async def invite_peer(arguments: argparse.Namespace, resolver: PolicyResolver) -> Peer:
+    """The peer, once it has named a run. Raises: ProbeFailed."""
+    address = await resolver.resolve(arguments.target)
+    run_id = await ask_for_run(address, arguments.peer_port, arguments.key)
+    return Peer(address, arguments.peer_port, arguments.key, run_id)
 
 
 def parse_parameter(kind: str, text: str) -> tuple[str, Any]:
@@ -140,7 +161,10 @@ async def run_probe(
 
 def _describe_sample(kind: str, sample: Sample) -> str:
     parts = []
-    for name in _LEADING_METRICS.get(kind, tuple({**sample.values, **sample.absent})):
+    measured = tuple({**sample.values, **sample.absent})
+    leading = _LEADING_METRICS.get(kind, measured)
+    # A sample of a direction or a protocol says nothing of the others.
+    for name in [name for name in leading if name in measured] or leading:
         value = sample.values.get(name)
         code = sample.absent.get(name, "N")
         shown = ABSENT.get(code, code) if value is None else format_quantity(name, value)

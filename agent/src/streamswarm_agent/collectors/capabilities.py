@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from streamswarm_agent.collectors.file_rights import write_grant
@@ -44,6 +45,7 @@ def detect_capabilities(
     open_socket: SocketOpener = socket.socket,
     executable: str = sys.executable,
     access: HostAccess | None = None,
+    find_module: Callable[[str], object] = find_spec,
 ) -> dict[str, dict[str, Any]]:
     """Sockets by name, such as `icmp_raw` and `kernel_timestamps`, and what `HostAccess` tells.
 
@@ -55,6 +57,7 @@ def detect_capabilities(
     grant_raw = write_grant(program, ("cap_net_raw",), access.read_file_rights(program))
     trials = _list_trials(grant_raw)
     found = {name: _try(trial, open_socket) for name, trial in trials.items()}
+    found["certificates"] = _judge_certificates(executable, find_module)
     return found | access.describe()
 
 
@@ -62,6 +65,13 @@ def name_available(capabilities: Mapping[str, Mapping[str, Any]]) -> str:
     """The names of what is available, in order; `none` when nothing is."""
     names = sorted(name for name, one in capabilities.items() if one["is_available"])
     return ", ".join(names) or "none"
+
+
+def _judge_certificates(executable: str, find_module: Callable[[str], object]) -> dict[str, Any]:
+    if find_module("cryptography") is not None:
+        return {"is_available": True}
+    remedy = f"{executable} -m pip install cryptography"
+    return {"is_available": False, "reason": "cryptography is not installed", "remedy": remedy}
 
 
 def _list_trials(grant_raw: str) -> Mapping[str, _Trial]:

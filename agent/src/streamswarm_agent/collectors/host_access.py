@@ -23,7 +23,7 @@ DISKS = ("sd", "nvme", "hd")
 
 @dataclass(frozen=True, slots=True)
 class HostAccess:
-    """The capabilities that are no sockets: sensors, Wi-Fi, energy, disks, light, queues, BMC.
+    """The capabilities that are no sockets: hardware, queues, processes, iperf3.
 
     A program counts as there when it is in the system's folders; nothing is run.
     """
@@ -39,10 +39,11 @@ class HostAccess:
     def describe(self) -> dict[str, dict[str, Any]]:
         """By name, as `detect_capabilities` has them."""
         found = {"sensors": _explain(explain_missing_sensors(self.sys_root, self.platform))}
+        tool = {"iperf3": self._judge_program("iperf3", "iperf3")}
         if self.platform != "linux":
             names = ("wifi", "energy", "optical_power", "queues", "machine_power", "all_processes")
             missing = dict.fromkeys(names, _explain("only Linux offers this"))
-            return found | missing | {"disk_health": self._judge_program("smartctl")}
+            return found | missing | {"disk_health": self._judge_program("smartctl"), **tool}
         return found | {
             "wifi": self._judge_wifi(),
             "energy": self._judge_energy(),
@@ -51,6 +52,7 @@ class HostAccess:
             "queues": self._judge_program("tc", "iproute2"),
             "machine_power": self._judge_controller(),
             "all_processes": self._judge_processes(),
+            **tool,
         }
 
     def has_capability(self, number: int) -> bool:

@@ -9,6 +9,7 @@ from streamswarm_agent.probes.base import Clock, Probe, Resolver
 from streamswarm_agent.probes.dns import DnsProbe
 from streamswarm_agent.probes.http import HttpProbe
 from streamswarm_agent.probes.http_throughput import HttpThroughputProbe
+from streamswarm_agent.probes.iperf3 import Iperf3Probe
 from streamswarm_agent.probes.mtu import MtuProbe
 from streamswarm_agent.probes.ntp import NtpProbe
 from streamswarm_agent.probes.own_host import HardwareProbe, HostProbe, WifiProbe
@@ -41,6 +42,7 @@ OWN_PROBES: Mapping[str, ProbeFactory] = {
     "http_throughput": HttpThroughputProbe,
     "throughput": ThroughputProbe,
     "qos": QosProbe,
+    "iperf3": Iperf3Probe,
 }
 
 

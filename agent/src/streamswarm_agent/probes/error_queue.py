@@ -12,14 +12,20 @@ from typing import Literal
 from streamswarm_agent.probes.icmp_socket import (
     ANCILLARY_BYTES,
     EXTENDED_ERROR,
+    INTEGER,
     IP_RECVERR,
+    IP_RECVTTL,
+    IP_TTL,
+    IPV6_HOPLIMIT,
     IPV6_RECVERR,
+    IPV6_RECVHOPLIMIT,
     MSG_ERRQUEUE,
     PACKET_BYTES,
     RECEIVE_BATCH,
     RECEIVED_ERRORS,
     SO_TIMESTAMPNS,
     Ancillary,
+    read_ancillary,
     read_kernel_stamp,
     without_scope,
 )
@@ -28,14 +34,8 @@ Origin = Literal["local", "icmp"]
 ORIGINS: dict[int, Origin] = {1: "local", 2: "icmp", 3: "icmp"}
 IP_RECVERR_RFC4884 = 26
 IPV6_RECVERR_RFC4884 = 31
-IPV6_RECVHOPLIMIT = 51
-IPV6_HOPLIMIT = 52
-IP_RECVTTL = 12
-IP_TTL = 2
 SOCKET_ADDRESS_OFFSETS = {socket.AF_INET: (4, 8), socket.AF_INET6: (8, 24)}
-INTEGER = struct.Struct("=i")
 EXTENSION_OFFSET = struct.Struct("=HBB")
-RECEIVED_TTLS = frozenset({(socket.IPPROTO_IP, IP_TTL), (socket.IPPROTO_IPV6, IPV6_HOPLIMIT)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,7 @@ def parse_error(quoted: bytes, ancillary: Ancillary) -> PacketError | None:
 
 def read_received_ttl(ancillary: Ancillary) -> int | None:
     """The TTL or hop limit that a packet had left; None when the kernel does not say."""
-    for level, kind, content in ancillary:
-        if (level, kind) in RECEIVED_TTLS and len(content) >= INTEGER.size:
-            (ttl,) = INTEGER.unpack_from(content)
-            return int(ttl)
-    return None
+    return read_ancillary(ancillary)[1]
 
 
 def with_ttl(family: socket.AddressFamily, ttl: int) -> tuple[int, int, bytes]:

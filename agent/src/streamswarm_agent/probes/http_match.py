@@ -13,12 +13,15 @@ from streamswarm_agent.errors import ProbeFailed
 MAX_JUDGED_BYTES = 1 << 20
 PATTERN_SECONDS = 2.0
 PATH_PART = re.compile(r"\.?([A-Za-z0-9_-]+)|\[(\d{1,6})\]")
+SHOWN_CHARACTERS = 60
 FOUND, NOT_FOUND = 0, 1
 PROGRAM = """
-import re, sys
+import json, re, sys
+pattern = json.loads(sys.stdin.buffer.readline())
 text = sys.stdin.buffer.read().decode("utf-8", "replace")
-sys.exit(0 if re.search(sys.argv[1], text) else 1)
+sys.exit(0 if re.search(pattern, text) else 1)
 """
+"""The pattern comes by standard input: arguments of a program cannot hold every character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,9 @@ class Wish:
 
 def read_wish(parameters: Mapping[str, Any]) -> Wish:
     """The wish of a test. Raises: ProbeFailed naming the field that cannot be understood."""
+    for name in ("body_contains", "body_matches", "json_value"):
+        if not is_text(parameters.get(name, "")):
+            raise ProbeFailed(f"{name}: half a surrogate pair (U+D800 to U+DFFF) is no character")
     wish = Wish(
         pattern=parameters["body_matches"],
         json_path=parameters["json_path"],
@@ -48,6 +54,15 @@ def read_wish(parameters: Mapping[str, Any]) -> Wish:
         raise ProbeFailed(f"body_matches: no regular expression ({error})") from error
     parse_path(wish.json_path)
     return wish
+
+
+def is_text(value: str) -> bool:
+    """Whether the value can be written as UTF-8, as any body is."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_path(text: str) -> list[str | int]:
@@ -93,8 +108,13 @@ def find_json_mismatch(content: bytes, wish: Wish) -> str:
             return f"the body has no {wish.json_path}"
     text = found if isinstance(found, str) else json.dumps(found)
     if wish.json_value and text != wish.json_value:
-        return f"{wish.json_path} is {text[:60]}"
+        return f"{wish.json_path} is {show(text[:SHOWN_CHARACTERS])}"
     return ""
+
+
+def show(text: str) -> str:
+    """The text with what cannot be shown or stored written as escapes."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 async def _search(content: bytes, pattern: str) -> str:
@@ -104,14 +124,13 @@ async def _search(content: bytes, pattern: str) -> str:
         "-S",
         "-c",
         PROGRAM,
-        pattern,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(PATTERN_SECONDS):
-            await process.communicate(content)
+            await process.communicate(json.dumps(pattern).encode() + b"\n" + content)
     except TimeoutError:
         return f"the pattern was not judged within {PATTERN_SECONDS:g} s"
     finally:

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from streamswarm_agent.probes.icmp_packet import (
     COOKIE_BYTES,
@@ -21,6 +21,7 @@ from streamswarm_agent.probes.icmp_packet import (
     Family,
     echo_request,
     parse_message,
+    read_ttl,
 )
 from streamswarm_agent.probes.icmp_socket import (
     Method,
@@ -30,12 +31,7 @@ from streamswarm_agent.probes.icmp_socket import (
     set_traffic_class,
     without_scope,
 )
-from streamswarm_agent.probes.icmp_time import (
-    HostClocks,
-    Moment,
-    round_trip_seconds,
-    stamp_delay_seconds,
-)
+from streamswarm_agent.probes.icmp_time import HostClocks, Moment, time_reply
 
 Destination = tuple[str, int] | tuple[str, int, int, int]
 LATE_WINDOW_PROBES = 65_536
@@ -104,8 +100,7 @@ class TimeoutQueue:
             self._waiting.popleft()
 
 
-@dataclass(frozen=True, slots=True)
-class _Outstanding:
+class _Outstanding(NamedTuple):
     sent: Moment
     answer: asyncio.Future[float | None]
 
@@ -121,6 +116,7 @@ class EchoSession:
         self._reordered_count = 0
         self._highest_answered = -1
         self._stamp_delays_seconds: list[float] = []
+        self.received_ttl: int | None = None
         self._channel = channel
         self._settings = settings
         self._identifier = secrets.randbits(16)
@@ -177,7 +173,14 @@ class EchoSession:
             del self._outstanding[next(iter(self._outstanding))]
         return answer
 
-    def take_reply(self, reply: EchoReply, seen: Moment, kernel_nanoseconds: int | None) -> bool:
+    def take_reply(
+        self,
+        reply: EchoReply,
+        seen: Moment,
+        kernel_nanoseconds: int | None,
+        *,
+        ttl: int | None = None,
+    ) -> bool:
         """Whether the reply answers a probe of this session; if so, it is counted.
 
         A damaged reply counts as corrupt and its probe stays unanswered (RFC 2680).
@@ -192,10 +195,12 @@ class EchoSession:
         if outstanding is None:
             self._duplicate_count += 1
             return True
-        self._reordered_count += index < self._highest_answered
-        self._highest_answered = max(self._highest_answered, index)
-        seconds = round_trip_seconds(outstanding.sent, seen, kernel_nanoseconds)
-        delay_seconds = stamp_delay_seconds(outstanding.sent, seen, kernel_nanoseconds)
+        if index < self._highest_answered:
+            self._reordered_count += 1
+        else:
+            self._highest_answered = index
+        self.received_ttl = ttl
+        seconds, delay_seconds = time_reply(outstanding.sent, seen, kernel_nanoseconds)
         if delay_seconds is not None:
             self._stamp_delays_seconds.append(delay_seconds)
         if seconds <= self._settings.timeout_seconds and not outstanding.answer.done():
@@ -277,8 +282,10 @@ class EchoChannel:
             if isinstance(message, EchoError):
                 self._deliver_error(message)
             elif message is not None:
+                stamp = received.kernel_nanoseconds
+                ttl = read_ttl(received.packet) if received.ttl is None else received.ttl
                 for session in self._sessions.get(received.source, ()):
-                    if session.take_reply(message, seen, received.kernel_nanoseconds):
+                    if session.take_reply(message, seen, stamp, ttl=ttl):
                         break
         if self.method == "icmp_datagram":
             for error in receive_errors(self._socket, self.family):
@@ -331,6 +338,9 @@ class EchoEngine:
 
 
 def _numeric_destination(address: str) -> Destination:
+    if ":" not in address:
+        socket.inet_pton(socket.AF_INET, address)
+        return address, 0
     resolved = socket.getaddrinfo(address, 0, flags=socket.AI_NUMERICHOST)
     return cast("Destination", resolved[0][4])
 

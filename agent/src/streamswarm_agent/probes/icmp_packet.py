@@ -7,7 +7,7 @@ import hashlib
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Family = Literal[socket.AddressFamily.AF_INET, socket.AddressFamily.AF_INET6]
 
@@ -17,6 +17,7 @@ COOKIE_BYTES = 8
 FRAME_BYTES = COOKIE_BYTES + INDEX.size
 IPV4_MINIMUM_BYTES = 20
 IPV6_HEADER_BYTES = 40
+TTL_OFFSET = 8
 
 ECHO_REQUEST = {socket.AF_INET: 8, socket.AF_INET6: 128}
 ECHO_REPLY = {socket.AF_INET: 0, socket.AF_INET6: 129}
@@ -40,8 +41,7 @@ ERROR_TEXTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EchoReply:
+class EchoReply(NamedTuple):
     """An echo reply; `is_intact` tells whether its checksum holds."""
 
     identifier: int
@@ -151,6 +151,12 @@ def without_ip_header(packet: bytes) -> bytes:
     """The ICMP message of an IPv4 packet; a packet without an IP header as it is."""
     is_ip = bool(packet) and packet[0] >> 4 == 4  # noqa: PLR2004 - no ICMP type starts so
     return packet[(packet[0] & 0x0F) * 4 :] if is_ip else packet
+
+
+def read_ttl(packet: bytes) -> int | None:
+    """The hops left in the header of an IPv4 packet; None for a packet without its IP header."""
+    is_ip = len(packet) >= IPV4_MINIMUM_BYTES and packet[0] >> 4 == 4  # noqa: PLR2004 - as above
+    return packet[TTL_OFFSET] if is_ip else None
 
 
 def _parse_error(family: Family, kind: int, code: int, quoted: bytes) -> EchoError | None:

@@ -4,8 +4,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from streamswarm_agent.probes.icmp_packet import (
     ECHO_REPLY,
@@ -22,6 +21,10 @@ IS_LINUX = sys.platform == "linux"
 SO_TIMESTAMPNS = 35
 SOL_RAW = 255
 ICMP_FILTER = 1
+SOL_SOCKET = int(socket.SOL_SOCKET)
+IP_TTL, IP_RECVTTL = 2, 12
+IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT = 51, 52
+INTEGER = struct.Struct("=i")
 IP_RECVERR = 11
 IPV6_RECVERR = 25
 MSG_ERRQUEUE = 0x2000
@@ -34,13 +37,16 @@ ANCILLARY_BYTES = 512
 RECEIVE_BATCH = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A packet, the address it came from, and when the kernel got it (CLOCK_REALTIME)."""
+class Received(NamedTuple):
+    """A packet, the address it came from, and when the kernel got it (CLOCK_REALTIME).
+
+    `ttl` is how many hops it had left; None where the system does not tell.
+    """
 
     packet: bytes
     source: str
     kernel_nanoseconds: int | None
+    ttl: int | None = None
 
 
 def open_icmp_socket(family: Family, method: Method) -> socket.socket:
@@ -77,7 +83,8 @@ def receive_packets(opened: socket.socket) -> Iterator[Received]:
             packet, ancillary, _, address = opened.recvmsg(PACKET_BYTES, ANCILLARY_BYTES)
         except OSError:  # nothing left, or an error whose details lie in the error queue
             return
-        yield Received(packet, without_scope(address[0]), read_kernel_stamp(ancillary))
+        stamp, ttl = read_ancillary(ancillary)
+        yield Received(packet, without_scope(address[0]), stamp, ttl)
 
 
 def receive_errors(opened: socket.socket, family: Family) -> Iterator[EchoError]:
@@ -104,14 +111,17 @@ def without_scope(address: str) -> str:
     return address.partition("%")[0]
 
 
+RECEIVED_TTLS = frozenset({(socket.IPPROTO_IP, IP_TTL), (socket.IPPROTO_IPV6, IPV6_HOPLIMIT)})
 RECEIVED_ERRORS = frozenset({(socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)})
 
 
 def _set_linux_options(opened: socket.socket, family: Family, method: Method) -> None:
     opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    is_ipv4 = family == socket.AF_INET
+    level = socket.IPPROTO_IP if is_ipv4 else socket.IPPROTO_IPV6
+    if method == "icmp_datagram" or not is_ipv4:  # a raw IPv4 socket shows the whole header
+        opened.setsockopt(level, IP_RECVTTL if is_ipv4 else IPV6_RECVHOPLIMIT, 1)
     if method == "icmp_datagram":
-        is_ipv4 = family == socket.AF_INET
-        level = socket.IPPROTO_IP if is_ipv4 else socket.IPPROTO_IPV6
         opened.setsockopt(level, IP_RECVERR if is_ipv4 else IPV6_RECVERR, 1)
         return
     wanted = {ECHO_REPLY[family], *ERRORS[family]}
@@ -125,9 +135,17 @@ def _set_linux_options(opened: socket.socket, family: Family, method: Method) ->
 
 def read_kernel_stamp(ancillary: Ancillary) -> int | None:
     """When the kernel got the packet (CLOCK_REALTIME); None where it does not stamp."""
+    return read_ancillary(ancillary)[0]
+
+
+def read_ancillary(ancillary: Ancillary) -> tuple[int | None, int | None]:
+    """When the kernel got the packet and how many hops it had left, None where it does not say."""
+    stamp = ttl = None
     for level, kind, content in ancillary:
-        is_stamp = level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS
-        if is_stamp and len(content) >= TIMESPEC.size:
-            seconds, nanoseconds = TIMESPEC.unpack_from(content)
-            return int(seconds) * 1_000_000_000 + int(nanoseconds)
-    return None
+        if level == SOL_SOCKET:
+            if kind == SO_TIMESTAMPNS and len(content) >= TIMESPEC.size:
+                seconds, nanoseconds = TIMESPEC.unpack_from(content)
+                stamp = seconds * 1_000_000_000 + nanoseconds
+        elif (level, kind) in RECEIVED_TTLS and len(content) >= INTEGER.size:
+            (ttl,) = INTEGER.unpack_from(content)
+    return stamp, ttl

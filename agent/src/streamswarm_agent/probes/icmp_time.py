@@ -3,15 +3,18 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NANOSECONDS = 1_000_000_000
 STEP_TOLERANCE_NANOSECONDS = 500_000
 SLEW_SHARE = 0.0005
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One moment on the wall clock, which may step, and on the monotonic one."""
+class Moment(NamedTuple):
+    """One moment on the wall clock, which may step, and on the monotonic one.
+
+    A tuple, as two are made for each probe of a thousand targets.
+    """
 
     wall_nanoseconds: int
     monotonic_nanoseconds: int
@@ -37,9 +40,20 @@ def round_trip_seconds(sent: Moment, seen: Moment, kernel_nanoseconds: int | Non
     moved by over 0.5 ms plus the 500 ppm of an ordinary slew against the monotonic clock), the
     monotonic time until the program saw the reply: an upper bound.
     """
+    return time_reply(sent, seen, kernel_nanoseconds)[0]
+
+
+def time_reply(
+    sent: Moment, seen: Moment, kernel_nanoseconds: int | None
+) -> tuple[float, float | None]:
+    """`round_trip_seconds` and `stamp_delay_seconds` of one reply together."""
     if kernel_nanoseconds is None or is_stepped(sent, seen):
-        return (seen.monotonic_nanoseconds - sent.monotonic_nanoseconds) / NANOSECONDS
-    return max(kernel_nanoseconds - sent.wall_nanoseconds, 0) / NANOSECONDS
+        return (seen.monotonic_nanoseconds - sent.monotonic_nanoseconds) / NANOSECONDS, None
+    sent_nanoseconds, seen_nanoseconds = sent.wall_nanoseconds, seen.wall_nanoseconds
+    return (
+        max(kernel_nanoseconds - sent_nanoseconds, 0) / NANOSECONDS,
+        max(seen_nanoseconds - kernel_nanoseconds, 0) / NANOSECONDS,
+    )
 
 
 def stamp_delay_seconds(sent: Moment, seen: Moment, kernel_nanoseconds: int | None) -> float | None:
@@ -47,9 +61,7 @@ def stamp_delay_seconds(sent: Moment, seen: Moment, kernel_nanoseconds: int | No
 
     None where the round trip could not use the stamp.
     """
-    if kernel_nanoseconds is None or is_stepped(sent, seen):
-        return None
-    return max(seen.wall_nanoseconds - kernel_nanoseconds, 0) / NANOSECONDS
+    return time_reply(sent, seen, kernel_nanoseconds)[1]
 
 
 def is_stepped(sent: Moment, seen: Moment) -> bool:

@@ -1,19 +1,20 @@
-"""The `ping` probe: round trips, loss and jitter by ICMP echo or, without privileges, by TCP."""
+"""The `ping` probe: round trips, loss and jitter by ICMP echo or, without privileges, by UDP."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from streamswarm_agent.errors import NameNotResolved, ProbeFailed
+from streamswarm_agent.collectors.routes import NextHop
+from streamswarm_agent.errors import NameNotResolved
 from streamswarm_agent.probes.base import Clock, Emit, Outcome, ProbeRequest, Resolver
 from streamswarm_agent.probes.histogram import count_in_buckets
-from streamswarm_agent.probes.icmp import EchoEngine, EchoSession, EchoSettings, OddReplies
-from streamswarm_agent.probes.icmp_socket import Method
+from streamswarm_agent.probes.icmp import EchoEngine, OddReplies
 from streamswarm_agent.probes.measures import (
     Measure,
     describe_failures,
+    mean_or,
     measure_loss,
     measure_round_trips,
     measure_send_schedule,
@@ -24,11 +25,19 @@ from streamswarm_agent.probes.measures import (
     ratio,
     sample_of,
 )
+from streamswarm_agent.probes.ping_link import LinkTimer
+from streamswarm_agent.probes.ping_methods import (
+    UDP_INTERVAL_SECONDS,
+    IcmpPinger,
+    Pinger,
+    Pingers,
+    TcpPinger,
+    UdpPinger,
+)
 from streamswarm_agent.probes.schedule import AttemptSchedule, Course
+from streamswarm_agent.probes.statistics import percentile
 from streamswarm_agent.probes.targets import parse_host
-from streamswarm_agent.probes.tcp_connect import Connector
 
-ICMP_METHODS: tuple[Method, ...] = ("icmp_raw", "icmp_datagram")
 HISTOGRAM = "net.rtt.histogram"
 SAMPLE_KEYS = frozenset(
     {
@@ -49,104 +58,47 @@ SAMPLE_KEYS = frozenset(
 )
 
 
-class Pinger(Protocol):
-    """Sends the probes of one run by one method."""
-
-    @property
-    def method(self) -> str:
-        """The label of the method."""
-
-    @property
-    def errors(self) -> Counter[str]:
-        """What was said about unanswered probes."""
-
-    def send(self) -> Awaitable[float | None]:
-        """Send the next probe; its round trip in seconds, None for none."""
-
-    @property
-    def odd_replies(self) -> OddReplies | None:
-        """Replies that answered no probe in time; None when the method cannot see them."""
-
-    @property
-    def stamp_delays_seconds(self) -> Sequence[float]:
-        """As `EchoSession.stamp_delays_seconds`; empty when the kernel stamps nothing."""
+WAY_KEYS = ("net.rtt.arp", "net.rtt.udp", "net.rtt.tcp_connect", "net.rtt.icmp_tcp_delta")
+COMPARED_CONNECTIONS = 5
+COMPARISON_NEEDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class IcmpPinger:
-    """Pings by the shared ICMP socket."""
+class Beside:
+    """What is measured beside the probes: the own link, and TCP connects to compare with.
 
-    session: EchoSession
+    `connector` is None when no connects are wanted.
+    """
 
-    @property
-    def method(self) -> str:
-        """The kind of ICMP socket."""
-        return self.session.method
-
-    @property
-    def errors(self) -> Counter[str]:
-        """What routers and this host said about unanswered probes."""
-        return self.session.errors
-
-    def send(self) -> Awaitable[float | None]:
-        """As `EchoSession.send`."""
-        return self.session.send()
-
-    @property
-    def odd_replies(self) -> OddReplies | None:
-        """As the session counted them."""
-        return self.session.odd_replies
-
-    @property
-    def stamp_delays_seconds(self) -> Sequence[float]:
-        """As the session saw them."""
-        return self.session.stamp_delays_seconds
-
-
-@dataclass(frozen=True, slots=True)
-class TcpPinger:
-    """Pings by TCP connect: a RST proves the host reachable and counts as its answer."""
-
-    connector: Connector
-    method: str = "tcp"
-    errors: Counter[str] = field(default_factory=Counter)
-
-    async def send(self) -> float | None:
-        """The round trip of SYN to SYN-ACK or RST."""
-        connection = await self.connector.connect()
-        if connection.verdict in {"open", "refused"}:
-            return connection.seconds
-        if connection.verdict == "error":
-            self.errors[connection.text] += 1
-        return None
-
-    @property
-    def odd_replies(self) -> OddReplies | None:
-        """Unknown: the kernel's TCP keeps them to itself."""
-        return None
-
-    @property
-    def stamp_delays_seconds(self) -> Sequence[float]:
-        """None: connections have no stamps."""
-        return ()
+    link: Measure = "N"
+    connector: TcpPinger | None = None
+    connect_seconds: Sequence[float] = ()
 
 
 class PingProbe:
     """Sends probes by an absolute schedule over the socket that all pings share.
 
-    Method `auto` takes the first that the system allows of ICMP raw socket, ICMP datagram socket
-    and TCP connect; the outcome's method label names it, since their round trips differ. On Linux
-    ICMP round trips end at the kernel's receive stamp. Loss is no answer within the time-out; the
-    run waits for its last answers one time-out at most. `is_success`: at least one answer.
-    All times are in seconds, all ratios 0 to 1.
+    Method `auto` takes the first that is possible of ICMP raw socket, ICMP datagram socket, UDP to
+    a closed port (at most one probe a second, as more is not answered; only of a target that
+    answers so) and TCP connect; the outcome's method label names it, since their round trips
+    differ. On Linux ICMP and UDP round trips end at the kernel's receive stamp. Loss is no answer
+    within the time-out; the run waits for its last answers one time-out at most. `is_success`: at
+    least one answer. All times are in seconds, all ratios 0 to 1.
     """
 
     kind: ClassVar[str] = "ping"
 
-    def __init__(self, clock: Clock, resolver: Resolver, engine: EchoEngine | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        resolver: Resolver,
+        engine: EchoEngine | None = None,
+        link_timer: LinkTimer | None = None,
+    ) -> None:
         self._clock = clock
         self._resolver = resolver
-        self._engine = engine or EchoEngine()
+        self._pingers = Pingers(clock, engine or EchoEngine())
+        self._link_timer = link_timer or LinkTimer()
 
     async def run(self, request: ProbeRequest, emit: Emit) -> Outcome:
         """Ping for the run's duration; see the class. Raises: ProbeFailed."""
@@ -159,44 +111,59 @@ class PingProbe:
         async def report(round_trips: Sequence[float | None]) -> None:
             await emit(sample_of(_measure_series(round_trips), SAMPLE_KEYS))
 
-        with self._open_pinger(address, request) as pinger:
-            course = await AttemptSchedule(self._clock, request, pinger.send, report).run()
-            return _conclude(course, pinger, address)
+        begun = self._clock.monotonic()
+        async with self._pingers.open(address, request) as pinger:
+            timed = _time_run(request, pinger, self._clock.monotonic() - begun)
+            beside = self._begin_beside(address, timed, pinger)
+            try:
+                course = await AttemptSchedule(self._clock, timed, pinger.send, report).run()
+                found = Beside() if beside is None else await beside
+                return _conclude(course, pinger, address, found)
+            finally:
+                if beside is not None:
+                    beside.cancel()
 
-    @contextmanager
-    def _open_pinger(self, address: str, request: ProbeRequest) -> Iterator[Pinger]:
-        wanted = request.parameters["method"]
-        settings = EchoSettings(
-            address=address,
-            size_bytes=int(request.parameters["size_bytes"]),
-            traffic_class=int(request.parameters["dscp"]) << 2,
-            timeout_seconds=float(request.parameters["timeout_seconds"]),
-        )
-        refusals: list[str] = []
-        with ExitStack() as stack:
-            for method in ICMP_METHODS if wanted != "tcp" else ():
-                try:
-                    session = stack.enter_context(self._engine.session(settings, method))
-                except (OSError, NotImplementedError) as error:
-                    refusals.append(f"{method}: {error}")
-                else:
-                    yield IcmpPinger(session)
-                    return
-            if wanted == "icmp":
-                raise ProbeFailed(f"no ICMP socket may be opened ({'; '.join(refusals)})")
-            yield TcpPinger(self._connector(settings, int(request.parameters["tcp_port"])))
-
-    def _connector(self, settings: EchoSettings, port: int) -> Connector:
-        return Connector(
-            clock=self._clock,
-            address=settings.address,
-            port=port,
-            timeout_seconds=settings.timeout_seconds,
-            traffic_class=settings.traffic_class,
+    def _begin_beside(
+        self, address: str, request: ProbeRequest, pinger: Pinger
+    ) -> "asyncio.Task[Beside] | None":
+        """What is measured beside the probes, under way; None where there is nothing to."""
+        hop = self._link_timer.find(address) if request.parameters["is_link_measured"] else None
+        is_compared = request.parameters["is_tcp_compared"] and isinstance(pinger, IcmpPinger)
+        if hop is None and not is_compared:
+            return None
+        return asyncio.create_task(
+            self._measure_beside(address, request, hop, is_compared=is_compared)
         )
 
+    async def _measure_beside(
+        self, address: str, request: ProbeRequest, hop: NextHop | None, *, is_compared: bool
+    ) -> Beside:
+        link = "N" if hop is None else await self._link_timer.measure(hop)
+        if not is_compared:
+            return Beside(link)
+        tcp = TcpPinger(self._pingers.make_connector(address, request))
+        found: list[float | None] = []
+        for _ in range(COMPARED_CONNECTIONS):
+            found.append(await tcp.send())
+            await self._clock.sleep(request.duration_seconds / (2 * COMPARED_CONNECTIONS))
+        return Beside(link, tcp, [seconds for seconds in found if seconds is not None])
 
-def _conclude(course: Course[float | None], pinger: Pinger, address: str) -> Outcome:
+
+def _time_run(request: ProbeRequest, pinger: Pinger, spent_seconds: float) -> ProbeRequest:
+    """The run in the time that is left of it, at the rate that the method bears."""
+    if isinstance(pinger, IcmpPinger):
+        return request
+    parameters = dict(request.parameters)
+    if isinstance(pinger, UdpPinger):
+        interval = max(float(parameters["interval_seconds"]), UDP_INTERVAL_SECONDS)
+        parameters["interval_seconds"] = interval
+    left_seconds = max(request.duration_seconds - spent_seconds, 0.0)
+    return replace(request, parameters=parameters, duration_seconds=left_seconds)
+
+
+def _conclude(
+    course: Course[float | None], pinger: Pinger, address: str, beside: Beside
+) -> Outcome:
     sent_count = len(course.results)
     received_count = sum(seconds is not None for seconds in course.results)
     sample = sample_of(
@@ -205,6 +172,7 @@ def _conclude(course: Course[float | None], pinger: Pinger, address: str) -> Out
         | _measure_odd_replies(pinger.odd_replies, sent_count, received_count)
         | measure_send_schedule(course.errors_seconds)
         | measure_stamps(pinger.stamp_delays_seconds, received_count)
+        | _measure_ways(course.results, pinger, beside)
     )
     answered = [seconds for seconds in course.results if seconds is not None]
     histogram = {HISTOGRAM: count_in_buckets(answered)} if answered else {}
@@ -229,9 +197,16 @@ async def _report_unresolved(error: NameNotResolved, request: ProbeRequest, emit
     await emit(sample_of(measures, SAMPLE_KEYS))
     replies = _measure_odd_replies(OddReplies(0, 0, 0), 0, 0)
     sample = sample_of(
-        measures | measure_voice([]) | replies | measure_send_schedule([]) | measure_stamps((), 0)
+        measures
+        | measure_voice([])
+        | replies
+        | measure_send_schedule([])
+        | measure_stamps((), 0)
+        | dict.fromkeys(WAY_KEYS, "N")
+        | {"path.ttl.received": "T"}
     )
-    method = "tcp" if request.parameters["method"] == "tcp" else "icmp"
+    wanted = request.parameters["method"]
+    method = "icmp" if wanted == "auto" else wanted
     absent = {**sample.absent, HISTOGRAM: "T"}
     return Outcome(False, method, sample.values, absent, reason=str(error))
 
@@ -242,6 +217,31 @@ def _measure_series(round_trips: Sequence[float | None]) -> dict[str, Measure]:
         | measure_loss(round_trips)
         | measure_variation(round_trips)
     )
+
+
+def _measure_ways(
+    round_trips: Sequence[float | None], pinger: Pinger, beside: Beside
+) -> dict[str, Measure]:
+    """What tells one way to ask from another, and the target's hops left."""
+    answered = [seconds for seconds in round_trips if seconds is not None]
+    ttl: Measure = "U" if answered else "T"
+    connects: Measure = "N"
+    tcp = pinger if isinstance(pinger, TcpPinger) else beside.connector
+    if tcp is not None:
+        connects = mean_or(tcp.opened_seconds, "T")
+    udp: Measure = "N"
+    if isinstance(pinger, UdpPinger):
+        udp = percentile(answered, 0.5) if answered else "T"
+    delta: Measure = "N" if beside.connector is None else "I"
+    if answered and len(beside.connect_seconds) >= COMPARISON_NEEDS:
+        delta = percentile(beside.connect_seconds, 0.5) - percentile(answered, 0.5)
+    return {
+        "net.rtt.arp": beside.link,
+        "net.rtt.udp": udp,
+        "net.rtt.tcp_connect": connects,
+        "net.rtt.icmp_tcp_delta": delta,
+        "path.ttl.received": ttl if pinger.received_ttl is None else pinger.received_ttl,
+    }
 
 
 def _measure_odd_replies(

@@ -133,16 +133,23 @@ def find_burst(packets: Sequence[SweptPacket], rate: float) -> float:
     """Bytes that the bucket held at first: what passed before a loss, less the inflow.
 
     With an even offered rate R it is x (1 - r / R) for x bytes before the first loss. The greatest
-    of all losses counts: one that the policer did not make comes too early and makes it smaller,
-    and so does a pause in which the bucket ran over.
+    of all losses counts: one that the policer did not make comes too early and makes it smaller.
+    A pause of the sender, in which the bucket runs over, makes it smaller too: so what passed on
+    end between two losses counts as well, from whatever moment most of it did.
     """
     start, passed, greatest = packets[0].sent_seconds, 0, 0.0
+    taken, taken_at = 0.0, start
     for packet in packets:
+        inflow = rate / 8 * (packet.sent_seconds - taken_at)
+        taken, taken_at = max(taken - inflow, 0.0), packet.sent_seconds
         if packet.has_arrived:
             passed += packet.size_bytes
+            taken += packet.size_bytes
+            greatest = max(greatest, taken)
         else:
-            inflow = rate / 8 * (packet.sent_seconds - start)
-            greatest = max(greatest, passed - inflow)
+            whole_inflow = rate / 8 * (packet.sent_seconds - start)
+            greatest = max(greatest, passed - whole_inflow)
+            taken = 0.0
     return greatest
 
 

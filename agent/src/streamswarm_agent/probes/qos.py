@@ -1,6 +1,7 @@
 """The `qos` probe: what the network does to traffic classes, to ECN, and to too much at once."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -70,7 +71,11 @@ class QosProbe:
             courses, failures = await self._send_classes(
                 request, peer, markings, request.duration_seconds - sweep_seconds, emit
             )
-            found = await self._sweep(peer, parameters, sweep_seconds) if sweep_seconds else None
+            # Nothing goes on to a peer that has not answered at all: nobody may be there.
+            is_answered = any(course.answered for course in courses)
+            found = None
+            if sweep_seconds and is_answered:
+                found = await self._sweep(peer, parameters, sweep_seconds)
         except OSError as error:
             raise ProbeFailed(f"no way to {peer.address}: {error.strerror or error}") from error
         return _conclude(courses, found, negotiated, peer, request, failures)
@@ -101,7 +106,12 @@ class QosProbe:
             request.target, request.parameters, seconds, request.sample_interval_seconds, peer
         )
         try:
-            course = await AttemptSchedule(self._clock, timed, link.send, report).run()
+            interval = float(request.parameters["interval_seconds"])
+            offsets = link.heed_silence(slot * interval for slot in count())
+            schedule = AttemptSchedule(
+                self._clock, timed, link.send, report, offsets_seconds=offsets
+            )
+            course = await schedule.run()
         finally:
             link.close()
         failures = describe_failures(link.traffic.errors)

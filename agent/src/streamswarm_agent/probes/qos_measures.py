@@ -14,6 +14,7 @@ from streamswarm_agent.wire.keys import format_key
 
 NOT_CAPABLE, ECT1, ECT0, CE = 0, 1, 2, 3
 CODEPOINTS = {ECT0: "ect0", ECT1: "ect1"}
+CE_RATIO = "qos.ecn.ce.ratio"
 ECN_MASK = 3
 BEST_EFFORT, EXPEDITED = 0, 46
 PAIR_NEEDS = 2
@@ -61,19 +62,37 @@ def measure_classes(courses: Sequence[ClassCourse]) -> dict[str, Measure]:
     measures: dict[str, Measure] = {}
     plain = [course for course in courses if not course.marking.ecn]
     for course in plain:
-        dscp = str(course.marking.dscp)
-        measures[format_key("qos.dscp.sent", {"dscp": dscp})] = course.marking.dscp
-        for direction in DIRECTIONS:
-            names = {"dscp": dscp, "direction": direction}
-            seen = count_dscps(course.received(direction))
-            code: Measure = "T" if not course.answered else "N"
-            most = max(seen, key=lambda one: seen[one]) if seen else None
-            measures[format_key("qos.dscp.received", names)] = code if most is None else most
-            measures[format_key("qos.dscp.bleached", names)] = (
-                code if most is None else float(most != course.marking.dscp)
-            )
-        measures |= _measure_class(course, dscp)
+        measures |= measure_marks(course) | _measure_class(course, str(course.marking.dscp))
     return measures | {"qos.class.differentiation": _measure_differentiation(plain)}
+
+
+def measure_marks(course: ClassCourse) -> dict[str, Measure]:
+    """`qos.dscp.*`: what was sent, and what of it arrived each way."""
+    dscp = str(course.marking.dscp)
+    measures: dict[str, Measure] = {
+        format_key("qos.dscp.sent", {"dscp": dscp}): course.marking.dscp
+    }
+    for direction in DIRECTIONS:
+        names = {"dscp": dscp, "direction": direction}
+        seen = count_dscps(course.received(direction))
+        code: Measure = "T" if not course.answered else "N"
+        most = max(seen, key=lambda one: seen[one]) if seen else None
+        measures[format_key("qos.dscp.received", names)] = code if most is None else most
+        measures[format_key("qos.dscp.bleached", names)] = (
+            code if most is None else float(most != course.marking.dscp)
+        )
+    return measures
+
+
+def measure_congestion_marks(course: ClassCourse) -> dict[str, Measure]:
+    """`qos.ecn.ce.ratio` each way; N of packets that say that they do not know ECN."""
+    if course.marking.ecn not in CODEPOINTS:
+        names = [{"codepoint": CODEPOINTS[ECT0], "direction": one} for one in DIRECTIONS]
+        return {format_key(CE_RATIO, one): "N" for one in names}
+    measures: dict[str, Measure] = {}
+    for direction in DIRECTIONS:
+        measures |= measure_ecn([course], direction)
+    return {key: value for key, value in measures.items() if key.startswith(CE_RATIO)}
 
 
 def measure_ecn(courses: Sequence[ClassCourse], direction: str) -> dict[str, Measure]:
@@ -90,7 +109,7 @@ def measure_ecn(courses: Sequence[ClassCourse], direction: str) -> dict[str, Mea
         figures: dict[str, Measure] = {
             "qos.ecn.ect_survives": float(bool(capable)) if is_seen else code,
             "qos.ecn.bleached": float(bits[NOT_CAPABLE] > capable) if is_seen else code,
-            "qos.ecn.ce.ratio": ratio(bits[CE], capable) if is_seen else code,
+            CE_RATIO: ratio(bits[CE], capable) if is_seen else code,
         }
         measures |= {format_key(key, names): value for key, value in figures.items()}
     return measures

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from streamswarm_agent.probes.base import Clock, ProbeRequest
 
@@ -25,8 +25,7 @@ class Course(Generic[Result]):
     errors_seconds: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt(Generic[Result]):
+class _Attempt(NamedTuple, Generic[Result]):
     offset_seconds: float
     future: asyncio.Future[Result]
 

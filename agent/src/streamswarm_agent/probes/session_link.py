@@ -3,9 +3,10 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from streamswarm_agent.probes.base import Peer
 from streamswarm_agent.probes.datagram_socket import Datagram, open_udp_socket, receive_datagrams
@@ -31,6 +32,11 @@ from streamswarm_agent.probes.session_packet import (
 REPORT_ATTEMPTS = 25
 REPORT_WAIT_SECONDS = 0.2
 NANOSECONDS = 1_000_000_000
+SILENCE_SECONDS = 5.0
+"""So long packets go to a peer that has not proved itself; no answer may take longer."""
+LATEST_PACKETS = 1 << 16
+"""What arrives after so many later packets were sent is no answer any more."""
+TOO_LATE = "an answer came too late to count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,12 @@ class Reply:
 class Traffic:
     """What a session's packets came to; replies are in the order of their arrival.
 
-    Of the duplicates, `doubled_back_count` were one answer that arrived more than once.
+    The peer answers each packet once, so duplicates were made on the way back.
     """
 
     sent_count: int = 0
     replies: list[Reply] = field(default_factory=list)
     duplicate_count: int = 0
-    doubled_back_count: int = 0
     corrupt_count: int = 0
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -96,7 +101,9 @@ class SessionLink:
         self._settings = settings
         self._clocks = clocks
         self._outstanding: dict[int, Outstanding] = {}
-        self._seen_numbers: set[int] = set()
+        self._oldest_sequence = 0
+        self._is_peer_proved = False
+        self._first_sent_ns: int | None = None
         self._reports: dict[int, Report] = {}
         self._is_reported = asyncio.Event()
         self._timeouts = TimeoutQueue(settings.timeout_seconds)
@@ -117,6 +124,18 @@ class SessionLink:
         self._loop.remove_reader(self._socket)
         self._socket.close()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has not proved itself in the time that it has for that."""
+        if self._is_peer_proved or self._first_sent_ns is None:
+            return False
+        waited_seconds = (self._clocks.monotonic() - self._first_sent_ns) / NANOSECONDS
+        return waited_seconds > max(SILENCE_SECONDS, self._settings.timeout_seconds)
+
+    def heed_silence(self, offsets_seconds: Iterable[float]) -> Iterator[float]:
+        """The sending times until the peer is found to be silent: nobody may be there at all."""
+        return takewhile(lambda _: not self.is_silent, offsets_seconds)
+
     def send(self) -> asyncio.Future[float | None]:
         """Send the next packet now; the round trip in seconds once its answer is in.
 
@@ -130,6 +149,8 @@ class SessionLink:
         # After building: the peer needs no exact stamp of ours, the round trip does.
         monotonic_ns = self._clocks.monotonic()
         sent = Moment(self._clocks.wall(), monotonic_ns)
+        if self._first_sent_ns is None:
+            self._first_sent_ns = monotonic_ns
         try:
             self._transmit(packet)
         except OSError as error:
@@ -138,6 +159,8 @@ class SessionLink:
             return answer
         self._timeouts.add(answer)
         self._outstanding[sequence] = Outstanding(sent, answer)
+        self._oldest_sequence = max(sequence - LATEST_PACKETS + 1, 0)
+        self._outstanding.pop(self._oldest_sequence - 1, None)
         return answer
 
     def _build(self, sequence: int) -> bytes:
@@ -147,6 +170,7 @@ class SessionLink:
             sent_ns=self._clocks.tell(self._clocks.wall()),
             error_estimate=self._estimate,
             padding_bytes=self._settings.padding_bytes,
+            answer_class=self._settings.traffic_class,
         )
 
     def _transmit(self, packet: bytes) -> None:
@@ -163,8 +187,8 @@ class SessionLink:
         return reports
 
     async def _fetch_report(self, first: int) -> Report | None:
-        request = build_report_request(self._keys, first)
-        for _ in range(REPORT_ATTEMPTS):
+        for attempt in range(REPORT_ATTEMPTS):
+            request = build_report_request(self._keys, first, attempt)
             self._is_reported.clear()
             with suppress(OSError):
                 self._socket.send(request)
@@ -202,8 +226,10 @@ class SessionLink:
         if said is None or said.sequence >= self.traffic.sent_count:
             self.traffic.corrupt_count += 1
             return
-        self.traffic.doubled_back_count += said.reflector_sequence in self._seen_numbers
-        self._seen_numbers.add(said.reflector_sequence)
+        self._is_peer_proved = True
+        if said.sequence < self._oldest_sequence:
+            self.traffic.errors[TOO_LATE] += 1
+            return
         waiting = self._outstanding.pop(said.sequence, None)
         if waiting is None:
             self.traffic.duplicate_count += 1

@@ -83,16 +83,21 @@ def measure_series(round_trips: Sequence[float | None]) -> dict[str, Measure]:
     )
 
 
-def measure_odd_replies(traffic: Traffic) -> dict[str, Measure]:
-    """Answers that came late, damaged or twice, and in another order than they were asked for."""
+def measure_odd_replies(traffic: Traffic, reports: Sequence[Report]) -> dict[str, Measure]:
+    """Answers that came late, damaged or twice, and in another order than they were asked for.
+
+    Copies made on the way there are those that the peer reports, for it answers none of them.
+    """
     reply_count = len(traffic.replies) + traffic.duplicate_count + traffic.corrupt_count
+    copies_there = reports[-1].duplicate_count if reports else 0
+    copy_count = traffic.duplicate_count + copies_there
     arrivals = [
         Arrival(reply.said.sequence, reply.exchange.arrived_ns / 1e9) for reply in traffic.replies
     ]
     return {
         "net.packet.late.ratio": ratio(traffic.late_count, traffic.sent_count),
         "net.packet.corrupt.ratio": ratio(traffic.corrupt_count, reply_count),
-        "net.packet.duplicate.ratio": ratio(traffic.duplicate_count, reply_count),
+        "net.packet.duplicate.ratio": ratio(copy_count, reply_count + copies_there),
     } | measure_disorder_of(arrivals)
 
 
@@ -182,12 +187,11 @@ def describe_directions(
     counted_back = [Arrival(reply.said.reflector_sequence, 0.0) for reply in replies]
     reverse_disorder = measure_disorder_of(counted_back)["net.packet.reorder.ratio"]
     back_reordered = 0 if isinstance(reverse_disorder, str) else reverse_disorder * len(replies)
-    answers = len(replies) + traffic.duplicate_count
     last = reports[-1] if reports else None
     forward: dict[str, Any] = {"sent": traffic.sent_count}
     reverse: dict[str, Any] = {
-        "received": answers,
-        "duplicates": traffic.doubled_back_count,
+        "received": len(replies) + traffic.duplicate_count,
+        "duplicates": traffic.duplicate_count,
         "reordered": round(back_reordered),
     }
     if directions is not None and last is not None:
@@ -200,6 +204,7 @@ def describe_directions(
             "reordered": last.reordered_count,
         }
         reverse |= {
+            "sent": sum(directions.reached),
             "lost": loss_pattern(back).lost_count,
             "longest_burst": loss_pattern(back).longest_burst,
         }

@@ -1,8 +1,9 @@
 """The packets of a UDP session, 112 bytes and padding, as bytes.
 
 Layout: the authenticated mode of RFC 8762 (STAMP; the field order of TWAMP, RFC 5357) with stamps
-in NTP's format and the session's tag where RFC 8972 has it. Octet 81 of a reflected packet, one
-that must be zero, tells the traffic class that arrived; reports use octets 4 to 32 of their own.
+in NTP's format and the session's tag where RFC 8972 has it. Octet 81, one that must be zero, is a
+traffic class: in a request the one that its answer shall leave with, in the answer the one that
+arrived. Reports use octets 4 to 32 of their own.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ UNIX_TO_NTP_SECONDS = 2_208_988_800
 ERA_SECONDS = 1 << 32
 FRACTION_BITS = 32
 
-REQUEST = struct.Struct("!I12xQHH68x")
+REQUEST = struct.Struct("!I12xQHH53xB14x")
 REFLECTED = struct.Struct("!I12xQHH4xQ8xI12xQH6xBB14x")
 REPORT_REQUEST = struct.Struct("!II8xQHH68x")
 REPORT = struct.Struct("!IIIII4xHH68x")
@@ -25,10 +26,12 @@ HEADER_BYTES = 96
 CODE_BYTES = 16
 PACKET_BYTES = HEADER_BYTES + CODE_BYTES
 TAG = slice(26, 28)
+CLASS_OCTET = 81
 REPORT_SEQUENCE = 0xFFFFFFFF
 """Where a packet has its number, a report and the request for one have this."""
 REPORTED_PACKETS = 8192
 REPORT_BYTES = PACKET_BYTES + REPORTED_PACKETS // 8
+MOST_REPORT_ATTEMPTS = 64
 MOST_PACKETS = 1 << 20
 """Packets of one session; numbers beyond are not answered."""
 
@@ -92,16 +95,23 @@ def sign(key: bytes, header: bytes, body: bytes = b"") -> bytes:
 
 
 def build_request(
-    keys: SessionKeys, sequence: int, *, sent_ns: int, error_estimate: int, padding_bytes: int = 0
+    keys: SessionKeys,
+    sequence: int,
+    *,
+    sent_ns: int,
+    error_estimate: int,
+    padding_bytes: int = 0,
+    answer_class: int = 0,
 ) -> bytes:
-    """A packet to be reflected."""
-    header = REQUEST.pack(sequence, encode_stamp(sent_ns), error_estimate, keys.tag)
+    """A packet to be reflected, with that traffic class; 0 leaves it to the other end."""
+    stamp = encode_stamp(sent_ns)
+    header = REQUEST.pack(sequence, stamp, error_estimate, keys.tag, answer_class)
     return header + sign(keys.forward, header) + pad(keys, sequence, padding_bytes)
 
 
 def build_reflected(keys: SessionKeys, request: bytes, answer: Reflected) -> bytes:
     """The answer to a request, as long as it, its padding untouched."""
-    _, sent_stamp, sender_error, tag = REQUEST.unpack_from(request)
+    _, sent_stamp, sender_error, tag, _ = REQUEST.unpack_from(request)
     header = REFLECTED.pack(
         answer.reflector_sequence, encode_stamp(answer.left_ns), answer.error_estimate, tag,
         encode_stamp(answer.reached_ns), answer.sequence, sent_stamp, sender_error,
@@ -145,17 +155,25 @@ def parse_reflected(
     )
 
 
-def build_report_request(keys: SessionKeys, first_sequence: int) -> bytes:
-    """The question what arrived, from that packet on; as long as its answer."""
-    header = REPORT_REQUEST.pack(REPORT_SEQUENCE, first_sequence, 0, 0, keys.tag)
+def build_report_request(keys: SessionKeys, first_sequence: int, attempt: int = 0) -> bytes:
+    """The question what arrived, from that packet on; as long as its answer.
+
+    Each attempt, of at most 64, is answered once.
+    """
+    header = REPORT_REQUEST.pack(REPORT_SEQUENCE, first_sequence, attempt, 0, keys.tag)
     return header + sign(keys.forward, header) + bytes(REPORT_BYTES - PACKET_BYTES)
 
 
-def read_report_request(packet: bytes) -> int | None:
-    """The first packet that a request asks about; None when it is shorter than the answer."""
+def read_report_request(packet: bytes) -> tuple[int, int] | None:
+    """The first packet that a request asks about, and which attempt it is.
+
+    None for what no initiator asks, and when it is shorter than the answer.
+    """
     if len(packet) < REPORT_BYTES:
         return None
-    return int(REPORT_REQUEST.unpack_from(packet)[1])
+    _, first, attempt, _, _ = REPORT_REQUEST.unpack_from(packet)
+    is_asked = first < MOST_PACKETS and first % REPORTED_PACKETS == 0
+    return (first, attempt) if is_asked and attempt < MOST_REPORT_ATTEMPTS else None
 
 
 def build_report(keys: SessionKeys, report: Report) -> bytes:

@@ -2,20 +2,20 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from streamswarm_agent.probes.base import Peer
+from streamswarm_agent.probes.flow_client import FlowClient
 from streamswarm_agent.probes.stream_report import (
+    PROGRESS_SECONDS,
     TAIL_SECONDS,
     CpuTimes,
     ReceivedReport,
     TransferOrder,
     TransferReport,
     find_cpu_share,
-    read_finite,
     read_received,
     read_sent,
     report_received,
@@ -35,9 +35,9 @@ from streamswarm_agent.probes.stream_wire import (
     StreamRefused,
     introduce,
 )
+from streamswarm_agent.probes.stream_words import expect, read_report, read_share, understanding
 
 CONNECT_SECONDS = 10.0
-PROGRESS_SECONDS = 0.25
 
 Progress = Callable[[int, Sent | None], Awaitable[None]]
 """Is told the bytes that the receiver has so far, and what our own sender knows."""
@@ -85,9 +85,12 @@ class StreamClient:
         control = self._control
         if control is None:
             raise StreamRefused("there is no control connection")
+        if order.protocol == "udp":
+            flow = FlowClient(self._peer, control, self._cpu_times, self._settings.dscp)
+            return await flow.transfer(order, progress)
         try:
             await control.send({"transfer": asdict(order)})
-            await _expect(control, "ready")
+            await expect(control, "ready")
             await self._open_streams(order)
             before = self._cpu_times()
             if order.direction == "upload":
@@ -103,29 +106,29 @@ class StreamClient:
         self, control: Channel, order: TransferOrder, progress: Progress
     ) -> tuple[ReceivedReport, Sent, float | None]:
         sender = StreamSender(self._streams, order.glance_seconds)
-        await _expect(control, "started")
+        await expect(control, "started")
         seconds = order.omit_seconds + order.seconds + TAIL_SECONDS
         running = asyncio.ensure_future(run_in_thread(sender.run, seconds))
         try:
             async with asyncio.timeout(seconds + 4 * DRAIN_SECONDS):
                 message = await control.receive()
                 while "received" in message:
-                    with _understanding():
+                    with understanding():
                         received = int(message["received"])
                     await progress(received, sender.sent)
                     message = await control.receive()
-                report = _read_report(message)
+                report = read_report(message)
         finally:
             sender.stop()
             await asyncio.wait({running})
-        with _understanding():
-            return read_received(report["received"]), running.result(), _read_share(report)
+        with understanding():
+            return read_received(report["received"]), running.result(), read_share(report)
 
     async def _receive(
         self, control: Channel, order: TransferOrder, progress: Progress
     ) -> tuple[ReceivedReport, Sent, float | None]:
         receiver = StreamReceiver(self._streams)
-        await _expect(control, "started")
+        await expect(control, "started")
         seconds = order.omit_seconds + order.seconds + 2 * DRAIN_SECONDS
         running = asyncio.ensure_future(run_in_thread(receiver.run, seconds))
         try:
@@ -135,10 +138,10 @@ class StreamClient:
             receiver.stop()
             await asyncio.wait({running})
         async with asyncio.timeout(4 * DRAIN_SECONDS):
-            report = _read_report(await control.receive())
+            report = read_report(await control.receive())
         received = report_received(receiver.received, order.omit_seconds, order.seconds)
-        with _understanding():
-            return received, read_sent(report["sent"]), _read_share(report)
+        with understanding():
+            return received, read_sent(report["sent"]), read_share(report)
 
     async def _open_streams(self, order: TransferOrder) -> None:
         settings = self._settings
@@ -167,31 +170,3 @@ class StreamClient:
             with suppress(OSError):
                 opened.close()
         self._streams = []
-
-
-async def _expect(control: Channel, word: str) -> None:
-    async with asyncio.timeout(4 * DRAIN_SECONDS):
-        message = await control.receive()
-    if word not in message:
-        raise StreamRefused(str(message.get("refusal", f"the peer did not say {word!r}"))[:200])
-
-
-@contextmanager
-def _understanding() -> Iterator[None]:
-    """Raises: StreamRefused where the peer's words are not what a peer says."""
-    try:
-        yield
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise StreamRefused("the peer's report is not understood") from error
-
-
-def _read_share(report: dict[str, Any]) -> float | None:
-    share = report["cpu"]
-    return None if share is None else read_finite(share)
-
-
-def _read_report(message: dict[str, Any]) -> dict[str, Any]:
-    report = message.get("report")
-    if not isinstance(report, dict):
-        raise StreamRefused(str(message.get("refusal", "the peer gave no report"))[:200])
-    return report

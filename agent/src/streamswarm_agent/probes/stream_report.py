@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
+from streamswarm_agent.probes.flow_count import FlowReport
+from streamswarm_agent.probes.flow_packet import MOST_FLOW_PACKETS
 from streamswarm_agent.probes.stream_curve import (
     BITS_PER_BYTE,
     count_steps,
@@ -16,10 +18,15 @@ from streamswarm_agent.probes.tcp_info import TcpDetails
 
 FINE_STEP_SECONDS = 0.1
 MOST_STREAMS = 32
+LARGEST_DSCP = 63
+LEAST_PACKET_BYTES, MOST_PACKET_BYTES = 128, 8900
 LONGEST_SECONDS = 3600.0
 FASTEST_PACE = 1e12
 MOST_GLANCES = 1000
 """A sender keeps and reports no more, whatever the length of a transfer."""
+PROGRESS_SECONDS = 0.25
+SILENCE_SECONDS = 5.0
+"""An end that says nothing for so long is gone: nothing more is sent to it."""
 TAIL_SECONDS = 0.25
 """How much longer than measured a sender sends, so that the measured time ends under load."""
 
@@ -31,7 +38,8 @@ CpuTimes = Callable[[], tuple[float, float]]
 class TransferOrder:
     """One transfer in one direction; `seconds` are measured after `omit_seconds`.
 
-    0 and empty mean: as the system does it. `pacing_bits_per_second` is for all streams together.
+    0 and empty mean: as the system does it. `pacing_bits_per_second` is for all streams together,
+    and must be there for UDP, whose packets have `packet_bytes` each; it has no streams.
     """
 
     direction: str
@@ -42,6 +50,9 @@ class TransferOrder:
     congestion: str = ""
     window_bytes: int = 0
     pacing_bits_per_second: float = 0.0
+    protocol: str = "tcp"
+    packet_bytes: int = 1400
+    dscp: int = 0
 
     def __post_init__(self) -> None:
         """Raises: ValueError for what no responder would do."""
@@ -56,6 +67,22 @@ class TransferOrder:
             raise ValueError("glance_seconds: too short")
         if not (self.window_bytes >= 0 and 0 <= self.pacing_bits_per_second <= FASTEST_PACE):
             raise ValueError("window_bytes or pacing_bits_per_second: out of range")
+        if self.protocol not in {"tcp", "udp"}:
+            raise ValueError(f"protocol: {self.protocol!r} is neither tcp nor udp")
+        if not 0 <= self.dscp <= LARGEST_DSCP:
+            raise ValueError(f"dscp: {self.dscp} is not from 0 to {LARGEST_DSCP}")
+        if self.protocol == "udp":
+            self._check_packets(whole_seconds)
+
+    def _check_packets(self, whole_seconds: float) -> None:
+        if not LEAST_PACKET_BYTES <= self.packet_bytes <= MOST_PACKET_BYTES:
+            raise ValueError(
+                f"packet_bytes: {self.packet_bytes} is not from {LEAST_PACKET_BYTES} "
+                f"to {MOST_PACKET_BYTES}"
+            )
+        bits = self.packet_bytes * BITS_PER_BYTE
+        if not 0 < self.pacing_bits_per_second * whole_seconds <= bits * MOST_FLOW_PACKETS:
+            raise ValueError("pacing_bits_per_second: no rate, or too many packets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +106,16 @@ class ReceivedReport:
 
 @dataclass(frozen=True, slots=True)
 class TransferReport:
-    """Both ends of a transfer; `cpu_local` and `cpu_remote` are shares of all processors."""
+    """Both ends of a transfer; `cpu_local` and `cpu_remote` are shares of all processors.
+
+    `flow` is there for UDP.
+    """
 
     received: ReceivedReport
     sent: Sent
     cpu_local: float | None
     cpu_remote: float | None
+    flow: FlowReport | None = None
 
 
 def report_received(received: Received, omit_seconds: float, seconds: float) -> ReceivedReport:

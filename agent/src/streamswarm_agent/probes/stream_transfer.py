@@ -178,7 +178,7 @@ class StreamReceiver:
                         selector.unregister(key.fileobj)
                     elif count:
                         total += count
-                        _note(curve, time.monotonic(), total)
+                        note_arrival(curve, time.monotonic(), total)
         return self.received
 
 
@@ -213,7 +213,8 @@ def _read(stream: socket.socket, buffer: bytearray) -> int | None:
         return None
 
 
-def _note(curve: list[tuple[float, int]], now: float, total: int) -> None:
+def note_arrival(curve: list[tuple[float, int]], now: float, total: int) -> None:
+    """Add how much has come by now to the curve."""
     # Points that are nearly one are made one, the later, so that a fast transfer stays small.
     if len(curve) > 1 and now - curve[-2][0] < POINT_SECONDS:
         curve[-1] = (now, total)

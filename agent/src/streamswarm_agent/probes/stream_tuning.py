@@ -54,8 +54,9 @@ def tune_sender(opened: socket.socket, order: TransferOrder) -> None:
 
 
 def tune_accepted(opened: socket.socket, order: TransferOrder) -> None:
-    """Give a connection that was accepted the order's windows. Raises: TuningRefused."""
+    """Give a connection that was accepted the order's DSCP and windows. Raises: TuningRefused."""
     try:
+        set_traffic_class(opened, order.dscp << 2)
         _limit_windows(opened, order)
     except OSError as error:
         raise TuningRefused(f"the system refuses the window: {error}") from error

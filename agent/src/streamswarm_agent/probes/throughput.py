@@ -1,6 +1,6 @@
-"""The `throughput` probe: how fast TCP carries data to another agent and back, and at what cost."""
+"""The `throughput` probe: what a path carries to another agent and back, and at what cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -32,7 +32,8 @@ from streamswarm_agent.probes.throughput_measures import (
     measure_progress,
 )
 
-METHOD = "tcp"
+UDP_MEGABITS = 10.0
+"""The rate of UDP where the test names none: there is no such thing as no limit."""
 MOST_IDLE_SECONDS = 1.5
 IDLE_SHARE = 0.15
 MOST_OMITTED_SHARE = 0.3
@@ -53,6 +54,7 @@ class Plan:
 class ThroughputProbe:
     """Fills the path with TCP, one direction after the other, and pings beside it.
 
+    With UDP it sends packets at the wanted rate instead, and counts what becomes of them.
     Rates are payload counted by the receiver and its clock, after the omitted start. `net.tcp.*`
     is what the sending kernel says of all streams of the upload, or of the download if that is all
     there was. `is_success`: data arrived in every direction that was asked for.
@@ -74,7 +76,7 @@ class ThroughputProbe:
         parameters = request.parameters
         settings = StreamSettings(dscp=int(parameters["dscp"]), mss=int(parameters["mss_bytes"]))
         client = StreamClient(peer, settings, self._cpu_times)
-        found, reason = Findings(), ""
+        found, reason = Findings(str(parameters["protocol"])), ""
         try:
             await client.open()
             await self._measure(client, request, found, emit)
@@ -101,7 +103,7 @@ class ThroughputProbe:
             found.idle = await meter.measure_idle(plan.idle)
         for direction in directions:
             order = read_order(parameters, plan, direction, request.sample_interval_seconds)
-            progress = ProgressReport(self._clock, request, direction, emit)
+            progress = ProgressReport(self._clock, request, order, emit)
             if not has_latency:
                 report = await client.transfer(order, progress.note)
                 found.phases[direction] = Phase(report, Pings())
@@ -114,10 +116,12 @@ class ThroughputProbe:
 class ProgressReport:
     """Emits a sample each sample interval of a transfer."""
 
-    def __init__(self, clock: Clock, request: ProbeRequest, direction: str, emit: Emit) -> None:
+    def __init__(
+        self, clock: Clock, request: ProbeRequest, order: TransferOrder, emit: Emit
+    ) -> None:
         self._clock = clock
         self._interval_seconds = request.sample_interval_seconds
-        self._direction = direction
+        self._order = order
         self._emit = emit
         self._at = clock.monotonic()
         self._bytes = 0
@@ -130,7 +134,7 @@ class ProgressReport:
         rate = (received_bytes - self._bytes) * 8 / passed
         self._at += passed
         self._bytes = received_bytes
-        await self._emit(sample_of(measure_progress(rate, self._direction, sent)))
+        await self._emit(sample_of(measure_progress(rate, self._order, sent)))
 
 
 def plan_run(duration_seconds: float, direction_count: int, omit_seconds: float) -> Plan:
@@ -147,6 +151,10 @@ def read_order(
 ) -> TransferOrder:
     """The transfer that the parameters ask for."""
     whole = plan.omitted + plan.measured
+    protocol = str(parameters["protocol"])
+    megabits = float(parameters["rate_megabits"])
+    if protocol == "udp":
+        megabits = megabits or UDP_MEGABITS
     return TransferOrder(
         direction=direction,
         streams=int(parameters["streams"]),
@@ -155,7 +163,10 @@ def read_order(
         glance_seconds=max(min(sample_interval_seconds, 0.25), whole / 200),
         congestion=str(parameters["congestion"]),
         window_bytes=int(parameters["window_bytes"]),
-        pacing_bits_per_second=float(parameters["rate_megabits"]) * BITS_PER_MEGABIT,
+        pacing_bits_per_second=megabits * BITS_PER_MEGABIT,
+        protocol=protocol,
+        packet_bytes=int(parameters["packet_bytes"]),
+        dscp=int(parameters["dscp"]),
     )
 
 
@@ -166,14 +177,20 @@ def describe_end(error: Exception) -> str:
     return "no answer in time" if isinstance(error, TimeoutError) else failure_text(error)
 
 
+def state_connections(found: Findings) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What the sending kernel says in words, and why not; nothing of UDP, which has none."""
+    if found.protocol != "tcp":
+        return {}, {}
+    details = found.main.report.sent.details if found.main else []
+    facts, unsaid = state_tcp(details)
+    return facts, dict.fromkeys(unsaid, "U") if found.main and not details else unsaid
+
+
 def _conclude(found: Findings, request: ProbeRequest, client: StreamClient, reason: str) -> Outcome:
     parameters = request.parameters
     directions: Sequence[str] = DIRECTIONS[str(parameters["direction"])]
     sample = sample_of(measure_findings(found, int(parameters["streams"])))
-    main = found.main
-    facts, unsaid = state_tcp(main.report.sent.details if main else [])
-    if main and not main.report.sent.details:
-        unsaid = dict.fromkeys(unsaid, "U")
+    facts, unsaid = state_connections(found)
     arrived = [
         direction
         for direction in directions
@@ -181,6 +198,7 @@ def _conclude(found: Findings, request: ProbeRequest, client: StreamClient, reas
     ]
     document: dict[str, Any] = {
         "address": request.peer.address if request.peer else "",
+        "protocol": found.protocol,
         "directions": describe_phases(found),
         "stream_ports": client.stream_ports,
         "bufferbloat_grade": grade(found),
@@ -188,7 +206,7 @@ def _conclude(found: Findings, request: ProbeRequest, client: StreamClient, reas
     }
     return Outcome(
         is_success=len(arrived) == len(directions),
-        method=METHOD,
+        method=found.protocol,
         values=sample.values,
         absent={**sample.absent, **unsaid},
         facts=facts,

@@ -4,14 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from streamswarm_agent.probes.flow_measures import (
+    attribute_flow,
+    describe_flow,
+    measure_flow,
+    name_flow_key,
+)
 from streamswarm_agent.probes.loaded_latency import Pings, grade_bufferbloat
 from streamswarm_agent.probes.measures import Measure
 from streamswarm_agent.probes.statistics import mean, percentile
 from streamswarm_agent.probes.stream_curve import BITS_PER_BYTE, vary
-from streamswarm_agent.probes.stream_report import TransferReport
+from streamswarm_agent.probes.stream_report import TransferOrder, TransferReport
 from streamswarm_agent.probes.stream_transfer import Sent
 from streamswarm_agent.probes.tcp_info import TCP_NUMBERS, measure_tcp
 
+TCP_PREFIX = "net.throughput.tcp."
 PINGS_NEED = 5
 RATES_NEED = 3
 BUSY_CPU = 0.8
@@ -33,6 +40,7 @@ class Phase:
 class Findings:
     """All that a run found, by direction."""
 
+    protocol: str = "tcp"
     idle: Pings = field(default_factory=Pings)
     pair_bits_per_second: float | None = None
     phases: dict[str, Phase] = field(default_factory=dict)
@@ -44,7 +52,13 @@ class Findings:
 
 
 def measure_findings(found: Findings, streams: int) -> dict[str, Measure]:
-    """Group 4 of the catalogue for TCP, and `net.tcp.*` of the sender."""
+    """Group 4 of the catalogue for the run's protocol, and `net.tcp.*` of a sender by TCP."""
+    if found.protocol == "udp":
+        measures = _measure_course(found) | _measure_latency(found) | _measure_hosts(found)
+        for direction in ("upload", "download"):
+            phase = found.phases.get(direction)
+            measures |= measure_flow(direction, phase.report if phase is not None else None)
+        return {key: one for key, one in measures.items() if not key.startswith(TCP_PREFIX)}
     return (
         _measure_rates(found)
         | {"net.throughput.tcp.streams": streams if found.main else "N"}
@@ -60,9 +74,11 @@ def unmeasured_tcp(code: str) -> dict[str, Measure]:
     return dict.fromkeys(TCP_NUMBERS, code)  # type: ignore[arg-type]  # a code of the catalogue
 
 
-def measure_progress(rate: float, direction: str, sent: Sent | None) -> dict[str, Measure]:
+def measure_progress(rate: float, order: TransferOrder, sent: Sent | None) -> dict[str, Measure]:
     """One sample: what came in the interval, and the sender's newest glance."""
-    key = "receive" if direction == "upload" else "reverse"
+    if order.protocol == "udp":
+        return {name_flow_key("receive", order.direction): rate}
+    key = "receive" if order.direction == "upload" else "reverse"
     measures: dict[str, Measure] = {f"net.throughput.tcp.{key}": rate}
     glance = sent.glances[-1] if sent is not None and sent.glances else None
     if glance is not None:
@@ -87,6 +103,8 @@ def describe_phases(found: Findings) -> dict[str, Any]:
             "retransmits": [one.fields.get("total_retrans") for one in report.sent.details],
             "bottleneck": attribute_bottleneck(found, direction),
         }
+        if report.flow is not None:
+            described[direction]["packets"] = describe_flow(report, report.flow)
     return described
 
 
@@ -104,19 +122,19 @@ def attribute_bottleneck(found: Findings, direction: str) -> str:
     """
     phase = found.phases[direction]
     report = phase.report
+    has_queued = _has_queued(phase, found)
+    is_busy = max(report.cpu_local or 0.0, report.cpu_remote or 0.0) >= BUSY_CPU
+    if report.flow is not None:
+        return attribute_flow(report.flow, has_queued=has_queued, is_busy=is_busy)
     tcp = measure_tcp(report.sent.details)
-    if _number(tcp["net.tcp.rwnd_limited.ratio"]) >= LIMITED_SHARE:
-        return "receive_window"
-    if _number(tcp["net.tcp.sndbuf_limited.ratio"]) >= LIMITED_SHARE:
-        return "send_buffer"
-    if _number(tcp["net.tcp.retransmit.ratio"]) >= LOSSY_SHARE:
-        return "path_loss"
-    loaded, idle = phase.pings.answered, found.idle.answered
-    if loaded and idle and percentile(loaded, 0.5) > QUEUED_FACTOR * percentile(idle, 0.5):
-        return "path_queue"
-    if max(report.cpu_local or 0.0, report.cpu_remote or 0.0) >= BUSY_CPU:
-        return "processor"
-    return "path"
+    signs = (
+        ("receive_window", _number(tcp["net.tcp.rwnd_limited.ratio"]) >= LIMITED_SHARE),
+        ("send_buffer", _number(tcp["net.tcp.sndbuf_limited.ratio"]) >= LIMITED_SHARE),
+        ("path_loss", _number(tcp["net.tcp.retransmit.ratio"]) >= LOSSY_SHARE),
+        ("path_queue", has_queued),
+        ("processor", is_busy),
+    )
+    return next((word for word, is_so in signs if is_so), "path")
 
 
 def find_added_seconds(found: Findings) -> float | None:
@@ -125,6 +143,13 @@ def find_added_seconds(found: Findings) -> float | None:
     known = [value for value in loaded if value is not None]
     idle = _median(found.idle)
     return max(known) - idle if known and idle is not None else None
+
+
+def _has_queued(phase: Phase, found: Findings) -> bool:
+    loaded, idle = phase.pings.answered, found.idle.answered
+    if not loaded or not idle:
+        return False
+    return percentile(loaded, 0.5) > QUEUED_FACTOR * percentile(idle, 0.5)
 
 
 def _measure_rates(found: Findings) -> dict[str, Measure]:

@@ -88,7 +88,7 @@ def fingerprint_of(der: bytes) -> str:
 
 
 def is_readable() -> bool:
-    """Whether this host has what reading certificates needs (the extra `certificates`)."""
+    """Whether this host has what reading certificates needs (the library cryptography)."""
     try:
         import cryptography.x509  # noqa: F401 - whether it is there is the question
     except ImportError:

@@ -6,22 +6,26 @@ import hashlib
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar, cast
 
 from streamswarm_agent.errors import NameNotResolved, ProbeFailed
 from streamswarm_agent.probes.base import Clock, Emit, Outcome, ProbeRequest, Resolver
-from streamswarm_agent.probes.icmp_socket import set_traffic_class
+from streamswarm_agent.probes.icmp_socket import open_icmp_socket, set_traffic_class
 from streamswarm_agent.probes.icmp_time import HostClocks
-from streamswarm_agent.probes.measures import describe_failures, sample_of
+from streamswarm_agent.probes.measures import Measure, describe_failures, sample_of
 from streamswarm_agent.probes.targets import parse_host
 from streamswarm_agent.probes.trace_flows import Destination, Flow, FlowSettings, SocketFactory
 from streamswarm_agent.probes.trace_path import Path
+from streamswarm_agent.probes.trace_quotes import QuoteOpener, watch_quotes
 from streamswarm_agent.probes.trace_report import (
     Survey,
     describe_survey,
     explain_end,
+    measure_marking,
     measure_path,
     state_facts,
     survey_trials,
@@ -47,12 +51,16 @@ SAMPLE_KEYS = frozenset(
     }
 )
 NameLookup = Callable[[str], Awaitable[str]]
+# Of their own: a resolver that is silent must not hold up what else the agent asks threads for.
+NAME_THREADS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hop-names")
 
 
 async def look_up_name(address: str) -> str:
     """The name that the system's resolver gives to the address, empty without one."""
+    loop = asyncio.get_running_loop()
+    ask = partial(socket.getnameinfo, (address, 0), socket.NI_NAMEREQD)
     try:
-        name, _ = await asyncio.get_running_loop().getnameinfo((address, 0), socket.NI_NAMEREQD)
+        name, _ = await loop.run_in_executor(NAME_THREADS, ask)
         return parse_host(name)
     except (OSError, UnicodeError, ProbeFailed):
         return ""
@@ -76,11 +84,13 @@ class TraceProbe:
         resolver: Resolver,
         open_socket: SocketFactory = socket.socket,
         look_up: NameLookup = look_up_name,
+        open_quotes: QuoteOpener = open_icmp_socket,
     ) -> None:
         self._clock = clock
         self._resolver = resolver
         self._open_socket = open_socket
         self._look_up = look_up
+        self._open_quotes = open_quotes
         self._former: dict[str, Mapping[int, Path]] = {}
 
     async def run(self, request: ProbeRequest, emit: Emit) -> Outcome:
@@ -94,16 +104,23 @@ class TraceProbe:
         first_ttl = int(parameters["first_ttl"])
         with self._open_flows(address, request) as (method, flows):
             rounds = Rounds(self._clock, flows, request)
-            async for trials in rounds.run():
-                await emit(sample_of(measure_path(survey_trials(trials, first_ttl)), SAMPLE_KEYS))
+            ports = {flow.source_port for flow in flows}
+            with watch_quotes(address, ports, self._open_quotes) as quotes:
+                async for trials in rounds.run():
+                    measures = measure_path(survey_trials(trials, first_ttl))
+                    await emit(sample_of(measures, SAMPLE_KEYS))
             trials = rounds.trials
             errors = sum((flow.errors for flow in flows), Counter[str]())
         way = _name_way(address, method, request)
-        survey = survey_trials(trials, first_ttl, self._former.get(way))
+        survey = replace(
+            survey_trials(trials, first_ttl, self._former.get(way)),
+            dscps=quotes.dscps if quotes.is_readable else None,
+        )
         if parameters["resolve_names"]:
             survey = replace(survey, names=await self._find_names(survey))
         self._remember(way, survey)
-        return _conclude(survey, method, address, errors)
+        measures = measure_path(survey) | measure_marking(survey, int(parameters["dscp"]))
+        return _conclude(survey, measures, method, address, errors)
 
     @contextmanager
     def _open_flows(
@@ -194,8 +211,10 @@ def _name_way(address: str, method: str, request: ProbeRequest) -> str:
     return " ".join([address, method, *(str(request.parameters[name]) for name in names)])
 
 
-def _conclude(survey: Survey, method: str, address: str, errors: Counter[str]) -> Outcome:
-    sample = sample_of(measure_path(survey))
+def _conclude(
+    survey: Survey, measures: dict[str, Measure], method: str, address: str, errors: Counter[str]
+) -> Outcome:
+    sample = sample_of(measures)
     return Outcome(
         is_success=survey.is_reached,
         method=method,
@@ -210,6 +229,7 @@ def _conclude(survey: Survey, method: str, address: str, errors: Counter[str]) -
 async def _report_unresolved(error: NameNotResolved, request: ProbeRequest, emit: Emit) -> Outcome:
     measures = measure_path(survey_trials([], int(request.parameters["first_ttl"])))
     await emit(sample_of(measures, SAMPLE_KEYS))
-    sample = sample_of(measures)
+    marking = measure_marking(survey_trials([], 1), int(request.parameters["dscp"]))
+    sample = sample_of(measures | marking)
     method = request.parameters["method"]
     return Outcome(False, method, sample.values, sample.absent, reason=str(error))

@@ -45,6 +45,7 @@ class Answer:
     `passed`: a router at which its hops ran out. `reached`: the target. `refused`: somebody on
     the way says that it leads no further, `text` why. `is_altered`: the quoted packet is not the
     one sent; None where the quote does not show that.
+    `stamp_delay_seconds`: how much later than the kernel the program saw the answer.
     """
 
     address: str
@@ -54,6 +55,7 @@ class Answer:
     received_ttl: int | None = None
     labels: tuple[Label, ...] = ()
     is_altered: bool | None = None
+    stamp_delay_seconds: float | None = None
 
 
 def judge_error(family: Family, error: PacketError, target: str) -> tuple[Verdict, str] | None:

@@ -34,6 +34,11 @@ class TcpFlow:
         """As in the settings."""
         return self.settings.number
 
+    @property
+    def source_port(self) -> int:
+        """As in the settings."""
+        return self.settings.source_port
+
     def ask(self, ttl: int) -> "asyncio.Future[Answer | None]":
         """As `Flow.ask`; the former probe must have ended."""
         return asyncio.ensure_future(self._connect(ttl))

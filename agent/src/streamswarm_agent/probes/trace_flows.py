@@ -10,6 +10,7 @@ import errno
 import secrets
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +33,12 @@ from streamswarm_agent.probes.icmp_socket import (
     RECEIVE_BATCH,
     read_kernel_stamp,
 )
-from streamswarm_agent.probes.icmp_time import HostClocks, Moment, round_trip_seconds
+from streamswarm_agent.probes.icmp_time import (
+    HostClocks,
+    Moment,
+    round_trip_seconds,
+    stamp_delay_seconds,
+)
 from streamswarm_agent.probes.trace_answers import Answer, judge_error, read_labels
 
 SocketFactory = Callable[[int, int, int], socket.socket]
@@ -61,6 +67,7 @@ class FlowSettings:
     number: int
     source_port: int
     wait_seconds: float
+    probe_bytes: int = PROBE_BYTES
 
     @property
     def target(self) -> str:
@@ -83,6 +90,10 @@ class Flow(Protocol):
     def number(self) -> int:
         """What tells the flow from its fellows."""
 
+    @property
+    def source_port(self) -> int:
+        """Its port or ICMP identifier."""
+
     def ask(self, ttl: int) -> "asyncio.Future[Answer | None]":
         """Send a probe that lives for `ttl` hops now; its answer, None for none in time."""
 
@@ -98,13 +109,14 @@ class _Outstanding:
     timer: asyncio.TimerHandle
 
 
-class QueuedFlow:
+class QueuedFlow(ABC):
     """A flow over one socket; subclasses say how its packets look and how to know them again."""
 
     is_serial = False
 
     def __init__(self, opened: socket.socket, settings: FlowSettings, clocks: HostClocks) -> None:
         self.number = settings.number
+        self.source_port = settings.source_port
         self.errors: Counter[str] = Counter()
         self.unattributed_count = 0
         self._socket = opened
@@ -139,15 +151,17 @@ class QueuedFlow:
         for index in list(self._outstanding):
             self._give_up(index)
 
+    @abstractmethod
     def _build(self, index: int) -> bytes:
-        raise NotImplementedError
+        """The packet of probe `index`."""
 
+    @abstractmethod
     def _find_quoted(self, quoted: bytes) -> int | None:
         """The probe that is quoted; None for another's. Raises: ValueError when too short."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _find_answered(self, packet: bytes) -> int | None:
-        raise NotImplementedError
+        """The probe that the packet answers; None for another's."""
 
     def _is_altered(self, _quoted: bytes, _packet: bytes) -> bool | None:
         return None
@@ -177,9 +191,15 @@ class QueuedFlow:
             source = address[0].partition("%")[0] if address else self._settings.target
             if index is not None and index in self._outstanding:
                 seen, stamp = self._clocks.read(), read_kernel_stamp(ancillary)
-                seconds = round_trip_seconds(self._outstanding[index].sent, seen, stamp)
-                ttl = read_received_ttl(ancillary)
-                self._settle(index, Answer(source, seconds, "reached", received_ttl=ttl))
+                sent = self._outstanding[index].sent
+                answer = Answer(
+                    address=source,
+                    seconds=round_trip_seconds(sent, seen, stamp),
+                    verdict="reached",
+                    received_ttl=read_received_ttl(ancillary),
+                    stamp_delay_seconds=stamp_delay_seconds(sent, seen, stamp),
+                )
+                self._settle(index, answer)
 
     def _take_error(self, error: PacketError, seen: Moment) -> None:
         judged = judge_error(self._settings.family, error, self._settings.target)
@@ -198,6 +218,9 @@ class QueuedFlow:
                 error.quoted, error.extension_offset, self._settings.header_bytes + self._skipped
             ),
             is_altered=self._is_altered(error.quoted, outstanding.packet),
+            stamp_delay_seconds=stamp_delay_seconds(
+                outstanding.sent, seen, error.kernel_nanoseconds
+            ),
         )
         self._settle(index, answer)
 
@@ -233,7 +256,7 @@ class UdpFlow(QueuedFlow):
     _skipped = UDP_HEADER_BYTES
 
     def _build(self, index: int) -> bytes:
-        return MARK.pack(self._cookie, index).ljust(PROBE_BYTES, b"\0")
+        return MARK.pack(self._cookie, index).ljust(self._settings.probe_bytes, b"\0")
 
     def _find_quoted(self, quoted: bytes) -> int | None:
         if len(quoted) < MARK.size:

@@ -20,6 +20,7 @@ from streamswarm_agent.probes.trace_path import (
     hash_paths,
     list_hops,
 )
+from streamswarm_agent.wire.keys import format_key
 
 PAIR_NEEDS = 2
 FACT_LENGTH = 1024
@@ -32,7 +33,6 @@ TARGET_KEYS = (
 )
 SILENT_KEYS = (
     *TARGET_KEYS,
-    "path.hop.asn",
     "path.hop.mpls",
     "path.hash",
     "path.ecmp.width",
@@ -45,7 +45,11 @@ SILENT_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the trials of a run show; `former` are the paths of the run before, by flow."""
+    """What the trials of a run show; `former` are the paths of the run before, by flow.
+
+    `dscps` are the DSCP values with which packets reached an address; None where this host does not
+    show them.
+    """
 
     paths: Sequence[FlowPath]
     hops: Sequence[Hop]
@@ -53,6 +57,7 @@ class Survey:
     is_altered: bool | None
     former: Mapping[int, Path] | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    dscps: Mapping[str, int] | None = None
 
     @property
     def is_reached(self) -> bool:
@@ -97,9 +102,26 @@ def measure_path(survey: Survey) -> dict[str, Measure]:
         "path.loop.detected": float(any(has_loop(path.path) for path in survey.paths)),
         "path.nat.detected": "U" if survey.is_altered is None else float(survey.is_altered),
         "path.change.count": _count_change(survey),
-        "path.hop.asn": "U",
         **_measure_gateway(survey),
     }
+
+
+def measure_marking(survey: Survey, dscp: int) -> dict[str, Measure]:
+    """`qos.dscp.hop_changed`: the first hop that got packets with another DSCP than was sent.
+
+    N when none did, P when this host does not show it, T when no hop quoted a header.
+    """
+    key = format_key("qos.dscp.hop_changed", {"dscp": str(dscp)})
+    if survey.dscps is None:
+        return {key: "P" if survey.hops else "T"}
+    seen = [
+        (hop.ttl, survey.dscps[station.address])
+        for hop in survey.hops
+        for station in hop.stations
+        if station.address in survey.dscps
+    ]
+    changed = [ttl for ttl, found in seen if found != dscp]
+    return {key: min(changed, default="N" if seen else "T")}
 
 
 def state_facts(survey: Survey) -> dict[str, str]:
@@ -121,7 +143,7 @@ def describe_survey(survey: Survey) -> dict[str, Any]:
     return {
         "is_reached": survey.is_reached,
         "first_ttl": survey.first_ttl,
-        "hops": [_describe_hop(hop, survey.names) for hop in survey.hops],
+        "hops": [_describe_hop(hop, survey) for hop in survey.hops],
         "flows": [
             {
                 "flow": path.flow,
@@ -183,7 +205,7 @@ def _count_change(survey: Survey) -> Measure:
     return float(hash_paths(survey.filled_paths) != hash_paths(survey.former))
 
 
-def _describe_hop(hop: Hop, names: Mapping[str, str]) -> dict[str, Any]:
+def _describe_hop(hop: Hop, survey: Survey) -> dict[str, Any]:
     return {
         "ttl": hop.ttl,
         "sent": hop.sent_count,
@@ -191,14 +213,15 @@ def _describe_hop(hop: Hop, names: Mapping[str, str]) -> dict[str, Any]:
         "loss_ratio": hop.loss_ratio,
         "forwarding_loss_ratio": hop.forwarding_loss_ratio,
         "is_rate_limited": hop.is_rate_limited,
-        "stations": [_describe_station(station, names) for station in hop.stations],
+        "stations": [_describe_station(station, survey) for station in hop.stations],
     }
 
 
-def _describe_station(station: Station, names: Mapping[str, str]) -> dict[str, Any]:
+def _describe_station(station: Station, survey: Survey) -> dict[str, Any]:
     return {
         "address": station.address,
-        "name": names.get(station.address, ""),
+        "name": survey.names.get(station.address, ""),
+        "dscp": (survey.dscps or {}).get(station.address),
         "flows": list(station.flows),
         "received": len(station.round_trips),
         "rtt_min": min(station.round_trips),

@@ -6,10 +6,18 @@ from itertools import accumulate, islice
 from typing import Any, ClassVar
 
 from streamswarm_agent.errors import ProbeFailed
-from streamswarm_agent.probes.base import Clock, Emit, Outcome, Peer, ProbeRequest, Resolver
+from streamswarm_agent.probes.base import Clock, Emit, Outcome, ProbeRequest, Resolver
 from streamswarm_agent.probes.exponential import FRACTION_BITS, generate_variates
 from streamswarm_agent.probes.histogram import count_in_buckets
 from streamswarm_agent.probes.measures import describe_failures, measure_send_schedule, sample_of
+from streamswarm_agent.probes.qos_link import Marking
+from streamswarm_agent.probes.qos_measures import (
+    ECT0,
+    ECT1,
+    gather_courses,
+    measure_congestion_marks,
+    measure_marks,
+)
 from streamswarm_agent.probes.schedule import AttemptSchedule, Course
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.session_link import SessionLink, SessionSettings
@@ -25,6 +33,7 @@ from streamswarm_agent.probes.session_measures import (
 from streamswarm_agent.probes.session_packet import MOST_PACKETS, Report
 
 METHOD = "udp"
+ECN_BITS = {"off": 0, "ect0": ECT0, "ect1": ECT1}
 SAMPLE_KEYS = frozenset(
     {
         "net.rtt.min",
@@ -75,7 +84,7 @@ class UdpSessionProbe:
             measures = measure_series(round_trips)
             await emit(sample_of(measures, SAMPLE_KEYS))
 
-        offsets = plan_offsets(request, peer.run_id)
+        offsets = link.heed_silence(plan_offsets(request, peer.run_id))
         try:
             schedule = AttemptSchedule(
                 self._clock, request, link.send, report, offsets_seconds=offsets
@@ -84,29 +93,32 @@ class UdpSessionProbe:
             reports = await link.fetch_reports() if link.traffic.replies else ()
         finally:
             link.close()
-        return self._conclude(course, link, reports, peer)
+        return self._conclude(course, link, reports, request)
 
     def _conclude(
         self,
         course: Course[float | None],
         link: SessionLink,
         reports: Sequence[Report],
-        peer: Peer,
+        request: ProbeRequest,
     ) -> Outcome:
-        traffic = link.traffic
+        traffic, address = link.traffic, request.peer.address if request.peer else ""
         replies = traffic.replies
         directions = split_directions(traffic, reports)
+        (course_of_marks,) = gather_courses([read_marking(request)], course.results, traffic)
         sample = sample_of(
             measure_series(course.results)
-            | measure_odd_replies(traffic)
+            | measure_odd_replies(traffic, reports)
             | measure_directions(directions, is_answered=bool(replies))
             | measure_one_way(replies, traffic.sent_count, self._clocks.read_error())
             | measure_notice(replies)
+            | measure_marks(course_of_marks)
+            | measure_congestion_marks(course_of_marks)
             | measure_send_schedule(course.errors_seconds)
         )
         answered = [seconds for seconds in course.results if seconds is not None]
         document: dict[str, Any] = {
-            "address": peer.address,
+            "address": address,
             "errors": dict(traffic.errors),
             "directions": describe_directions(traffic, directions, reports),
         }
@@ -117,7 +129,8 @@ class UdpSessionProbe:
             facts["agent.timestamp.source"] = "kernel" if has_stamps else "user"
         else:
             absent |= {"net.rtt.histogram": "T", "agent.timestamp.source": "N"}
-        silence = f"no answer from {peer.address} to {traffic.sent_count} packets"
+        silence = f"no answer from {address} to {traffic.sent_count} packets"
+        silence += ", so no more were sent" if link.is_silent else ""
         reason = "; ".join(
             filter(None, ("" if answered else silence, describe_failures(traffic.errors)))
         )
@@ -128,9 +141,15 @@ def read_settings(request: ProbeRequest) -> SessionSettings:
     """How the packets of the run look."""
     return SessionSettings(
         padding_bytes=int(request.parameters["padding_bytes"]),
-        traffic_class=int(request.parameters["dscp"]) << 2,
+        traffic_class=read_marking(request).traffic_class,
         timeout_seconds=float(request.parameters["timeout_seconds"]),
     )
+
+
+def read_marking(request: ProbeRequest) -> Marking:
+    """What the run's packets have in their headers, both ways."""
+    parameters = request.parameters
+    return Marking(int(parameters["dscp"]), ECN_BITS[str(parameters["ecn"])])
 
 
 def plan_offsets(request: ProbeRequest, run_id: str) -> Iterator[float]:

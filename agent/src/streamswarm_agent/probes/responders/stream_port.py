@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Protocol
 
 from streamswarm_agent.probes.responders.ports import SharedPorts, open_sockets
@@ -18,9 +19,13 @@ from streamswarm_agent.probes.stream_wire import (
 )
 
 GREETING_SECONDS = 5.0
-MOST_STRANGERS = 32
-"""Connections that have not proved themselves yet; more are closed at once."""
+MOST_STRANGERS = 64
+MOST_STRANGERS_AN_ADDRESS = 8
+"""Connections that have not proved themselves yet; for one more, the oldest of them is closed."""
+IPV6_NETWORK_BYTES = 8
+"""Whoever has an IPv6 address has the others with the same first bytes."""
 BACKLOG = 64
+IPV4 = 4
 
 
 class StreamSession(Protocol):
@@ -39,7 +44,7 @@ class StreamPort:
     def __init__(self, bind_address: str, port: int) -> None:
         """Raises: ProbeFailed when it cannot listen."""
         self._sessions: dict[bytes, StreamSession] = {}
-        self._strangers: set[asyncio.Task[None]] = set()
+        self._strangers: dict[asyncio.Task[None], bytes] = {}
         self._sockets = open_sockets(
             bind_address, port, open_listener, transport="TCP", backlog=BACKLOG
         )
@@ -78,12 +83,29 @@ class StreamPort:
                 await asyncio.sleep(GREETING_SECONDS / BACKLOG)
                 continue
             opened.setblocking(False)
-            if len(self._strangers) >= MOST_STRANGERS:
+            address = str(source[0])
+            if not any(_may_join(session, address) for session in self._sessions.values()):
                 opened.close()
                 continue
-            task = asyncio.create_task(self._greet(opened, str(source[0])))
-            self._strangers.add(task)
-            task.add_done_callback(self._strangers.discard)
+            network = find_network(address)
+            self._make_room(network)
+            task = asyncio.create_task(self._greet(opened, address))
+            self._strangers[task] = network
+            task.add_done_callback(self._strangers.pop)
+            # A flood leaves the others their turn, and each connection the start of its task.
+            await asyncio.sleep(0)
+
+    def _make_room(self, network: bytes) -> None:
+        """End the oldest connection without proof of the network, or else of all, if it must be.
+
+        Silent connections thus keep nobody out: whoever has the key proves it in a round trip.
+        """
+        waiting = [task for task in self._strangers if not task.cancelling()]
+        neighbours = [task for task in waiting if self._strangers[task] == network]
+        if len(neighbours) >= MOST_STRANGERS_AN_ADDRESS:
+            neighbours[0].cancel()
+        elif len(waiting) >= MOST_STRANGERS:
+            waiting[0].cancel()
 
     async def _greet(self, opened: socket.socket, address: str) -> None:
         is_proved = False
@@ -121,6 +143,12 @@ def open_listener(family: int) -> socket.socket:
     if family == socket.AF_INET6:
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return opened
+
+
+def find_network(address: str) -> bytes:
+    """What tells apart who may be behind an address: all of IPv4, the first half of IPv6."""
+    parsed = ip_address(address.partition("%")[0].removeprefix(MAPPED_IPV4))
+    return parsed.packed if parsed.version == IPV4 else parsed.packed[:IPV6_NETWORK_BYTES]
 
 
 def _may_join(session: StreamSession, address: str) -> bool:

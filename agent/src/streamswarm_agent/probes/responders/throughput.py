@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, fields, replace
 from typing import Any, ClassVar
 
 from streamswarm_agent.probes.base import Clock, ResponderRequest
 from streamswarm_agent.probes.loaded_latency import SESSIONS, name_session
+from streamswarm_agent.probes.responders.flow import FlowTransfer
 from streamswarm_agent.probes.responders.stream_port import SHARED_STREAM_PORTS, StreamPorts
-from streamswarm_agent.probes.responders.udp_port import SHARED_PORTS, UdpPorts
+from streamswarm_agent.probes.responders.udp_port import SHARED_PORTS, PortSession, UdpPorts
 from streamswarm_agent.probes.responders.udp_session import ReflectedSession
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.stream_report import (
     MOST_STREAMS,
+    PROGRESS_SECONDS,
     TAIL_SECONDS,
     CpuTimes,
     TransferOrder,
@@ -32,13 +34,14 @@ from streamswarm_agent.probes.stream_tuning import TuningRefused, tune_accepted,
 from streamswarm_agent.probes.stream_wire import CONTROL, Channel, StreamKeys, StreamRefused
 
 JOIN_SECONDS = 15.0
-PROGRESS_SECONDS = 0.25
 
 
 class ThroughputSession:
     """One run: a control connection, and the streams that it orders."""
 
-    def __init__(self, request: ResponderRequest, cpu_times: CpuTimes) -> None:
+    def __init__(self, request: ResponderRequest, cpu_times: CpuTimes, datagrams: UdpPorts) -> None:
+        self._request = request
+        self._datagrams = datagrams
         self.keys = StreamKeys.derive(request.key, request.run_id)
         self.allowed_address = request.allowed_address
         self._most_seconds = request.duration_seconds
@@ -93,7 +96,7 @@ class ThroughputSession:
                 message = await control.receive()
                 try:
                     await self._transfer(read_order(message), control)
-                except (ValueError, TypeError, OverflowError, TuningRefused) as error:
+                except (ValueError, TypeError, KeyError, OverflowError, TuningRefused) as error:
                     await control.send({"refusal": str(error)[:200]})
                 finally:
                     self._drop_streams()
@@ -102,6 +105,10 @@ class ThroughputSession:
         whole_seconds = order.omit_seconds + order.seconds + TAIL_SECONDS
         if whole_seconds > self._most_seconds:
             raise ValueError(f"seconds: the run has only {self._most_seconds:g}")
+        if order.protocol == "udp":
+            flow = FlowTransfer(self._request, order, control, self._cpu_times)
+            await flow.carry(self._listen)
+            return
         await control.send({"ready": True})
         async with asyncio.timeout(JOIN_SECONDS):
             while len(self._streams) < order.streams:
@@ -150,6 +157,10 @@ class ThroughputSession:
         summary = report_received(receiver.received, order.omit_seconds, order.seconds)
         return {"received": asdict(summary)}
 
+    def _listen(self, session: PortSession) -> AbstractContextManager[None]:
+        request = self._request
+        return self._datagrams.listen(session, bind_address=request.bind_address, port=request.port)
+
     def _drop_streams(self) -> None:
         for channel in self._streams.values():
             channel.socket.close()
@@ -175,7 +186,7 @@ class ThroughputResponder:
 
     async def serve(self, request: ResponderRequest) -> None:
         """Answer the holder of the run's key; see `Responder`. Raises: ProbeFailed."""
-        session = ThroughputSession(request, self._cpu_times)
+        session = ThroughputSession(request, self._cpu_times, self._datagrams)
         place: dict[str, Any] = {"bind_address": request.bind_address, "port": request.port}
         with ExitStack() as listening:
             listening.enter_context(self._streams.listen(session, **place))

@@ -11,6 +11,7 @@ from streamswarm_agent.probes.datagram_socket import (
     open_udp_socket,
     receive_datagrams,
     send_answer,
+    wait_until_writable,
 )
 from streamswarm_agent.probes.responders.ports import SharedPorts, open_sockets
 from streamswarm_agent.probes.session_packet import PACKET_BYTES, TAG
@@ -19,12 +20,38 @@ Answer = Callable[[bytes, int], None]
 """Sends these bytes back, with this traffic class."""
 
 
+class ReturnWay:
+    """Where a datagram came from; called, it answers it and may lose the answer, as a path may."""
+
+    def __init__(self, opened: socket.socket, datagram: Datagram, traffic_class: int = 0) -> None:
+        self._opened = opened
+        self._datagram = datagram
+        self._traffic_class = traffic_class
+
+    def __call__(self, payload: bytes, traffic_class: int) -> None:
+        # A full send buffer or a vanished route loses the answer.
+        with suppress(OSError):
+            send_answer(self._opened, payload, self._datagram, traffic_class)
+
+    def marked(self, traffic_class: int) -> "ReturnWay":
+        """The same way for packets of that class."""
+        return ReturnWay(self._opened, self._datagram, traffic_class)
+
+    def send(self, packet: bytes) -> None:
+        """Raises: BlockingIOError when the host's queue is full; OSError when nothing can leave."""
+        send_answer(self._opened, packet, self._datagram, self._traffic_class)
+
+    def wait(self, seconds: float) -> None:
+        """Until the queue has room, at most for so long."""
+        wait_until_writable(self._opened, seconds)
+
+
 class PortSession(Protocol):
     """One run on the port; `tag` is what its packets have in octets 26 and 27."""
 
     tag: int
 
-    def take(self, datagram: Datagram, answer: Answer) -> bool:
+    def take(self, datagram: Datagram, answer: ReturnWay) -> bool:
         """Whether the datagram is the run's; if so, it is answered with at most its length."""
 
 
@@ -69,11 +96,7 @@ class UdpPort:
                     self._deliver(opened, datagram)
 
     def _deliver(self, opened: socket.socket, datagram: Datagram) -> None:
-        def answer(payload: bytes, traffic_class: int) -> None:
-            # A full send buffer or a vanished route loses the answer, as the path may.
-            with suppress(OSError):
-                send_answer(opened, payload, datagram, traffic_class)
-
+        answer = ReturnWay(opened, datagram)
         tag = int.from_bytes(datagram.payload[TAG])
         for session in self._sessions.get(tag, ()):
             if session.take(datagram, answer):

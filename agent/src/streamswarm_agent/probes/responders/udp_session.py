@@ -7,6 +7,7 @@ from streamswarm_agent.probes.datagram_socket import Datagram
 from streamswarm_agent.probes.responders.udp_port import SHARED_PORTS, Answer, UdpPorts
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.session_packet import (
+    CLASS_OCTET,
     MOST_PACKETS,
     REPORT_SEQUENCE,
     REPORTED_PACKETS,
@@ -20,8 +21,8 @@ from streamswarm_agent.probes.session_packet import (
     read_sequence,
 )
 
-MOST_ANSWERS = 16
-"""Answers to copies of one packet; a path that makes more of them is not told so."""
+MOST_COPIES = 255
+"""Copies of one packet that are counted."""
 UNKNOWN_HOPS = 255
 MAPPED_IPV4 = "::ffff:"
 CLOCK_SECONDS = 16
@@ -31,8 +32,8 @@ CLOCK_SECONDS = 16
 class ReflectedSession:
     """What arrived of one run, and the answers to it.
 
-    Only what the run's key proves is answered, never with more bytes than came, and only to where
-    the first such packet came from: a packet caught and sent again from elsewhere gets nothing.
+    Only what the run's key proves is answered, once and never with more bytes than came, and only
+    to where the first such packet came from: a packet caught and sent again gets nothing.
     """
 
     def __init__(self, request: ResponderRequest, clocks: SessionClocks) -> None:
@@ -43,6 +44,7 @@ class ReflectedSession:
         self._clocks = clocks
         self._peer: tuple[object, ...] = ()
         self._copies = bytearray()
+        self._reported_attempts: dict[int, int] = {}
         self._taken_count = 0
         self._received_count = 0
         self._duplicate_count = 0
@@ -59,7 +61,8 @@ class ReflectedSession:
         if sequence == REPORT_SEQUENCE:
             self._report(datagram, answer)
         elif sequence < MOST_PACKETS and self._note(sequence):
-            answer(self._reflect(datagram, sequence), self._traffic_class)
+            wanted_class = datagram.payload[CLASS_OCTET] or self._traffic_class
+            answer(self._reflect(datagram, sequence), wanted_class)
         self._peer = self._peer or datagram.source
         return True
 
@@ -70,19 +73,18 @@ class ReflectedSession:
         return self._allowed_address in {"", address}
 
     def _note(self, sequence: int) -> bool:
-        """Count the packet; whether there may be an answer to it."""
+        """Count the packet; whether it is the first with its number, which alone is answered."""
         if sequence >= len(self._copies):
             self._copies.extend(bytes(sequence + 1 - len(self._copies)))
         copies = self._copies[sequence]
-        if copies >= MOST_ANSWERS:
-            return False
-        self._copies[sequence] = copies + 1
         if copies:
-            self._duplicate_count += 1
-        else:
-            self._received_count += 1
-            self._reordered_count += sequence < self._highest
-            self._highest = max(self._highest, sequence)
+            self._duplicate_count += copies < MOST_COPIES
+            self._copies[sequence] = min(copies + 1, MOST_COPIES)
+            return False
+        self._copies[sequence] = 1
+        self._received_count += 1
+        self._reordered_count += sequence < self._highest
+        self._highest = max(self._highest, sequence)
         return True
 
     def _reflect(self, datagram: Datagram, sequence: int) -> bytes:
@@ -111,9 +113,14 @@ class ReflectedSession:
         return self._estimate
 
     def _report(self, datagram: Datagram, answer: Answer) -> None:
-        first = read_report_request(datagram.payload)
-        if first is None or first >= MOST_PACKETS:
+        asked = read_report_request(datagram.payload)
+        if asked is None:
             return
+        first, attempt = asked
+        answered = self._reported_attempts.get(first, 0)
+        if answered >> attempt & 1:
+            return
+        self._reported_attempts[first] = answered | 1 << attempt
         copies = self._copies[first : first + REPORTED_PACKETS]
         arrived = bytearray((len(copies) + 7) // 8)
         for place, count in enumerate(copies):

@@ -1,0 +1,3 @@
+from apps.ml.tasks import forecasting, registry, series
+
+__all__ = ["forecasting", "registry", "series"]
