@@ -5,6 +5,7 @@ python -m tests.injection.crowd ADDRESS PORT BITS_PER_SECOND SECONDS_ON SECONDS_
 
 import socket
 import sys
+import threading
 import time
 
 PAYLOAD = bytes(1172)
@@ -13,6 +14,7 @@ PACKET_BITS = 1200 * 8
 
 def main(address, port, bits_per_second, seconds_on, seconds_off):
     gap = PACKET_BITS / float(bits_per_second)
+    pause = threading.Event()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         while True:
             begin, count = time.monotonic(), 0
@@ -20,8 +22,8 @@ def main(address, port, bits_per_second, seconds_on, seconds_off):
                 while count * gap <= passed:
                     sender.sendto(PAYLOAD, (address, int(port)))
                     count += 1
-                time.sleep(0.002)
-            time.sleep(float(seconds_off))
+                pause.wait(0.002)
+            pause.wait(float(seconds_off))
 
 
 if __name__ == "__main__":

@@ -174,4 +174,5 @@ def test_a_question_costs_a_bounded_number_of_queries(client, now, django_assert
     for one in tests:
         measure(one, now, values=PING)
     with django_assert_max_num_queries(30):
-        diagnose_test(tests[0], asked_by=None)
+        diagnosis = diagnose_test(tests[0], asked_by=None)
+    assert "path_loss" in {one["cause"] for one in diagnosis.cleared}
