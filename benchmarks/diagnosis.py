@@ -33,7 +33,7 @@ GOAL_RATIO = 0.85
 GOAL_SECONDS = 0.2
 TESTS, DAYS = 30, 14
 EVERY = timedelta(minutes=10)
-KINDS = (
+KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ping", {}),
     ("tcp", {"port": 443}),
     ("dns", {"name": "site.example"}),

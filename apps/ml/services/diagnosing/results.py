@@ -18,6 +18,8 @@ USUAL_SPAN = timedelta(days=14)
 # What is judged must not have made what is usual.
 USUAL_BEFORE = timedelta(minutes=15)
 USUAL_RESULTS = 150
+# Of all tests of a client together: thirty tests are judged by eighty results each.
+USUAL_RESULTS_IN_ALL = 2400
 ASSIGNMENTS_AT_MOST = 40
 # They tell of the client's own resolver, whatever the target in question.
 KINDS_OF_EVERY_TARGET = frozenset({"dns", "ntp"})
@@ -48,10 +50,11 @@ def read_usual(assignments: Sequence[Assignment], at: datetime) -> dict[UUID, di
 
     Failed ones, and those that an exclusive run disturbed, are left out; a query for each.
     """
-    return {one.id: measure_usual(list_past_values(one.id, at)) for one in assignments}
+    count = min(USUAL_RESULTS, USUAL_RESULTS_IN_ALL // max(len(assignments), 1))
+    return {one.id: measure_usual(list_past_values(one.id, at, count)) for one in assignments}
 
 
-def list_past_values(assignment_id: UUID, at: datetime) -> list[Mapping[str, float]]:
+def list_past_values(assignment_id: UUID, at: datetime, count: int) -> list[Mapping[str, float]]:
     rows = Result.objects.filter(
         run__assignment_id=assignment_id,
         run__start_at__gte=at - USUAL_SPAN,
@@ -59,7 +62,7 @@ def list_past_values(assignment_id: UUID, at: datetime) -> list[Mapping[str, flo
         run__is_overlapped=False,
         is_success=True,
     )
-    return list(rows.order_by("-run__start_at").values_list("values", flat=True)[:USUAL_RESULTS])
+    return list(rows.order_by("-run__start_at").values_list("values", flat=True)[:count])
 
 
 def observe(assignment: Assignment, result: Result, usual: Mapping[str, Usual]) -> Observation:
