@@ -9,6 +9,7 @@ from apps.dashboard.views import (
     catalogue,
     client_documents,
     clients,
+    diagnoses,
     edit_tests,
     enrolment,
     fleet,
@@ -204,4 +205,9 @@ urlpatterns = [
     path("quotas/<int:quota_id>/remove/", quotas.remove_quota, name="remove-quota"),
     path("runs/", runs.list_runs_page, name="runs"),
     path("runs/<uuid:run_id>/", runs.show_run, name="run"),
+    path("runs/<uuid:run_id>/diagnose/", diagnoses.ask_of_run, name="diagnose-run"),
+    path("tests/<uuid:test_id>/diagnose/", diagnoses.ask_of_test, name="diagnose-test"),
+    path("clients/<uuid:client_id>/diagnose/", diagnoses.ask_of_client, name="diagnose-client"),
+    path("diagnoses/", diagnoses.list_diagnoses_page, name="diagnoses"),
+    path("diagnoses/<uuid:diagnosis_id>/", diagnoses.show_diagnosis, name="diagnosis"),
 ]

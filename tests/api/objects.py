@@ -5,6 +5,7 @@ import re
 from apps.accounts.models import AuditEntry, Token
 from apps.accounts.services import Grant, invite
 from apps.clients.models import EnrolmentToken
+from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
@@ -21,6 +22,7 @@ PLACES = (
     ("invitation", "invitation"),
     ("quota", "quota"),
     ("job", "job"),
+    ("diagnoses/<", "diagnosis"),
     ("models/", "model"),
     ("trainings/", "training"),
     ("session", "session"),
@@ -71,6 +73,7 @@ def make_objects(site):
         "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
+        "diagnosis": diagnose_run(result.run, asked_by=None).id,
         "model": make_version(client=probe, kind=f"model_{site}").id,
         "training": make_training(client=probe).id,
         "key": make_key(probe),

@@ -61,6 +61,9 @@ ACTIONS = frozenset(
         "resume-test",
         "stop-test",
         "delete-test",
+        "diagnose-run",
+        "diagnose-test",
+        "diagnose-client",
     }
 )
 # Their argument names what belongs to no site.
