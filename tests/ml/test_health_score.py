@@ -158,6 +158,13 @@ def test_it_says_what_cost_the_points():
     assert health.is_partial
 
 
+def test_without_any_figure_of_performance_the_other_pillars_stand_for_the_whole():
+    health = score_health(replace(PERFECT, burn_rate=5), PROFILE)
+    assert set(health.pillars) == {Pillar.AVAILABILITY, Pillar.RELIABILITY}
+    assert health.score == 65
+    assert health.is_partial
+
+
 def test_a_score_of_all_inputs_is_not_partial():
     assert not score_health(FULL, PROFILE).is_partial
 

@@ -1,7 +1,7 @@
 """The health score: what 0 to 100 means, and why it is not 100."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -129,8 +129,9 @@ def score_health(measured: Measured, profile: HealthProfile) -> Health:
     """How well a test fares from a client: availability, performance and reliability in one.
 
     Performance is a weighted geometric mean, so what was not measured is left out and the others
-    weigh more: it counts at most as if it had been perfect. The score is at most 15 above its
-    weakest pillar. Unknown below five results, or when the newest is older than three intervals.
+    weigh more: it counts at most as if it had been perfect. Without any input of performance the
+    other pillars stand for the whole. The score is at most 15 above its weakest pillar. Unknown
+    below five results, or when the newest is older than three intervals.
     """
     reason = find_reason_unknown(measured)
     if reason:
@@ -140,13 +141,10 @@ def score_health(measured: Measured, profile: HealthProfile) -> Health:
         Pillar.PERFORMANCE: rate_performance(measured, profile),
         Pillar.RELIABILITY: rate_reliability(measured),
     }
-    logs = {pillar: weigh_logarithms(pillar, inputs) for pillar, inputs in rates.items()}
-    pillars = {
-        Pillar.AVAILABILITY: 100 * rates[Pillar.AVAILABILITY][Input.SUCCESSES],
-        Pillar.PERFORMANCE: 100 * math.exp(sum(logs[Pillar.PERFORMANCE].values())),
-        Pillar.RELIABILITY: 100 * math.prod(rates[Pillar.RELIABILITY].values()),
-    }
-    weighted = sum(PILLAR_WEIGHTS[pillar] * value for pillar, value in pillars.items())
+    logs = {pillar: weigh_logarithms(pillar, inputs) for pillar, inputs in rates.items() if inputs}
+    pillars = {pillar: rate_pillar(pillar, rates[pillar], logs[pillar]) for pillar in logs}
+    weights = weigh_pillars(pillars)
+    weighted = sum(weights[pillar] * value for pillar, value in pillars.items())
     exact = min(weighted, min(pillars.values()) + HEADROOM)
     score = round(exact)
     return Health(
@@ -205,6 +203,21 @@ def rate_reliability(measured: Measured) -> dict[Input, float]:
     }
 
 
+def rate_pillar(
+    pillar: Pillar, rates: Mapping[Input, float], logs: Mapping[Input, float]
+) -> float:
+    """0 to 100; performance has a floor for each input, the others reach nought."""
+    if pillar is Pillar.PERFORMANCE:
+        return 100 * math.exp(sum(logs.values()))
+    return 100 * math.prod(rates.values())
+
+
+def weigh_pillars(pillars: Iterable[Pillar]) -> dict[Pillar, float]:
+    """The weights of those that are known; they add up to 1."""
+    known = {pillar: PILLAR_WEIGHTS[pillar] for pillar in pillars}
+    return {pillar: weight / sum(known.values()) for pillar, weight in known.items()}
+
+
 def weigh_logarithms(pillar: Pillar, rates: Mapping[Input, float]) -> dict[Input, float]:
     """The part of each input in the logarithm of a pillar: zero or negative."""
     weights = {one: INPUT_WEIGHTS.get(one, 1.0) for one in rates}
@@ -226,9 +239,10 @@ def share_losses(
     """
     weakest = min(pillars, key=lambda pillar: pillars[pillar])
     values = list_values(measured)
+    weights = weigh_pillars(pillars)
     deductions = []
     for pillar, value in pillars.items():
-        lost = PILLAR_WEIGHTS[pillar] * (100 - value) + (capped if pillar is weakest else 0.0)
+        lost = weights[pillar] * (100 - value) + (capped if pillar is weakest else 0.0)
         total = sum(logs[pillar].values())
         deductions += [
             Deduction(pillar, one, values[one], lost * part / total)
