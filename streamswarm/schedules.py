@@ -24,6 +24,8 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("forget history", "apps.metrics.tasks.forget_history", 60),
     PeriodicWork("forget facts", "apps.metrics.tasks.forget_facts", 3600),
     PeriodicWork("forget results", "apps.tests.tasks.forget_results", 600),
+    PeriodicWork("score health", "apps.ml.tasks.health.refresh_health", 60),
+    PeriodicWork("forget health", "apps.ml.tasks.health.forget_health", 3600),
     PeriodicWork("publish audit head", "apps.accounts.tasks.publish_audit_head", 86_400),
     PeriodicWork("forget expired sign-ins", "apps.accounts.tasks.forget_expired", 21_600),
     PeriodicWork("note liveness", "apps.operations.tasks.note_liveness", 10),

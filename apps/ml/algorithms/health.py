@@ -203,9 +203,7 @@ def rate_reliability(measured: Measured) -> dict[Input, float]:
     }
 
 
-def rate_pillar(
-    pillar: Pillar, rates: Mapping[Input, float], logs: Mapping[Input, float]
-) -> float:
+def rate_pillar(pillar: Pillar, rates: Mapping[Input, float], logs: Mapping[Input, float]) -> float:
     """0 to 100; performance has a floor for each input, the others reach nought."""
     if pillar is Pillar.PERFORMANCE:
         return 100 * math.exp(sum(logs.values()))

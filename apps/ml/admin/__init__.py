@@ -1,0 +1,3 @@
+from apps.ml.admin import health
+
+__all__ = ["health"]
