@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from apps.ml.algorithms.health import HealthProfile
 
-
 INTERNET = HealthProfile()
 
 
