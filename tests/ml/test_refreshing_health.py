@@ -6,8 +6,8 @@ import pytest
 
 from apps.core.clock import read_now
 from apps.ml.models import HealthChange, HealthScore
-from apps.ml.services.health import refresh_health
-from apps.ml.services.health.goals import GoalChange, clear_goal, set_goal
+from apps.ml.selectors.goals import GoalChange
+from apps.ml.services.health import clear_goal, refresh_health, set_goal
 from apps.tests.models import Assignment, Result, Run
 from tests.factories.clients import make_client
 from tests.factories.tests import make_assignment, make_run

@@ -1,27 +1,16 @@
 """What a test's paths are asked for."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from apps.accounts.services import audited, record_audit
 from apps.core.clock import EPOCH
 from apps.core.errors import FieldError, Invalid
-from apps.ml.algorithms.health import AVAILABILITY_AT_NOUGHT, HealthProfile
+from apps.ml.algorithms.health import AVAILABILITY_AT_NOUGHT
 from apps.ml.models import HealthGoal, HealthScore
+from apps.ml.selectors.goals import GoalChange, take_values
 from apps.tests.models import Test
 
 MOST_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class GoalChange:
-    """Ratios and seconds; the throughput in bit/s, None for the client's own median."""
-
-    availability_goal_ratio: float
-    latency_good_seconds: float
-    latency_bad_seconds: float
-    jitter_good_seconds: float
-    jitter_bad_seconds: float
-    throughput_bits_per_second: float | None = None
 
 
 def list_faults(change: GoalChange) -> list[FieldError]:
@@ -57,7 +46,7 @@ def set_goal(test: Test, change: GoalChange) -> HealthGoal:
     record_audit(
         action="change",
         target=goal,
-        before=describe_goal(before) if before is not None else None,
+        before=asdict(take_values(before)) if before is not None else None,
         after=asdict(change),
     )
     forget_scores(test)
@@ -69,20 +58,11 @@ def clear_goal(test: Test) -> None:
     """Ask what is usual for its kind again."""
     goal = HealthGoal.objects.filter(test=test).first()
     if goal is not None:
-        record_audit(action="delete", target=goal, before=describe_goal(goal))
+        record_audit(action="delete", target=goal, before=asdict(take_values(goal)))
         goal.delete()
         forget_scores(test)
-
-
-def describe_goal(goal: HealthGoal) -> dict[str, object]:
-    return {name: getattr(goal, name) for name in GoalChange.__dataclass_fields__}
 
 
 def forget_scores(test: Test) -> None:
     """Have them computed at the next look."""
     HealthScore.objects.filter(assignment__test=test).update(computed_at=EPOCH)
-
-
-def suggest_profile(kind_profile: HealthProfile) -> GoalChange:
-    """The form's first values: what holds without a goal of its own."""
-    return GoalChange(**asdict(kind_profile))

@@ -18,6 +18,7 @@ from apps.tests.models import Assignment, Result
 
 ASSIGNMENTS_PER_TICK = 2000
 ASSIGNMENTS_AT_ONCE = 250
+CLIENTS_AT_ONCE = 1000
 # With news a score is this old at most, and without any it is looked at as rarely as this.
 NEWS_AFTER = timedelta(seconds=50)
 STEADY_AFTER = timedelta(minutes=5)
@@ -46,11 +47,30 @@ def refresh_health(*, now: datetime, most: int = ASSIGNMENTS_PER_TICK) -> int:
     due = list(rows.select_related("test", "client", "health"))
     for first in range(0, len(due), ASSIGNMENTS_AT_ONCE):
         score_assignments(due[first : first + ASSIGNMENTS_AT_ONCE], late=late, now=now)
-    if due:
-        combine_clients({one.client_id for one in due}, now=now)
-        combine_sites({one.client.site_id for one in due if one.client.site_id}, now=now)
+    client_ids = {one.client_id for one in due} | find_left_behind(now)
+    if client_ids:
+        combine_clients(client_ids, now=now)
+        combine_sites(find_sites(client_ids, now), now=now)
         combine_all(now=now)
     return len(due)
+
+
+def find_left_behind(now: datetime) -> set[UUID]:
+    """The clients whose score nothing has renewed: their tests were paused or taken away."""
+    rows = HealthScore.objects.filter(
+        client__deleted_at=None, client__isnull=False, computed_at__lt=now - 2 * STEADY_AFTER
+    )
+    return set(rows.order_by("computed_at").values_list("client_id", flat=True)[:CLIENTS_AT_ONCE])
+
+
+def find_sites(client_ids: set[UUID], now: datetime) -> set[int]:
+    """The sites of the clients, and those that clients have left."""
+    known = Client.objects.filter(id__in=client_ids, site__isnull=False)
+    left = HealthScore.objects.filter(site__isnull=False, computed_at__lt=now - 2 * STEADY_AFTER)
+    return {
+        *known.values_list("site_id", flat=True),
+        *left.order_by("computed_at").values_list("site_id", flat=True)[:CLIENTS_AT_ONCE],
+    }
 
 
 def find_late(now: datetime) -> frozenset[UUID]:
@@ -114,11 +134,12 @@ def write_health(row: HealthScore, health: Health, *, now: datetime) -> None:
 
 def store(rows: Sequence[HealthScore], *, now: datetime) -> None:
     """Write scores and the steps of their history together."""
-    made = [row for row in rows if row._state.adding]  # noqa: SLF001  # Django's own word for it
+    made, kept = [], []
+    for row in rows:
+        (made if row._state.adding else kept).append(row)  # noqa: SLF001  # Django's own word for it
     changes = note_changes(rows, now=now)
     with transaction.atomic():
         HealthScore.objects.bulk_create(made)
-        kept = [row for row in rows if row not in made]
         HealthScore.objects.bulk_update(kept, FIELDS, batch_size=200)
         HealthChange.objects.bulk_create(changes, ignore_conflicts=True)
 
