@@ -8,6 +8,7 @@ from apps.clients.models import EnrolmentToken
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
@@ -34,6 +35,7 @@ PLACES = (
     ("audit", "audit"),
     ("kind", "kind"),
     ("metric", "metric"),
+    ("health", "health"),
 )
 
 
@@ -62,6 +64,7 @@ def make_objects(site):
         "audit": AuditEntry.objects.first().id,
         "kind": "ping",
         "metric": "net.rtt.median",
+        "health": make_score(client=probe).id,
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from apps.accounts.policy import AnyUser, Permission, Place, Scope, find_scope, narrow
+from apps.clients.models import Client, Site
 from apps.clients.selectors import build_client_filter
 from apps.core.errors import NotFound
 from apps.ml.algorithms.courses import Course, combine_courses, draw_course
@@ -23,22 +24,23 @@ OF_ACTIVE_TESTS = Q(
     assignment__client__deleted_at=None,
 )
 NOBODY = Q(pk__in=[])
+MOST_TOGETHER = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A client with its score, None when it is unknown."""
+    """A client, or a test on a client, with its score; None when that is unknown."""
 
-    client_id: UUID
+    id: UUID
     name: str
-    site_id: int | None
-    site_name: str
     score: int | None
+    reason: str = ""
+    site_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """Clients together: their score, and the points that each known one costs, by its id."""
+    """Members together: their score, and the points that each known one costs, by its id."""
 
     combined: Combined
     members: Sequence[Member]
@@ -99,25 +101,32 @@ def get_score(user: AnyUser, score_id: UUID | str) -> HealthScore:
     return row
 
 
-def gather_clients(user: AnyUser) -> list[Member]:
-    """The clients that `user` sees and that have a score or might have, by name; one query."""
+def list_clients_with_scores(user: AnyUser) -> list[Member]:
+    """The clients that `user` sees and that ever had a test, by name; one query."""
     rows = narrow(
         HealthScore.objects.filter(client__isnull=False, client__deleted_at=None),
         find_scope(user, Permission.VIEW),
         build_filter=lambda place: build_client_filter(place, path="client__"),
     ).order_by("client__name", "client_id")
+    columns = ("client_id", "client__name", "score", "reason", "client__site_id")
+    return [Member(*row) for row in rows.values_list(*columns)]
+
+
+def list_tests_with_scores(client: Client) -> list[Member]:
+    """The active tests of a client that the caller may see, by name; one query."""
+    rows = HealthScore.objects.filter(OF_ACTIVE_TESTS, assignment__client=client)
+    columns = ("assignment_id", "assignment__test__name", "score", "reason")
+    ordered = rows.order_by("assignment__test__name", "assignment__peer__name", "assignment_id")
     return [
-        Member(client_id, name, site_id, site_name or "", score)
-        for client_id, name, site_id, site_name, score in rows.values_list(
-            "client_id", "client__name", "client__site_id", "client__site__name", "score"
-        )
+        Member(id, f"{name} → {peer}" if peer else name, score, reason)
+        for id, name, score, reason, peer in ordered.values_list(*columns, "assignment__peer__name")
     ]
 
 
-def combine_members(members: Sequence[Member]) -> Gathering:
-    """The score of clients together, and what each costs."""
+def gather(members: Sequence[Member]) -> Gathering:
+    """The score of members together, and what each costs."""
     combined = combine_scores([member.score for member in members])
-    known = [member.client_id for member in members if member.score is not None]
+    known = [member.id for member in members if member.score is not None]
     return Gathering(combined, members, dict(zip(known, combined.points, strict=True)))
 
 
@@ -140,6 +149,12 @@ def find_score_of_all(user: AnyUser) -> HealthScore | None:
     return HealthScore.objects.filter(OF_ALL).first()
 
 
+def find_score_of_site(user: AnyUser, site: Site) -> HealthScore | None:
+    """The stored score of a site; None when `user` does not see all its clients, or has none."""
+    own = build_site_filter(find_scope(user, Permission.VIEW))
+    return HealthScore.objects.filter(own, site=site).first()
+
+
 def read_course(row: HealthScore, *, start: datetime, end: datetime, buckets: int) -> Course:
     """The course of a score that the caller may see; two queries."""
     return read_courses(Q(id=row.id), start=start, end=end, buckets=buckets)[0]
@@ -147,8 +162,13 @@ def read_course(row: HealthScore, *, start: datetime, end: datetime, buckets: in
 
 def read_course_of_clients(
     client_ids: Collection[UUID], *, start: datetime, end: datetime, buckets: int
-) -> Course:
-    """The course of clients together, for whom no score of them is stored; two queries."""
+) -> Course | None:
+    """The course of clients together, as no score of just them is stored; two queries.
+
+    None of more than 200: that would be made of too many steps.
+    """
+    if len(client_ids) > MOST_TOGETHER:
+        return None
     part = Q(client_id__in=client_ids)
     courses = read_courses(part, start=start, end=end, buckets=buckets)
     if not courses:

@@ -134,7 +134,8 @@ def write_health(row: HealthScore, health: Health, *, now: datetime) -> None:
 
 def store(rows: Sequence[HealthScore], *, now: datetime) -> None:
     """Write scores and the steps of their history together."""
-    made, kept = [], []
+    made: list[HealthScore] = []
+    kept: list[HealthScore] = []
     for row in rows:
         (made if row._state.adding else kept).append(row)  # noqa: SLF001  # Django's own word for it
     changes = note_changes(rows, now=now)
