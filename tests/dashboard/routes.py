@@ -56,6 +56,7 @@ ACTIONS = frozenset(
         "resume-test",
         "stop-test",
         "delete-test",
+        "clear-health-goal",
     }
 )
 # Their argument names what belongs to no site.
@@ -97,6 +98,7 @@ FOR_OPERATORS = frozenset(
         "client-settings",
         "new-test",
         "edit-test",
+        "health-goal",
         "new-site",
         "new-tag",
         "new-maintenance",

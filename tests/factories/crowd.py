@@ -12,6 +12,7 @@ from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
+from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result, make_test
@@ -84,6 +85,8 @@ def add_measurements(centre: Centre, client: Client, number: int) -> None:
     alone = make_assignment(client, f"alone-{number:03}")
     for assignment, is_success in ((shared, True), (own, True), (alone, False)):
         note_last(assignment, make_result(assignment, is_success=is_success))
+        make_score(assignment=assignment)
+    make_score(client=client)
 
 
 def show_documents(client: Client, *, rows: int) -> None:
