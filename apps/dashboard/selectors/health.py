@@ -246,13 +246,19 @@ def describe_site_row(
 ) -> HealthRow:
     own = gather(clients).combined
     count = len(clients)
+    detail = ngettext("%(count)s client", "%(count)s clients", count) % {"count": count}
+    if own.unknown_count:
+        detail = _("%(clients)s, %(count)s unknown") % {
+            "clients": detail,
+            "count": own.unknown_count,
+        }
     return HealthRow(
         name=name,
         url=url,
         score=own.score,
         reason="",
         points=sum(points.get(client.id, 0.0) for client in clients),
-        detail=ngettext("%(count)s client", "%(count)s clients", count) % {"count": count},
+        detail=detail,
     )
 
 

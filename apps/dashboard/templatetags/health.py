@@ -39,6 +39,13 @@ def health(score: float | None, reason: str = "") -> SafeString:
 
 
 @register.simple_tag
+def health_band(score: float | None) -> SafeString:
+    """The badge beside a score that is written out."""
+    tone, icon_name, word = BANDS[find_band(score)]
+    return format_html('<span class="state state-{}">{}{}</span>', tone, icon(icon_name), word)
+
+
+@register.simple_tag
 def health_of(scores: Mapping[UUID, HealthScore], owner: UUID) -> SafeString:
     """The badge of one of the scores, by the id of what it is of."""
     row = scores.get(owner)
