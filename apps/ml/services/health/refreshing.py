@@ -134,14 +134,16 @@ def write_health(row: HealthScore, health: Health, *, now: datetime) -> None:
 
 def store(rows: Sequence[HealthScore], *, now: datetime) -> None:
     """Write scores and the steps of their history together."""
-    made: list[HealthScore] = []
-    kept: list[HealthScore] = []
-    for row in rows:
-        (made if row._state.adding else kept).append(row)  # noqa: SLF001  # Django's own word for it
     changes = note_changes(rows, now=now)
     with transaction.atomic():
-        HealthScore.objects.bulk_create(made)
-        HealthScore.objects.bulk_update(kept, FIELDS, batch_size=200)
+        # An update of many rows costs Django five times as much as writing them over.
+        HealthScore.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=FIELDS,
+            batch_size=200,
+        )
         HealthChange.objects.bulk_create(changes, ignore_conflicts=True)
 
 
