@@ -55,6 +55,13 @@ VARIABLES: tuple[Variable, ...] = (
         "SWARM_VAR_DIR", "var", parse_text, "Folder for the database, keys, logs and sockets."
     ),
     Variable(
+        "SWARM_MODELS_DIR",
+        "",
+        parse_text,
+        "Folder for trained models, shared by web and workers; ml_models in the var folder when"
+        " empty.",
+    ),
+    Variable(
         "SWARM_ENV_FILE",
         ".env",
         parse_text,
@@ -205,6 +212,11 @@ class Environment:
     @property
     def var_dir(self) -> Path:
         return (BASE_DIR / self.text("SWARM_VAR_DIR")).resolve()
+
+    @property
+    def models_dir(self) -> Path:
+        name = self.text("SWARM_MODELS_DIR")
+        return (BASE_DIR / name).resolve() if name else self.var_dir / "ml_models"
 
     @property
     def log_file(self) -> Path | None:

@@ -177,6 +177,12 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "Pairs that a star or mesh may have at most.",
     ),
     Variable(
+        "SWARM_ANOMALY_SENSITIVITY",
+        "normal",
+        parse_setting("anomaly_sensitivity"),
+        "How soon values are called unusual: normal, low or lowest.",
+    ),
+    Variable(
         "SWARM_HOST_INTERVAL_SECONDS",
         "10",
         parse_setting("host_interval_seconds"),

@@ -18,6 +18,7 @@ ENVIRONMENT = env.read_sources(os.environ)
 
 BASE_DIR = env.BASE_DIR
 VAR_DIR = ENVIRONMENT.var_dir
+ML_MODELS_DIR = ENVIRONMENT.models_dir
 SECRET_KEY = env.load_secret_key(ENVIRONMENT)
 DEBUG = ENVIRONMENT.flag("SWARM_DEBUG")
 BASE_URL = ENVIRONMENT.text("SWARM_BASE_URL")
@@ -299,6 +300,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MaintenanceEffectEnum": "apps.clients.models.MaintenanceWindow.Effect",
         "RoleEffectEnum": "apps.accounts.models.Role.Effect",
+        "ForecastRefusalEnum": "apps.ml.models.Forecast.Refusal",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -8,7 +8,6 @@ from apps.clients.api.urls import router as clients_router
 from apps.dashboard.views.documentation import redoc, swagger
 from apps.jobs.api.urls import router as jobs_router
 from apps.metrics.api.urls import urlpatterns as metrics_patterns
-from apps.ml.api.urls import router as ml_router
 from apps.ml.api.urls import urlpatterns as ml_patterns
 from apps.operations.api import ServerMetricsView
 from apps.operations.views import show_health, show_readiness
@@ -30,9 +29,8 @@ urlpatterns = [
                 *jobs_router.urls,
                 *clients_router.urls,
                 *tests_router.urls,
-                *ml_router.urls,
-                *ml_patterns,
                 *metrics_patterns,
+                *ml_patterns,
             ]
         ),
     ),

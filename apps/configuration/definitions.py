@@ -14,6 +14,7 @@ GROUPS: Mapping[str, str | Promise] = {
     "mail": _("Mail"),
     "thresholds": _("Thresholds"),
     "measuring": _("Measuring"),
+    "learning": _("Learning"),
     "alerts": _("Alerts"),
     "sign-in": _("Signing in"),
     "audit": _("Audit"),
@@ -195,6 +196,15 @@ DEFINITIONS: tuple[Definition, ...] = (
         _("The most that a star or mesh may have: 32 clients make 992 in a mesh both ways."),
         minimum=1,
         maximum=100_000,
+    ),
+    Definition(
+        "anomaly_sensitivity",
+        "learning",
+        "choice",
+        "SWARM_ANOMALY_SENSITIVITY",
+        _("Sensitivity to unusual values"),
+        _("normal tells of one value in a thousand, low and lowest of fewer and graver ones."),
+        choices=("normal", "low", "lowest"),
     ),
     Definition(
         "host_interval_seconds",

@@ -10,8 +10,9 @@ from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceCha
 from apps.core.bus import subscribe
 from apps.core.push import push
 from apps.dashboard.charts import is_drawn
-from apps.dashboard.topics import OVERVIEW, name_group, name_topic
+from apps.dashboard.topics import LEARNING, OVERVIEW, name_group, name_topic
 from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
+from apps.ml.published import ModelChanged, TrainingChanged
 from apps.tests.published import RunFinished, RunStarted, TestChanged
 
 MESSAGE_TYPE = "live.message"
@@ -27,6 +28,8 @@ def connect() -> None:
     subscribe(HeartbeatRecorded, pass_heartbeat_on)
     subscribe(DocumentRecorded, hint_document)
     subscribe(TestChanged, hint_test)
+    subscribe(TrainingChanged, hint_learning)
+    subscribe(ModelChanged, hint_learning)
 
 
 def hint(*topics: str) -> None:
@@ -53,6 +56,10 @@ def hint_document(event: DocumentRecorded) -> None:
 
 def hint_test(event: TestChanged) -> None:
     hint(OVERVIEW, name_topic("test", event.test_id))
+
+
+def hint_learning(_event: TrainingChanged | ModelChanged) -> None:
+    hint(LEARNING)
 
 
 def pass_heartbeat_on(event: HeartbeatRecorded) -> None:

@@ -39,6 +39,14 @@ BANDS: Mapping[str, Label] = {
     "percentiles": _("Median to 95th percentile"),
     "none": _("None"),
 }
+# What stands in the address while charts show what is expected next.
+FORETOLD = "on"
+# The band of what was usual before, drawn behind lines that stand alone.
+USUAL: Mapping[str, Label] = {
+    "": _("None"),
+    "range": _("Range of 14 days"),
+    "hour": _("Same hour of the day"),
+}
 CANONICAL = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -64,6 +72,8 @@ class History:
     comparison: str
     band: str
     form: RangeForm
+    is_foretold: bool = False
+    usual: str = ""
 
     @property
     def span(self) -> timedelta:
@@ -103,6 +113,15 @@ class History:
         return [Choice(name, label, name == self.band) for name, label in BANDS.items()]
 
     @property
+    def usual_bands(self) -> list[Choice]:
+        return [Choice(name, label, name == self.usual) for name, label in USUAL.items()]
+
+    @property
+    def usual_label(self) -> Label:
+        """What the band of the usual is called; empty when there is none."""
+        return USUAL[self.usual] if self.usual else ""
+
+    @property
     def before(self) -> tuple[str, str]:
         """Start and end, as they stand in an address, of the period before."""
         start = self.start or read_now() - self.span
@@ -124,6 +143,7 @@ def read_history(asked: QueryDict) -> History:
     name = asked.get("range", "")
     comparison = asked.get("compare", "")
     band = asked.get("band", "")
+    usual = asked.get("usual", "")
     start, end, form = None, None, RangeForm()
     if "start" in asked or "end" in asked:
         form = RangeForm(asked)
@@ -137,6 +157,8 @@ def read_history(asked: QueryDict) -> History:
         comparison=comparison if comparison in COMPARISONS else "",
         band=band if band in BANDS else DEFAULT_BAND,
         form=form,
+        is_foretold=asked.get("forecast") == FORETOLD,
+        usual=usual if usual in USUAL else "",
     )
 
 

@@ -12,6 +12,9 @@ from apps.core.errors import FieldError, Invalid, NotFound
 from apps.tests.selectors import list_assignments, list_runs, list_tests
 
 OVERVIEW = "overview"
+# That some training goes on, or some model changed; without a word about which.
+LEARNING = "learning"
+OPEN_TOPICS = (OVERVIEW, LEARNING)
 
 
 def name_topic(kind: str, id: UUID | str) -> str:
@@ -44,7 +47,7 @@ def authorise(user: AnyUser, topics: Iterable[str]) -> list[str]:
 
 def authorise_one(user: AnyUser, topic: str) -> str:
     kind, _separator, text = topic.partition(":")
-    if topic != OVERVIEW:
+    if topic not in OPEN_TOPICS:
         if kind not in VISIBLE:
             raise Invalid([FieldError("subscribe", "unknown_topic", "names no topic")])
         try:

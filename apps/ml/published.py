@@ -12,3 +12,17 @@ class FindingRaised:
     client_id: UUID
     kind: str
     severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingChanged:
+    """A training was asked for, goes on, or came to its end."""
+
+    training_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChanged:
+    """A version was promoted, retired, or found bad."""
+
+    version_id: UUID

@@ -55,7 +55,8 @@ function describe(drawing, readSpan) {
       ready: [newest],
       setSelect: [(chart) => takeSelection(chart, drawing)],
       drawClear: [(chart) => drawDisturbed(chart, drawing.readDisturbed?.() ?? [], shade)],
-      draw: [(chart) => drawThreshold(chart, drawing.threshold, colour)],
+      drawAxes: [(chart) => drawing.unusual?.drawUsual(chart)],
+      draw: [(chart) => drawThreshold(chart, drawing.threshold, colour), (chart) => drawing.unusual?.drawRibbon(chart)],
     },
   };
 }

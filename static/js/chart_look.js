@@ -4,8 +4,8 @@ import uPlot from "../vendor/uPlot.esm.js";
 import { formatQuantity, formatTick } from "./format.js";
 
 /** @typedef {{label: string, isGhost?: boolean, colour?: number}} Line */
-/** @typedef {{label: string, name: "extremes" | "percentiles"}} Band */
-/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, isScore?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, zoom?: (start: number, end: number) => void}} Drawing */
+/** @typedef {{label: string, name: "extremes" | "percentiles" | "forecast"}} Band */
+/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, isScore?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, unusual?: {drawUsual: (chart: uPlot) => void, drawRibbon: (chart: uPlot) => void}, zoom?: (start: number, end: number) => void}} Drawing */
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
 const GHOST_DASH = [5, 4];
@@ -29,7 +29,7 @@ const writeMonth = write({ year: "numeric", month: "2-digit" });
 const writeDate = write({ dateStyle: "short" });
 const writeMinute = write({ hour: "2-digit", minute: "2-digit" });
 const writeSecond = write({ timeStyle: "medium" });
-const writeMoment = write({ dateStyle: "short", timeStyle: "medium" });
+export const writeMoment = write({ dateStyle: "short", timeStyle: "medium" });
 
 /** A CSS colour as a canvas understands it, whatever functions it is written with.
  * @param {string} name */

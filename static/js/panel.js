@@ -1,8 +1,10 @@
 // @ts-check
 // One panel of a page's history: its title, chart, changes and notes.
 import { createChart } from "./chart.js";
+import { describeExpected } from "./foretold.js";
 import { describeThreshold } from "./threshold.js";
 import { arrangePanel, breakGaps } from "./series.js";
+import { Unusual } from "./unusual.js";
 
 /** @typedef {import("./series.js").Panel} Panel */
 /** @typedef {import("./series.js").Series} Series */
@@ -44,20 +46,22 @@ export class PanelView {
     const title = make("figcaption", "", panel.title);
     if (panel.threshold_text) title.append(describeThreshold(panel.threshold_text));
     this.resolution = make("small", "panel-resolution");
-    title.append(this.resolution);
+    this.unusual = new Unusual(panel, stage.words);
+    title.append(this.unusual.key, this.resolution);
     this.changes = make("ul", "panel-changes");
     this.body = make("div", "panel-body");
     this.note = make("p", "panel-note");
-    figure.append(title, this.changes, this.body, this.note);
+    figure.append(title, this.changes, this.body, this.unusual.list, this.note);
     parent.append(figure);
-    this.drawing = this.describe([], false);
+    this.drawing = this.describe([], false, []);
     this.chart = createChart(this.body, this.drawing, stage.readSpan);
   }
 
-  /** @param {("extremes" | "percentiles")[]} bands @param {boolean} hasGhosts @returns {import("./chart_look.js").Drawing} */
-  describe(bands, hasGhosts) {
+  /** @param {("extremes" | "percentiles" | "forecast")[]} bands @param {boolean} hasGhosts @param {number[]} foretold @returns {import("./chart_look.js").Drawing} */
+  describe(bands, hasGhosts, foretold) {
     const { panel, stage } = this;
-    const { wordExtremes = "", wordPercentiles = "", wordEarlier = "" } = stage.words;
+    const { wordExtremes = "", wordPercentiles = "", wordEarlier = "", wordForecast = "" } = stage.words;
+    const words = { extremes: wordExtremes, percentiles: wordPercentiles, forecast: "" };
     const lines = panel.lines.map(({ label }) => ({ label }));
     const ghosts = lines.map(({ label }, colour) => ({
       label: lines.length > 1 ? `${label}, ${wordEarlier}` : wordEarlier,
@@ -66,13 +70,11 @@ export class PanelView {
     }));
     return {
       style: panel.style,
-      lines: hasGhosts ? [...lines, ...ghosts] : lines,
-      bands: bands.map((name) => ({ name, label: name === "extremes" ? wordExtremes : wordPercentiles })),
-      isBars: panel.is_bars,
-      isWhole: panel.is_whole,
-      isScaled: panel.is_scaled,
+      lines: [...lines, ...(hasGhosts ? ghosts : []), ...describeExpected(panel, foretold, wordForecast)],
+      bands: bands.map((name) => ({ name, label: words[name] })),
+      isBars: panel.is_bars, isWhole: panel.is_whole, isScaled: panel.is_scaled,
       readDisturbed: () => stage.disturbed,
-      threshold: panel.threshold,
+      threshold: panel.threshold, unusual: this.unusual,
       zoom: stage.zoom,
     };
   }
@@ -82,10 +84,11 @@ export class PanelView {
     const arranged = arrangePanel(this.panel, fetched, this.stage.band);
     this.columns = arranged.columns;
     this.stepSeconds = arranged.stepSeconds;
+    this.unusual.load(fetched);
     this.resolution.textContent = arranged.resolution;
     // Raw values have no bands and buckets have: the chart is made anew when that changes.
-    const shape = [...arranged.bands, arranged.hasGhosts].join();
-    if (shape !== this.shape) this.drawing = this.describe(arranged.bands, arranged.hasGhosts);
+    const shape = [...arranged.bands, arranged.hasGhosts, arranged.foretold].join();
+    if (shape !== this.shape) this.drawing = this.describe(arranged.bands, arranged.hasGhosts, arranged.foretold);
     this.shape = shape;
     const isOnly = this.panel.lines.length === 1;
     this.changes.replaceChildren(

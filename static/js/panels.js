@@ -10,6 +10,9 @@ const REDRAW_MS = 1000;
 const RETRY_MS = 5000;
 const SHORTEST_RELOAD_SECONDS = 15;
 const LONGEST_RELOAD_SECONDS = 300;
+// How much of the chart is kept for what is expected: a day, or a quarter of what is shown.
+const FORETOLD_SECONDS = 86_400;
+const FORETOLD_SHARE = 0.25;
 const LEAST_ZOOM_SECONDS = 10;
 // From a year in days to a month in hours, which are kept as they are drawn; as many as can be seen.
 const LEAST_POINTS = 370;
@@ -48,17 +51,18 @@ class History {
     const { start = "", end = "", seconds } = this.host.dataset;
     if (!this.isMoving) return [Date.parse(start) / 1000, Date.parse(end) / 1000];
     const now = (Date.now() + clockOffset) / 1000;
-    return [now - Number(seconds), now];
+    const ahead = this.host.dataset.forecast ? Math.min(FORETOLD_SECONDS, FORETOLD_SHARE * Number(seconds)) : 0;
+    return [now - Number(seconds), now + ahead];
   }
 
   async load() {
     if (this.isLoading || !this.host.isConnected || !this.panels.length) return;
     this.isLoading = true;
-    const { url = "", compare = "" } = this.host.dataset;
+    const { url = "", compare = "", forecast = "", usual = "" } = this.host.dataset;
     const width = Math.max(...this.views.map((view) => view.body.clientWidth));
     const points = Math.min(Math.max(Math.round(width * POINTS_PER_PIXEL), LEAST_POINTS), MOST_POINTS);
     try {
-      const fetched = await fetchSeries({ url, compare, points }, this.panels, this.readSpan());
+      const fetched = await fetchSeries({ url, compare, forecast, usual, points }, this.panels, this.readSpan());
       this.loadedAt = performance.now();
       this.stage.disturbed = fetched.disturbed;
       showDisturbedNote(fetched.disturbed.length > 0);
@@ -74,7 +78,7 @@ class History {
   /** Single values go on by the socket; buckets and earlier times are fetched again. */
   isOutdated() {
     const step = Math.max(...this.views.map((view) => view.stepSeconds));
-    if (!this.isMoving || (!step && !this.host.dataset.compare)) return false;
+    if (!this.isMoving || !(step || this.host.dataset.compare || this.host.dataset.forecast)) return false;
     const seconds = Math.min(Math.max(step, SHORTEST_RELOAD_SECONDS), LONGEST_RELOAD_SECONDS);
     return performance.now() - this.loadedAt > seconds * 1000;
   }

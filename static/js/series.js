@@ -1,15 +1,18 @@
 // @ts-check
 // The series of a page's panels, fetched in one request, as columns of charts.
+import { describeNotes, findExpected, findExpectedBand } from "./foretold.js";
 import { describeJsonRequest } from "./requests.js";
 
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
 /** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
-/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, changes?: Change[]}} Series */
-/** @typedef {{url: string, compare: string, points: number}} View */
+/** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[], unusual?: Mark[], usual?: Usual}} Series */
+/** @typedef {{start: number, end: number, score: number, text: string}} Mark */
+/** @typedef {{at: number[], low: number[], high: number[], hold_seconds: number}} Usual */
+/** @typedef {{url: string, compare: string, forecast: string, usual: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */
 /** @typedef {{at: number[], values: Column}} Part */
-/** @typedef {{name: "extremes" | "percentiles", edges: Part[]}} Edges */
+/** @typedef {{name: "extremes" | "percentiles" | "forecast", edges: Part[]}} Edges */
 
 const GAPS_PER_SPAN = 30;
 
@@ -24,12 +27,15 @@ export async function fetchSeries(view, panels, span) {
     points: String(view.points),
   });
   if (view.compare) query.set("compare", view.compare);
+  if (view.forecast) query.set("forecast", view.forecast);
+  if (view.usual) query.set("usual", view.usual);
   for (const panel of panels) {
     for (const line of [...panel.lines, ...panel.band]) {
       query.append("source", line.source);
       query.append("subject", line.subject);
       query.append("key", line.key);
-      query.append("columns", mayBand(panel) ? "all" : "mean");
+      const hasUsual = view.usual && line === panel.lines[0];
+      query.append("columns", mayBand(panel) ? (hasUsual ? "usual" : "all") : "mean");
     }
   }
   const response = await fetch(`${view.url}?${query}`, { headers: describeJsonRequest() });
@@ -117,10 +123,12 @@ export function arrangePanel(panel, fetched, band) {
     panel.is_complement ? values.map((value) => 1 - value) : values;
   const own = fetched.slice(0, panel.lines.length);
   const ghosts = own.flatMap(({ earlier }) => (earlier ? [{ at: earlier.at, values: turn(earlier.mean) }] : []));
-  const bands = findBands(panel, fetched, band);
+  const expected = findExpected(panel, own, turn);
+  const bands = [...findBands(panel, fetched, band), ...findExpectedBand(panel, own)];
   const parts = [
     ...own.map(({ at, mean }) => ({ at, values: turn(mean) })),
     ...ghosts,
+    ...expected.map(({ part }) => part),
     ...bands.flatMap(({ edges }) => edges),
   ];
   const coarsest = own.reduce((one, other) => (other.step_seconds > one.step_seconds ? other : one));
@@ -128,8 +136,9 @@ export function arrangePanel(panel, fetched, band) {
     columns: mergeColumns(parts),
     bands: bands.map(({ name }) => name),
     hasGhosts: ghosts.length > 0,
+    foretold: expected.map(({ line }) => line),
     stepSeconds: coarsest.step_seconds,
-    resolution: coarsest.resolution || own.map(({ resolution }) => resolution).find(Boolean) || "",
+    resolution: describeNotes(coarsest.resolution || own.map(({ resolution }) => resolution).find(Boolean) || "", own),
     changes: own.map(({ changes }) => changes ?? []),
   };
 }

@@ -18,6 +18,7 @@ from apps.metrics.models import BatchMark, IngestBatch
 from apps.metrics.services import is_clock_steady
 from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
+from apps.ml.models import ModelVersion
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
@@ -33,7 +34,9 @@ from tests.factories.clients import (
     make_site,
     make_tag,
 )
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
+from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window
 from tests.factories.tests import make_assignment, make_result
 
@@ -41,7 +44,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 # Their digests are seals, and there to be compared.
-SEALED = {AuditEntry, AuditHead, AuditCheck}
+SEALED = {AuditEntry, AuditHead, AuditCheck, ModelVersion}
 OWN_APPS = {"accounts", "jobs", "clients", "metrics", "tests", "ingest"}
 # Django's admin takes no model with a composite primary key.
 NEVER_REGISTERED = {"metrics.Frame", "metrics.HourStrip", "metrics.Rollup"}
@@ -78,6 +81,8 @@ def everything(client):
     wire.send(client, make_key(probe), wire.frame(), hostile, old, inventory, processes)
     plan_runs()
     make_job(state="dead")
+    make_training(client=probe, result=make_version(client=probe))
+    make_forecast(probe)
     note_kept_frames(EPOCH)
     sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)

@@ -9,7 +9,9 @@ from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
 from tests.factories.health import make_score
+from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
+from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
 
@@ -20,6 +22,8 @@ PLACES = (
     ("invitation", "invitation"),
     ("quota", "quota"),
     ("job", "job"),
+    ("models/", "model"),
+    ("trainings/", "training"),
     ("session", "session"),
     ("enrolment", "enrolment"),
     ("enrol/", "enrolment"),
@@ -36,6 +40,7 @@ PLACES = (
     ("kind", "kind"),
     ("metric", "metric"),
     ("health", "health"),
+    ("forecast", "forecast"),
 )
 
 
@@ -66,8 +71,11 @@ def make_objects(site):
         "metric": "net.rtt.median",
         "health": make_score(client=probe).id,
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
+        "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
+        "model": make_version(client=probe, kind=f"model_{site}").id,
+        "training": make_training(client=probe).id,
         "key": make_key(probe),
         "secret": secret,
         "session": make_session(owner).id,

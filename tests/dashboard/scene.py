@@ -20,10 +20,13 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
+from apps.ml.models import Forecast, ModelVersion
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.forecasts import make_forecast
 from tests.factories.health import WHY, make_score
 from tests.factories.jobs import make_job
+from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result
 
@@ -44,6 +47,8 @@ class Corner:
     invitation: Invitation
     window: MaintenanceWindow
     job: Job
+    version: ModelVersion
+    forecast: Forecast
 
     @property
     def test(self) -> Test:
@@ -74,6 +79,8 @@ class Corner:
             "invitation_id": self.invitation.id,
             "window_id": self.window.id,
             "job_id": self.job.id,
+            "version_id": self.version.id,
+            "forecast_id": self.forecast.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -123,7 +130,37 @@ def build_corner(site, now):
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
     job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
-    return Corner(client, assignment, run, result, token, person, invitation, window, job)
+    version = make_hostile_model(client)
+    forecast = make_forecast(client, subject=HOSTILE)
+    return Corner(
+        client,
+        assignment,
+        run,
+        result,
+        token,
+        person,
+        invitation,
+        window,
+        job,
+        version,
+        forecast,
+    )
+
+
+def make_hostile_model(client):
+    make_training(client=client, kind=HOSTILE, trigger="<b>", decision=HOSTILE)
+    version = make_version(
+        client=client,
+        kind=HOSTILE,
+        state="champion",
+        features=[HOSTILE],
+        decision=HOSTILE,
+        library_version=HOSTILE,
+    )
+    version.metrics["figures"] = {HOSTILE: 0.5}
+    version.drift = {"rows": 500, "indices": {HOSTILE: 0.3}, "is_drifted": True}
+    version.save()
+    return version
 
 
 def build_person(site):

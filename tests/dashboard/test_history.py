@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from apps.core.clock import read_now
 from apps.metrics.services import NewFrame, hash_layout, know_layout, know_source, record_frames
+from apps.ml.models import Finding
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
 from tests.factories.tests import make_assignment
@@ -258,3 +259,25 @@ def test_only_the_charts_come_when_only_their_time_changes(page, host, name):
     assert 'id="history"' in text
     assert 'id="head"' not in text
     assert json.loads(text.partition('type="application/json">')[2].partition("</script>")[0])
+
+
+def test_what_was_unusual_comes_with_its_line_and_the_usual_where_it_is_wanted(page, host):
+    record_minutes(host, end=read_now(), count=3, cpu=0.25)
+    source = host.sources.get(kind="host")
+    at = read_now() - 2 * MINUTE
+    Finding.objects.create(
+        kind="series_anomaly", severity="info", client=host, source=source, metric=KEYS[0],
+        cause="range", started_at=at, ended_at=at + 5 * MINUTE, score=1.3,
+        evidence={"ratio": 1.3, "span_seconds": 86_400 * 14}, created_at=at,
+    )  # fmt: skip
+    cpu = {**LINE, "key": KEYS[0], "columns": "usual"}
+    memory = {**LINE, "key": KEYS[1]}
+    first, second = read(page, host, cpu, memory, usual="range")
+    assert [mark["text"] for mark in first["unusual"]] == [
+        "outside the range of the last 14 days by 30 % of its width"
+    ]
+    assert first["usual"]["high"][-1] == 0.25
+    assert second["unusual"] == []
+    assert "usual" not in second
+    assert "usual" not in read(page, host, cpu)[0]
+    assert ask(page, host, cpu, usual="other").status_code == 400

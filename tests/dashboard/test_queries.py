@@ -20,7 +20,7 @@ QUERIES = {
     "search": "?q=o",
     "clients": "?sort=-heartbeat",
     "users": "?sort=-seen",
-    "client-history": "?source=host&subject=&key=system.cpu.utilization&columns=all",
+    "client-history": ("?source=host&subject=&key=system.cpu.utilization&columns=all&forecast=on"),
     "test-history": "?source=assignment&subject=&key=net.rtt.median&columns=all&compare=day",
     "assignment-history": "?source=assignment&subject=&key=net.rtt.median&columns=all&compare=day",
     # Entries link to their objects, which takes a query for each kind that is there.

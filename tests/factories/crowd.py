@@ -12,8 +12,10 @@ from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
+from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
 from tests.factories.jobs import make_job
+from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
 from tests.factories.tests import make_assignment, make_result, make_test
 
@@ -67,6 +69,10 @@ def add_client(centre: Centre, number: int) -> Client:
     make_window(f"crowd-{number}", selector=select(clients=[client], sites=[site], tags=[tag]))
     Quota.objects.create(scope="client", client=client, tests=100)
     make_key(centre.client)
+    make_training(client=client, result=make_version(client=client, state="champion"))
+    make_version(client=client, trained_by=centre.owner)
+    make_forecast(client)
+    make_forecast(centre.client, subject=f"/crowd-{number}")
     record_host_frame(client, now)
     record_host_frame(away, now)
     return client

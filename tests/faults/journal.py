@@ -42,7 +42,6 @@ REMARKS = {
     17: "row 17: bits flipped in the spool's own file change what it says; no promise outlives the"
     " agent's disk"
 }
-NOT_YET = {19: "no models yet"}
 NOT_RUN = "not run"
 HEADER = (
     "row", "fault", "on", "runs", "measured", "lost", "doubled", "invented", "refused and said",
@@ -210,7 +209,7 @@ def list_remarks(entries: Iterable[Entry]) -> list[str]:
 
 def summarise(row: int, entries: Sequence[Entry]) -> tuple[object, ...]:
     if not entries:
-        return (row, ROWS[row], "", *[""] * 6, NOT_YET.get(row, NOT_RUN))
+        return (row, ROWS[row], "", *[""] * 6, NOT_RUN)
     counts = [
         sum(getattr(entry, name) for entry in entries)
         for name in ("runs", "measured", "lost", "doubled", "unlisted", "told")

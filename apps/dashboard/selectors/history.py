@@ -1,7 +1,7 @@
 """Everything that a page's charts draw, read in one go."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,11 @@ from django.utils.translation import gettext as _
 
 from apps.dashboard.comparisons import describe_changes
 from apps.dashboard.formats import SPACE
+from apps.dashboard.selectors.capacity import describe_advantage, find_moments
 from apps.metrics.selectors import Series, read_ranges
+from apps.ml.models import Forecast
+from apps.ml.selectors.bands import read_band, read_ribbons
+from apps.ml.selectors.forecasts import find_forecasts
 from apps.tests.models import Assignment
 from apps.tests.selectors import list_disturbances
 
@@ -20,18 +24,23 @@ EMPTY = Series(0, [], [], [], [], [], [], [])
 
 @dataclass(frozen=True, slots=True)
 class WantedLine:
-    """A metric key of a source of the page; with `is_banded` also its extremes and percentiles."""
+    """A metric key of a source of the page; with `is_banded` also its extremes and percentiles.
+
+    With `has_usual` also the band of what was usual, where the page wants one.
+    """
 
     source: SourceName
     key: str
     is_banded: bool
+    has_usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the charts of a page want to draw, in at most `points` points each.
 
-    `shift` is how much earlier the compared time lies; None when nothing is compared.
+    `shift` is how much earlier the compared time lies; None when nothing is compared. `usual` is a
+    kind of band of `ml`; empty for none.
     """
 
     start: datetime
@@ -39,6 +48,9 @@ class Wanted:
     points: int
     shift: timedelta | None
     lines: Sequence[WantedLine]
+    # Also what is expected next, where something is.
+    is_foretold: bool = False
+    usual: str = ""
 
 
 def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dict[str, Any]]:
@@ -48,14 +60,21 @@ def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dic
     ]
     current = read_columns(columns, wanted, timedelta(0))
     earlier = {} if wanted.shift is None else read_columns(columns, wanted, wanted.shift)
+    foretold = find_forecasts(columns) if wanted.is_foretold else {}
+    ribbons = read_ribbons({source_id for source_id, _key in columns}, wanted.start, wanted.end)
     documents = []
     for line in wanted.lines:
         column = (source_ids.get(line.source, 0), line.key)
         own = current.get(column, EMPTY)
         document = describe_series(own, is_banded=line.is_banded)
+        document["unusual"] = [asdict(mark) for mark in ribbons.get(column, [])]
+        if wanted.usual and line.has_usual and column in current:
+            document["usual"] = describe_usual(column, wanted)
         if wanted.shift is not None:
             before = earlier.get(column, EMPTY)
             document |= describe_earlier(line.key, own, before, wanted.shift)
+        if column in foretold:
+            document["forecast"] = describe_expected(foretold[column])
         documents.append(document)
     return documents
 
@@ -113,6 +132,16 @@ def describe_series(series: Series, *, is_banded: bool) -> dict[str, Any]:
     return document
 
 
+def describe_usual(column: Column, wanted: Wanted) -> dict[str, Any]:
+    band = read_band(column, wanted.usual, start=wanted.start, end=wanted.end)
+    return {
+        "at": band.at.tolist(),
+        "low": band.low.tolist(),
+        "high": band.high.tolist(),
+        "hold_seconds": band.hold_seconds,
+    }
+
+
 def describe_earlier(
     key: str, current: Series, earlier: Series, shift: timedelta
 ) -> dict[str, Any]:
@@ -121,6 +150,20 @@ def describe_earlier(
     return {
         "earlier": {"at": [at + seconds for at in earlier.at], "mean": earlier.mean},
         "changes": [change.as_document() for change in describe_changes(key, current, earlier)],
+    }
+
+
+def describe_expected(forecast: Forecast) -> dict[str, Any]:
+    """The hours to come inside the interval of 80 %; empty where nothing is foretold.
+
+    The note says how good the forecast is, or why there is none.
+    """
+    return {
+        "at": find_moments(forecast),
+        "mean": forecast.middle or [],
+        "lower": forecast.lower or [],
+        "upper": forecast.upper or [],
+        "note": _("forecast: %(words)s") % {"words": describe_advantage(forecast)},
     }
 
 

@@ -14,7 +14,7 @@ from apps.clients.selectors import get_client
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, NotFound
 from apps.core.http import MOMENT_DETAIL, is_plausible
-from apps.dashboard.ranges import find_canonical, find_shift, read_history
+from apps.dashboard.ranges import FORETOLD, find_canonical, find_shift, read_history
 from apps.dashboard.selectors.history import Wanted, WantedLine, read_disturbed, read_lines
 from apps.dashboard.views.access import PageRequest, page
 from apps.metrics.catalogue import parse_key
@@ -79,10 +79,11 @@ def answer_history(request: PageRequest, assignment: Assignment) -> HttpResponse
 
 
 def read_wanted(asked: QueryDict) -> Wanted:
-    """What the address wants: `start`, `end`, `points` and `compare`, and the lines.
+    """What the address wants: `start`, `end`, `points`, `compare`, `forecast`, and the lines.
 
     A line has a `source`, `subject`, `key` and `columns`, which is `mean`, or `all` for extremes
-    and percentiles too; each of the four is there once a line.
+    and percentiles too, or `usual` for the band of what was `usual` as well; each of the four is
+    there once a line.
     Raises: Invalid naming what is wrong.
     """
     end = read_moment(asked, "end", read_now())
@@ -95,6 +96,8 @@ def read_wanted(asked: QueryDict) -> Wanted:
         points=read_points(asked.get("points", str(DEFAULT_POINTS))),
         shift=find_shift(asked.get("compare", ""), end - start),
         lines=read_wanted_lines(asked),
+        is_foretold=asked.get("forecast") == FORETOLD,
+        usual=asked.get("usual", ""),
     )
 
 
@@ -132,6 +135,11 @@ def read_wanted_lines(asked: QueryDict) -> list[WantedLine]:
     if unknown:
         raise Invalid([FieldError("key", "unknown_metric", f"{unknown[0]!r} is not known")])
     return [
-        WantedLine((source, subject), key, is_banded=columns == "all")
+        WantedLine(
+            (source, subject),
+            key,
+            is_banded=columns in {"all", "usual"},
+            has_usual=columns == "usual",
+        )
         for source, subject, key, columns in zip(*parts, strict=True)
     ]

@@ -14,6 +14,7 @@ from apps.metrics.selectors.latest import (
     read_latest,
     read_latest_of_sources,
 )
+from apps.metrics.selectors.means import FIVE_MINUTES, Means, read_five_minute_means
 from apps.metrics.selectors.series import (
     MAXIMUM_POINTS,
     Series,
@@ -34,11 +35,13 @@ from apps.metrics.selectors.storage import Storage, Tier, read_storage
 
 __all__ = [
     "ASSIGNMENT_KIND",
+    "FIVE_MINUTES",
     "MAXIMUM_POINTS",
     "Carrier",
     "Comparison",
     "LatestValues",
     "ManyHours",
+    "Means",
     "Series",
     "Storage",
     "Tier",
@@ -56,6 +59,7 @@ __all__ = [
     "list_text_carriers",
     "read_counter_rates",
     "read_facts",
+    "read_five_minute_means",
     "read_latest",
     "read_latest_of_sources",
     "read_many",

@@ -1,3 +1,3 @@
-from apps.ml.admin import health
+from apps.ml.admin import forecasts, health, registry, series
 
-__all__ = ["health"]
+__all__ = ["forecasts", "health", "registry", "series"]

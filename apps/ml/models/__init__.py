@@ -1,4 +1,18 @@
 from apps.ml.models.findings import Feedback, Finding
+from apps.ml.models.forecasts import Forecast
 from apps.ml.models.health import HealthChange, HealthGoal, HealthScore
+from apps.ml.models.registry import ModelVersion, Training
+from apps.ml.models.series import SeriesState, SeriesWatch
 
-__all__ = ["Feedback", "Finding", "HealthChange", "HealthGoal", "HealthScore"]
+__all__ = [
+    "Feedback",
+    "Finding",
+    "Forecast",
+    "HealthChange",
+    "HealthGoal",
+    "HealthScore",
+    "ModelVersion",
+    "SeriesState",
+    "SeriesWatch",
+    "Training",
+]

@@ -1,3 +1,3 @@
-from apps.ml.tasks.health import forget_health, refresh_health
+from apps.ml.tasks import forecasting, health, registry, series
 
-__all__ = ["forget_health", "refresh_health"]
+__all__ = ["forecasting", "health", "registry", "series"]

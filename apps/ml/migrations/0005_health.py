@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("clients", "0006_peers_and_uplinks"),
-        ("ml", "0001_initial"),
+        ("ml", "0004_series"),
         ("tests", "0005_pairs_and_reservations"),
     ]
 

@@ -1,0 +1,9 @@
+from celery import shared_task
+
+from apps.core.clock import read_now
+from apps.ml.services import series
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def judge_series() -> None:
+    series.judge_series(now=read_now())
