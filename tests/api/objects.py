@@ -8,8 +8,8 @@ from apps.clients.models import EnrolmentToken
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
-from tests.factories.health import make_score
 from tests.factories.forecasts import make_forecast
+from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
