@@ -10,7 +10,7 @@ from tests.factories.clients import make_client
 from tests.factories.health import WHY, make_score
 from tests.factories.tests import make_assignment
 
-pytestmark = pytest.mark.any_database
+pytestmark = pytest.mark.django_db
 GOAL = {
     "availability_goal_ratio": 0.99,
     "latency_good_seconds": 0.65,

@@ -211,3 +211,31 @@ def test_throughput_is_measured_by_what_is_usual_there(now):
     (deduction,) = find_score(assignment).deductions
     assert deduction["input"] == "throughput"
     assert round(deduction["value"], 3) == 0.2
+
+
+def test_a_client_whose_only_test_was_paused_has_no_score_any_more(now, assignment):
+    measure_minutes(assignment, until=now, count=10)
+    refresh_health(now=now)
+    client = HealthScore.objects.get(client=assignment.client)
+    assert client.score == 100
+    assignment.test.is_paused = True
+    assignment.test.save()
+    refresh_health(now=now + timedelta(minutes=11))
+    client.refresh_from_db()
+    assert (client.score, client.reason) == (None, "no_scores")
+    assert HealthScore.objects.get(assignment=None, client=None, site=None).score is None
+
+
+def test_a_site_that_its_clients_left_has_no_score_any_more(now):
+    client = make_client("host", site="north")
+    north = client.site
+    assignment = make_assignment(client)
+    measure_minutes(assignment, until=now, count=10)
+    refresh_health(now=now)
+    client.site = None
+    client.save()
+    later = now + timedelta(minutes=11)
+    measure_minutes(assignment, until=later, count=10)
+    refresh_health(now=later)
+    assert HealthScore.objects.get(client=client).score == 100
+    assert HealthScore.objects.get(site=north).score is None
