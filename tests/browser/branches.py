@@ -35,6 +35,7 @@ SLOW = Impairment(
 BACK = Impairment(delay_seconds=0.005, rate_bits_per_second=20e6, queue_bytes=60_000)
 # The far site's second address, and one at which nobody answers.
 SECOND, SILENT = 53, 77
+IPERF3_PORT = 5201
 SETTLE_SECONDS = 90
 # What this host knows of names is not what a branch's host does.
 WITH_OWN_NAMES = 'mount --bind "$0/resolv.conf" /etc/resolv.conf; exec "$@"'
@@ -63,6 +64,7 @@ def open_branches(server, admin):
         authority = Authority(folder)
         (folder / "root.pem").write_bytes(as_pem(authority.root))
         cleanup.enter_context(open_far_site(network, addresses, authority, folder))
+        cleanup.enter_context(open_iperf3(network.hosts["target"], addresses["shop"]))
         hosts = {}
         for name, place in PLACES.items():
             namespace = network.hosts[place]
@@ -105,6 +107,26 @@ def open_far_site(network, addresses, authority, folder):
     process.stdin.close()
     try:
         assert process.stdout.readline() == "ready\n"
+        yield
+    finally:
+        process.terminate()
+        process.wait(SETTLE_SECONDS)
+
+
+@contextmanager
+def open_iperf3(site, address):
+    """The server of iperf3, where it is installed."""
+    program = shutil.which("iperf3")
+    if program is None:
+        yield
+        return
+    process = site.start([program, "-s", "-B", address, "-p", str(IPERF3_PORT)])
+    try:
+        wait_until(
+            lambda: f":{IPERF3_PORT:04X} 00000000:0000 0A" in site.run(["cat", "/proc/net/tcp"]),
+            seconds=SETTLE_SECONDS,
+            what="the port of iperf3",
+        )
         yield
     finally:
         process.terminate()

@@ -6,6 +6,7 @@ night, and on a phone.
 
 import os
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,13 +84,21 @@ TRIALS = {
     "throughput": Trial(
         "throughput", "", clients=("tromso",), hub="oslo", topology="pair", seconds=20
     ),
+    "throughput_udp": Trial(
+        "throughput", "", clients=("tromso",), hub="oslo", topology="pair", seconds=20,
+        parameters={"protocol": "udp", "rate_megabits": 8},
+    ),
+    "iperf3": Trial(
+        "iperf3", "Measured by iperf3", "shop.lab.example", seconds=12,
+        parameters={"direction": "both"},
+    ),
     "qos": Trial(
         "qos", "", clients=("tromso",), hub="oslo", topology="pair", seconds=12,
         parameters={"has_sweep": True, "sweep_megabits": 40},
     ),
     "host": Trial("host", "What else the host has", seconds=2),
     "hardware": Trial("hardware", "", seconds=2, is_success=None),
-    "wifi": Trial("wifi", "", seconds=2, is_success=False),
+    "wifi": Trial("wifi", "No radio", seconds=2, is_success=False),
     "mesh": Trial(
         "udp_session", "Both directions", clients=("oslo", "bergen", "tromso"), topology="mesh",
         runs=6,
@@ -146,6 +155,8 @@ def test_a_kind_is_measured_from_its_form_to_the_page_of_its_run(
     person, admin, branches, pictures, name
 ):
     trial = TRIALS[name]
+    if trial.kind == "iperf3" and shutil.which("iperf3") is None:
+        pytest.skip("iperf3 is not installed: apt install iperf3")
     fill_form(person.page, trial, branches.addresses, name)
     take_pictures(person.page, pictures, f"{name}-form")
     test_id = make_test(person.page, name)
@@ -206,6 +217,8 @@ def fill_form(page, trial, addresses, name):
 def fill_field(field, value, addresses):
     if isinstance(value, bool):
         field.set_checked(value)
+    elif field.evaluate("field => field.localName") == "select":
+        field.select_option(str(value))
     else:
         field.fill(str(value).format(**addresses))
 

@@ -1,8 +1,10 @@
 """The grid of a mesh, and the forms of tests between two clients."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from apps.dashboard.selectors.meshes import build_grid, rank_values
+from apps.dashboard.selectors.meshes import ALIKE, LEVELS, build_grid, rank_values
 from apps.tests.models import Test
 from tests.dashboard.test_forms import PING, errors_of
 from tests.factories.accounts import make_user
@@ -73,6 +75,44 @@ def test_more_is_better_for_some_metrics_and_for_some_nothing_is():
     assert list_levels("net.availability.ratio") == {("a", "b"): "worst", ("b", "a"): "best"}
     assert list_levels("net.packet.sent") == {}
     assert rank_values("net.rtt.median", {("a", "b"): 1.0}) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "levels"),
+    [
+        ("net.rtt.median", [0.0132, 0.0134, 0.0130], ["alike"] * 3),
+        ("net.rtt.median", [0.0002, 0.0011], ["alike"] * 2),
+        ("net.rtt.median", [0.0132, 0.0134, 0.030], ["best", "best", "worst"]),
+        ("net.rtt.median", [0.013, 0.09, 0.030, 0.031], ["best", "worst", "middle", "middle"]),
+        ("net.rtt.median", [0.5, 0.5], ["alike"] * 2),
+        ("net.packet.loss.ratio", [0.0, 0.004], ["alike"] * 2),
+        ("net.packet.loss.ratio", [0.0, 0.05], ["best", "worst"]),
+        ("net.availability.ratio", [0.9, 1.0], ["worst", "best"]),
+        ("net.throughput.tcp.receive", [19e6, 20e6, 90e6], ["worst", "worst", "best"]),
+    ],
+)
+def test_values_that_hardly_differ_have_one_shade(key, values, levels):
+    ranked = rank_values(key, dict(enumerate(values)))
+    assert [ranked[pair].name for pair in range(len(values))] == levels
+
+
+@given(st.lists(st.floats(0, 10), min_size=2))
+def test_no_value_is_ranked_below_a_worse_one(values):
+    order = [name for name, _, _ in (*LEVELS, ALIKE)]
+    ranked = rank_values("net.rtt.median", dict(enumerate(values)))
+    places = [order.index(ranked[pair].name) for pair in sorted(ranked, key=values.__getitem__)]
+    assert places == sorted(places)
+
+
+def test_the_legend_says_what_is_alike(page, ends):
+    a, b, c = ends
+    test = make_mesh(*ends)
+    note(test, a, b, 0.0132)
+    note(test, b, c, 0.0134)
+    html = page.get(f"/tests/{test.id}/mesh/").content.decode()
+    assert 'title="b → c: Passing, all alike"' in html
+    assert "within 20 % or 1 ms of each other: one shade" in html
+    assert "worst fifth" not in html
 
 
 def test_only_pairs_of_clients_in_reach_are_in_the_grid(ends):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from apps.dashboard.cards.udp_session import LEAST_BUCKETS_SHOWN
 from tests.dashboard.markup import inspect
 from tests.dashboard.scene import HOSTILE
 from tests.factories.kinds import ANSWERING
@@ -84,8 +85,21 @@ def test_delays_that_clocks_spoil_are_withheld_with_the_reason(page, session):
 
 def test_round_trips_are_drawn_as_a_histogram(page, session):
     shown = read(page, session, document={"directions": DIRECTIONS, "net.rtt.histogram": HISTOGRAM})
-    assert shown.count("<rect") == 3
-    assert "≤ 25.0 ms: 10" in shown
+    assert "20.0 ms to 25.0 ms: 10" in shown
+    axis = shown.partition('class="session-axis"')[2].partition("</p>")[0]
+    ticks = [axis.index(f">{tick}<") for tick in ("0 ms", "25.0 ms", "30.0 ms")]
+    assert ticks == sorted(ticks)
+
+
+def test_few_bars_stand_in_the_middle_of_an_axis_with_bounds(page, session):
+    bounds = [number / 100 for number in range(1, 41)]
+    counts = [0] * 20 + [190, 10] + [0] * 19
+    histogram = {"bounds": bounds, "counts": counts}
+    shown = read(page, session, document={"directions": DIRECTIONS, "net.rtt.histogram": histogram})
+    assert shown.count("<rect") == LEAST_BUCKETS_SHOWN
+    axis = shown.partition('class="session-axis"')[2].partition("</p>")[0]
+    ticks = [axis.index(f">{tick} ms<") for tick in ("160", "210", "260")]
+    assert ticks == sorted(ticks)
 
 
 def test_a_silent_peer_leaves_dashes(page, session):

@@ -140,3 +140,18 @@ def test_a_look_at_the_own_host_has_no_target_in_lists_and_heads(page):
     for address in ("/tests/", "/search/?q=look", f"/clients/{probe.id}/tests/"):
         assert ">own host<" in page.get(address).content.decode(), address
     assert "<strong>agent</strong>" not in page.get(f"/tests/{test.id}/").content.decode()
+
+
+def test_figures_that_no_client_has_take_no_column_from_the_others(page):
+    row = make_assignment(make_client(), "Rate", kind="iperf3", target="192.0.2.1")
+    address = f"/tests/{row.test.id}/"
+
+    def list_columns():
+        table = page.get(address).content.decode().partition('id="assigned"')[2]
+        return table.partition("</thead>")[0].count('class="number"')
+
+    assert list_columns() == 3
+    row.last_values = {"net.throughput.udp.receive{direction=forward}": 8e6}
+    row.save()
+    assert list_columns() == 2
+    assert "UDP to the peer" in text_of(page.get(address))

@@ -23,6 +23,21 @@ def send_times(seconds=4.0, *, pause_at=None, pause_seconds=0.02):
     return moments
 
 
+def uneven_times(seed, seconds=4.0):
+    """As a host without time for it sends: mostly far too slowly, in between at up to 40 Mbit/s."""
+    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    now, moments = 0.0, []
+    fast_share = chance.choice([0.05, 0.1, 0.2, 0.3])
+    while now < seconds:
+        is_fast = chance.random() < fast_share
+        pace = chance.choice([0.25, 0.5] if is_fast else [1.5, 2, 3])
+        for _ in range(chance.randrange(20, 400 if is_fast else 200)):
+            moments.append(now)
+            now += pace * SIZE * 8 / OFFERED
+        now += chance.choice([0, 0.002, 0.01, 0.03])
+    return moments
+
+
 def police(moments, rate, burst):
     tokens, last, packets = burst, 0.0, []
     for sent in moments:
@@ -73,6 +88,20 @@ def test_a_shaper_is_found_with_its_rate(rate, queue):
     assert found.verdict == "shaper"
     assert found.rate == pytest.approx(rate, rel=0.05)
     assert found.burst_bytes is None
+
+
+@settings(deadline=None, max_examples=200)
+@given(rate=st.floats(5e6, 25e6), queue=st.integers(20_000, 200_000), seed=st.integers(0, 10**6))
+def test_uneven_sending_makes_no_policer_of_a_shaper(rate, queue, seed):
+    found = find_policing(shape(uneven_times(seed), rate, queue))
+    assert found.verdict in {"shaper", "none", "unclear"}
+
+
+@settings(deadline=None, max_examples=200)
+@given(rate=st.floats(2e6, 25e6), burst=st.integers(20_000, 200_000), seed=st.integers(0, 10**6))
+def test_uneven_sending_makes_no_shaper_of_a_policer(rate, burst, seed):
+    found = find_policing(police(uneven_times(seed), rate, burst))
+    assert found.verdict in {"policer", "none", "unclear"}
 
 
 @settings(deadline=None, max_examples=25)

@@ -16,6 +16,7 @@ from streamswarm_agent.probes.responders.stream_port import (
 )
 from streamswarm_agent.probes.responders.throughput import ThroughputResponder, ThroughputSession
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
+from streamswarm_agent.probes.stream_client import StreamClient
 from streamswarm_agent.probes.stream_report import MOST_STREAMS, TransferOrder
 from streamswarm_agent.probes.stream_wire import (
     CHALLENGE_BYTES,
@@ -111,7 +112,28 @@ async def test_a_direction_that_was_not_asked_for_does_not_apply(answering, thro
     assert absent["net.bufferbloat.delta"] == "I"
 
 
-async def test_nobody_at_the_other_end_is_a_result(throughput):
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+async def test_a_peer_that_starts_late_is_waited_for(answering, throughput, protocol, monkeypatch):
+    is_refused, connect_once = asyncio.Event(), StreamClient._connect
+
+    async def connect_and_tell(client, *place):
+        try:
+            return await connect_once(client, *place)
+        except ConnectionRefusedError:
+            is_refused.set()
+            raise
+
+    monkeypatch.setattr(StreamClient, "_connect", connect_and_tell)
+    async with asyncio.timeout(ANSWER_SECONDS), asyncio.TaskGroup() as group:
+        measuring = group.create_task(throughput(protocol=protocol, rate_megabits=5))
+        await is_refused.wait()
+        async with answering():
+            found = await measuring
+    assert found.outcome.is_success, found.outcome.reason
+
+
+async def test_nobody_at_the_other_end_is_a_result(throughput, monkeypatch):
+    monkeypatch.setattr("streamswarm_agent.probes.stream_client.FIRST_ATTEMPTS", 2)
     found = await throughput()
     assert not found.outcome.is_success
     assert "refused" in found.outcome.reason.lower()

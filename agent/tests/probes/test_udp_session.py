@@ -8,18 +8,24 @@ import pytest
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.kernel_clock import KernelClock
 from streamswarm_agent.probes.base import Peer
+from streamswarm_agent.probes.datagram_socket import Datagram
+from streamswarm_agent.probes.icmp_time import Moment
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
 from streamswarm_agent.probes.responders.udp_session import (
     UdpSessionResponder,
 )
 from streamswarm_agent.probes.session_clocks import SessionClocks
+from streamswarm_agent.probes.session_link import GREETING_ATTEMPTS, SessionLink, SessionSettings
 from streamswarm_agent.probes.session_packet import (
     REPORT_SEQUENCE,
+    Report,
+    build_report,
     read_sequence,
 )
 from streamswarm_agent.probes.udp_session import UdpSessionProbe, plan_offsets
 
 KEY = bytes(range(32))
+LINK = "streamswarm_agent.probes.session_link"
 FAST = {"interval_seconds": 0.01, "timeout_seconds": 0.2}
 
 
@@ -30,7 +36,8 @@ class Path(asyncio.DatagramProtocol):
         self.far_port = far_port
         self.ways = {True: there, False: back}
         self.near = None
-        self.held = []
+        self.questions = []
+        self.is_asked = asyncio.Event()
 
     def connection_made(self, transport):
         self.transport = transport
@@ -42,6 +49,9 @@ class Path(asyncio.DatagramProtocol):
             self.near = source
         goal = ("127.0.0.1", self.far_port) if is_forward else self.near
         is_session = read_sequence(packet) != REPORT_SEQUENCE
+        if is_forward and not is_session:
+            self.questions.append(packet)
+            self.is_asked.set()
         for copy in self.ways[is_forward](packet) if is_session else [packet]:
             self.transport.sendto(copy, goal)
 
@@ -88,6 +98,12 @@ def swap_each_fourth():
         return released
 
     return decide
+
+
+@pytest.fixture
+def few_questions(monkeypatch):
+    """Who never answers is given up soon."""
+    monkeypatch.setattr(f"{LINK}.GREETING_ATTEMPTS", GREETING_ATTEMPTS[:2])
 
 
 @pytest.fixture
@@ -261,16 +277,57 @@ async def test_silence_is_a_result_with_its_reasons(session):
         assert found.outcome.absent[key] == "T"
 
 
-async def test_nothing_goes_on_to_a_peer_that_never_answers(session, monkeypatch):
-    monkeypatch.setattr("streamswarm_agent.probes.session_link.SILENCE_SECONDS", 0.3)
-    found = await session(drop, duration_seconds=3.0)
-    assert 20 <= found.outcome.values["net.packet.sent"] < 100
-    assert "so no more were sent" in found.outcome.reason
-    assert found.outcome.values["net.packet.loss.ratio"] == 1
+async def test_no_packet_leaves_before_a_peer_that_starts_late_has_answered(
+    request_for, measure, clock, answering, ask_to_answer
+):
+    answered, loop = ask_to_answer(), asyncio.get_running_loop()
+    transport, path = await loop.create_datagram_endpoint(
+        lambda: Path(answered.port, pass_on, pass_on), local_addr=("127.0.0.1", 0)
+    )
+    request = request_for("udp_session", "", **FAST, count=30, duration_seconds=2.0)
+    request = replace(request, peer=Peer("127.0.0.1", path.port, KEY, "run"))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        measuring = group.create_task(measure(UdpSessionProbe(clock, None), request))
+        while len(path.questions) < 3:
+            await path.is_asked.wait()
+            path.is_asked.clear()
+        async with answering(answered):
+            found = await measuring
+    transport.close()
+    values, directions = found.outcome.values, found.outcome.document["directions"]
+    assert values["net.packet.sent"] == values["net.packet.received"] == 30
+    assert values["net.packet.loss.ratio"] == 0
+    assert directions["forward"]["lost"] == directions["reverse"]["lost"] == 0
+    assert found.outcome.document["errors"] == {}
+    assert len(set(path.questions)) == len(path.questions)
 
 
-async def test_a_peer_that_answered_once_may_be_away_for_long(session, monkeypatch):
-    monkeypatch.setattr("streamswarm_agent.probes.session_link.SILENCE_SECONDS", 0.3)
+async def test_nothing_is_sent_to_a_peer_that_never_answers(few_questions, session):
+    found = await session(key=bytes(32))
+    assert found.outcome.values["net.packet.sent"] == 0
+    assert "no answer from 127.0.0.1 in 0.4 s, so no packets were sent" in found.outcome.reason
+    assert "net.packet.loss.ratio" in found.outcome.absent
+    assert not found.outcome.is_success
+
+
+async def test_an_answer_to_a_question_before_the_session_is_no_report_of_it(
+    answering, ask_to_answer, free_port
+):
+    peer = Peer("127.0.0.1", free_port, KEY, "run")
+    async with answering(ask_to_answer()):
+        link = SessionLink(peer, SessionSettings(0, 0, 1.0), SessionClocks())
+        try:
+            assert await link.find_peer()
+            early = build_report(link._keys, Report(0, 0, 0, 0, attempt=GREETING_ATTEMPTS[1]))
+            await link.send()
+            link._take(Datagram(early, ()), Moment(0, 0))
+            (report,) = await link.fetch_reports()
+        finally:
+            link.close()
+    assert report.received_count == 1
+
+
+async def test_a_peer_that_answered_once_may_be_away_for_long(session):
     first = iter([True])
     found = await session(
         lambda packet: [packet] if next(first, False) else [], duration_seconds=1.5
@@ -318,13 +375,13 @@ async def test_packets_that_know_no_ecn_have_no_share_of_marks(session):
         assert found.outcome.values[f"qos.dscp.bleached{{direction={direction},dscp=0}}"] == 0
 
 
-async def test_a_wrong_key_is_silence(session):
+async def test_a_wrong_key_is_silence(few_questions, session):
     found = await session(key=bytes(32), duration_seconds=0.2)
     assert not found.outcome.is_success
     assert found.outcome.values["net.packet.received"] == 0
 
 
-async def test_a_closed_port_is_said(request_for, measure, clock, free_port):
+async def test_a_closed_port_is_said(few_questions, request_for, measure, clock, free_port):
     request = request_for("udp_session", "", **FAST)
     peer = Peer("127.0.0.1", free_port, KEY, "run")
     request = type(request)("", request.parameters, 0.2, 0.2, peer)

@@ -60,7 +60,7 @@ BOTTLENECKS: Mapping[str, tuple[str, str, Label]] = {
     ),
     PATH_DROPS: (
         "warning", "alert-triangle",
-        _("Packets got lost on the path: it does not carry this rate."),
+        _("Packets got lost at this rate: the path drops some, or does not carry it."),
     ),
     "path": (
         "idle", "network",

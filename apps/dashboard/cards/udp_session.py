@@ -1,6 +1,6 @@
 """Both directions of a UDP session side by side, the quality of calls and the peer's clock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from apps.tests.models import Result, Run
 Label = str | Promise
 HISTOGRAM = "net.rtt.histogram"
 BAR_UNITS = 1000
+LEAST_BUCKETS_SHOWN = 10
 MOST_BUCKETS = 200
 # The lowest R of each class, its name in ITU-T G.109, and its tone.
 CALL_CLASSES: tuple[tuple[float, Label, str], ...] = (
@@ -62,6 +63,7 @@ class Bucket:
     x: int
     width: int
     height: int
+    low: float
     bound: float | None
     count: int
 
@@ -87,8 +89,7 @@ class SessionView:
     rtt_median: float | None
     rtt_p95: float | None
     buckets: tuple[Bucket, ...]
-    first_bound: float | None
-    last_bound: float | None
+    ticks: tuple[float, ...]
     stamps: str
     bar_units: int = BAR_UNITS
 
@@ -118,8 +119,7 @@ def build_session_card(_run: Run, result: Result) -> Card | None:
         rtt_median=value("net.rtt.median"),
         rtt_p95=value("net.rtt.p95"),
         buckets=buckets,
-        first_bound=buckets[0].bound if buckets else None,
-        last_bound=buckets[-1].bound if buckets else None,
+        ticks=list_ticks(buckets),
         stamps=read_text(result.facts.get("agent.timestamp.source")),
     )
     return Card("dashboard/cards/udp_session.html", view)
@@ -172,24 +172,42 @@ def rate_call(rating: float | None, score: float | None) -> Call | None:
 
 
 def list_buckets(histogram: Any) -> tuple[Bucket, ...]:
-    """The bars from the first bucket that holds something to the last; none for nonsense."""
+    """The bars from the first bucket that holds something to the last; none for nonsense.
+
+    Empty ones beside them make few bars stand on an axis that shows how narrow they are.
+    """
     parts = read_object(histogram)
-    bounds, counts = parts.get("bounds"), parts.get("counts")
-    if not isinstance(bounds, list) or not isinstance(counts, list):
+    told, counts = parts.get("bounds"), parts.get("counts")
+    if not isinstance(told, list) or not isinstance(counts, list):
         return ()
+    bounds = [read_number(bound) or 0.0 for bound in told[:MOST_BUCKETS]]
     numbers = [max(int(read_number(count) or 0), 0) for count in counts[:MOST_BUCKETS]]
     filled = [place for place, number in enumerate(numbers) if number]
-    if not filled or len(counts) != len(bounds) + 1:
+    if not filled or len(counts) != len(told) + 1:
         return ()
-    shown = range(filled[0], filled[-1] + 1)
+    count = filled[-1] + 1 - filled[0]
+    # An even number has a bound in its middle.
+    missing = max(LEAST_BUCKETS_SHOWN, count + count % 2) - count
+    first = max(filled[0] - (missing + 1) // 2, 0)
+    shown = range(first, min(filled[-1] + 1 + missing // 2, len(numbers)))
     width, largest = BAR_UNITS // len(shown), max(numbers)
     return tuple(
         Bucket(
             x=place * width,
             width=max(width - 4, 1),
             height=max(round(BAR_UNITS * numbers[at] / largest), 8 if numbers[at] else 0),
-            bound=read_number(bounds[at]) if at < len(bounds) else None,
+            low=bounds[at - 1] if at else 0.0,
+            bound=bounds[at] if at < len(bounds) else None,
             count=numbers[at],
         )
         for place, at in enumerate(shown)
     )
+
+
+def list_ticks(buckets: Sequence[Bucket]) -> tuple[float, ...]:
+    """Where the axis begins, the bound in its middle, and where its last bounded bar ends."""
+    if not buckets:
+        return ()
+    ends = [bucket.bound for bucket in buckets if bucket.bound is not None]
+    middle = buckets[len(buckets) // 2].low
+    return (buckets[0].low, middle, *ends[-1:])

@@ -16,6 +16,7 @@ from apps.tests.models import Assignment, Test
 from apps.tests.selectors import list_assignments
 
 CLIENTS_SHOWN = 50
+LEAST_RANKED = 2
 LEVELS: tuple[tuple[str, str, str | Promise], ...] = (
     ("best", "++", _("best fifth")),
     ("good", "+", _("second fifth")),
@@ -23,11 +24,23 @@ LEVELS: tuple[tuple[str, str, str | Promise], ...] = (
     ("poor", "-", _("fourth fifth")),
     ("worst", "--", _("worst fifth")),
 )
+ALIKE = ("alike", "=", _("all alike"))
+ALIKE_SHARE = 0.2
+# By the metric's unit: a share of values says nothing of shares.
+ALIKE_STEPS = {"s": 0.001, "1": 0.005}
+ALIKE_WORDS = {
+    "s": _("within 20 % or 1 ms of each other: one shade"),
+    "1": _("within half a percent of each other: one shade"),
+}
+OTHERS_ALIKE = _("within 20 % of each other: one shade")
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Where a figure lies among all of the grid: colour, mark and word say the same."""
+    """Where a figure lies among all of the grid: colour, mark and word say the same.
+
+    Figures that hardly differ are at the same level: no colour makes much of little.
+    """
 
     name: str
     mark: str
@@ -57,12 +70,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The newest figures of a test's pairs; `hidden_count` clients have no place in it."""
+    """The newest figures of a test's pairs; `hidden_count` clients have no place in it.
+
+    `alike_words` say which figures are at one level.
+    """
 
     columns: tuple[Client, ...]
     rows: tuple[Row, ...]
     hidden_count: int
     levels: tuple[Level, ...]
+    alike_words: str | Promise
 
 
 def list_metric_keys(test: Test) -> list[str]:
@@ -91,8 +108,9 @@ def build_grid(user: AnyUser, test: Test, key: str) -> Grid:
     everybody = {one.id for one in (*sources, *targets)}
     shown = {one.id for one in (*columns, *sources[:CLIENTS_SHOWN])}
     used = {level.name for level in levels.values()}
-    legend = tuple(Level(*parts) for parts in LEVELS if parts[0] in used)
-    return Grid(tuple(columns), grid_rows, len(everybody - shown), legend)
+    legend = tuple(Level(*parts) for parts in (*LEVELS, ALIKE) if parts[0] in used)
+    alike_words = ALIKE_WORDS.get(read_unit(key), OTHERS_ALIKE)
+    return Grid(tuple(columns), grid_rows, len(everybody - shown), legend, alike_words)
 
 
 def unique(clients: Iterable[Client]) -> Sequence[Client]:
@@ -122,15 +140,42 @@ def build_cell(
 def rank_values(
     key: str, values: Mapping[tuple[UUID, UUID | None], float]
 ) -> dict[tuple[UUID, UUID | None], Level]:
-    """The fifth in which each value lies, the best first; none where no value is better."""
+    """The fifth in which each value lies, the best first; none where no value is better.
+
+    Values that are alike have one place; where all are, their level says only that.
+    """
     parsed = parse_key(key)
     better = parsed.metric.better if parsed else "neither"
-    distinct = sorted(set(values.values()), reverse=better == "higher")
-    last = len(distinct) - 1
-    if better == "neither" or last < 1:
+    groups = group_alike(sorted(set(values.values())), read_unit(key))
+    if better == "neither" or len(values) < LEAST_RANKED:
         return {}
+    if better == "higher":
+        groups.reverse()
+    last = len(groups) - 1
     places = {
-        value: Level(*LEVELS[round(place * (len(LEVELS) - 1) / last)])
-        for place, value in enumerate(distinct)
+        value: Level(*(LEVELS[round(place * (len(LEVELS) - 1) / last)] if last else ALIKE))
+        for place, group in enumerate(groups)
+        for value in group
     }
     return {pair: places[value] for pair, value in values.items()}
+
+
+def group_alike(rising: Sequence[float], unit: str) -> list[list[float]]:
+    """Neighbours that differ from the first of their group by less than matters."""
+    groups: list[list[float]] = []
+    for value in rising:
+        if groups and is_alike(groups[-1][0], value, unit):
+            groups[-1].append(value)
+        else:
+            groups.append([value])
+    return groups
+
+
+def is_alike(low: float, high: float, unit: str) -> bool:
+    share = 0.0 if unit == "1" else ALIKE_SHARE * max(abs(low), abs(high))
+    return high - low <= max(share, ALIKE_STEPS.get(unit, 0.0))
+
+
+def read_unit(key: str) -> str:
+    parsed = parse_key(key)
+    return parsed.metric.unit if parsed else ""

@@ -31,6 +31,7 @@ from apps.dashboard.views.clients import PAGE_SIZES, read_page_size
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.ml.selectors.health import find_test_scores
 from apps.tests.kinds import KINDS
+from apps.tests.kinds.base import Kind
 from apps.tests.models import Assignment, Run, Test
 from apps.tests.selectors import get_test, keep_tests_at, list_runs
 from apps.tests.services.peers import explain_address
@@ -100,7 +101,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "page": listed,
         "shown": shown,
         "hidden": find_hidden(request.user, [row.client_id for row in shown]),
-        "headline_keys": kind.headline,
+        "headline_keys": list_headline_keys(kind, shown),
         "chosen": chosen,
         "maintenance": find_maintenance(chosen),
         **describe_health(chosen, shown),
@@ -140,6 +141,15 @@ def choose_template(request: PageRequest) -> str:
     if request.htmx.target == HISTORY_TARGET:
         return "dashboard/partials/_panels.html"
     return "dashboard/partials/_test.html" if request.htmx else "dashboard/test.html"
+
+
+def list_headline_keys(kind: Kind, shown: Sequence[Assignment]) -> tuple[str, ...]:
+    """The headlines that one of the assignments has; the first few where none has any.
+
+    A test by TCP has no figures by UDP: columns of dashes would push the others out of the page.
+    """
+    measured = {key for assignment in shown for key in assignment.last_values}
+    return tuple(key for key in kind.headline if key in measured) or kind.headline[:2]
 
 
 def find_measured(chosen: Assignment | None) -> Collection[str]:

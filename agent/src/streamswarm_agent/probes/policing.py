@@ -2,7 +2,7 @@
 
 A policer is a bucket of tokens: after a burst it throws away what exceeds its rate, and delays
 nothing. A shaper queues it: delay rises first, and only a full queue throws packets away. The rates
-do not depend on how evenly the packets were sent.
+do not depend on how evenly the packets were sent, and where the verdict could, it is "unclear".
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,8 @@ LONGEST_GAP_SECONDS, LONGEST_GAPS = 0.01, 3
 HIGH_SHARE = 0.6
 QUEUED_SHARE = 0.3
 PART_PACKETS = 20
+LEAST_BURST_PACKETS = 1.5
+"""No bucket in use is smaller: one that seems so was emptied by something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,7 @@ def find_policing(packets: Sequence[SweptPacket]) -> Policing:
     if added is not None and added > threshold:
         verdict, rate = "shaper", find_shaped_rate(packets)
     elif loss_ratio >= LEAST_LOSS_RATIO:
-        rate = find_policed_rate(packets)
-        verdict = "policer" if rate and _is_even(packets, rate) else "unclear"
-        if verdict == "policer" and rate:
-            burst = find_burst(packets, rate)
-        else:
-            rate = None
+        verdict, rate, burst = _judge_losses(packets, threshold)
     return Policing(verdict, offered, arrived, rate, burst, loss_ratio, added)
 
 
@@ -98,6 +95,24 @@ def find_added_delay(packets: Sequence[SweptPacket]) -> float | None:
     if len(delays) < PACKETS_NEED // 2:
         return None
     return percentile(delays, HIGH_SHARE) - min(delays)
+
+
+def find_delay_at_losses(packets: Sequence[SweptPacket]) -> float | None:
+    """Seconds that the last packet before a loss took more than the fastest, in the median.
+
+    A queue that throws packets away is full then, however rarely it was; a policer has none.
+    """
+    delays: list[float] = []
+    at_losses: list[float] = []
+    before = None
+    for packet in packets:
+        if packet.reached_seconds is not None:
+            before = packet.reached_seconds - packet.sent_seconds
+            delays.append(before)
+        elif not packet.has_arrived and before is not None:
+            at_losses.append(before)
+            before = None
+    return percentile(at_losses, 0.5) - min(delays) if at_losses else None
 
 
 def find_policed_rate(packets: Sequence[SweptPacket]) -> float | None:
@@ -172,6 +187,20 @@ def find_shaped_rate(packets: Sequence[SweptPacket]) -> float | None:
         if seconds > 0 and all(delay >= limit for _, delay, _ in part):
             rates.append(sum(size for _, _, size in part[1:]) * 8 / seconds)
     return percentile(rates, 0.5) if rates else None
+
+
+def _judge_losses(
+    packets: Sequence[SweptPacket], threshold_seconds: float
+) -> tuple[Verdict, float | None, float | None]:
+    """Whether a policer made the losses, with its rate and burst; unclear when it need not have."""
+    rate = find_policed_rate(packets)
+    delay = find_delay_at_losses(packets)
+    if not rate or not _is_even(packets, rate) or (delay or 0.0) > threshold_seconds:
+        return "unclear", None, None
+    burst = find_burst(packets, rate)
+    if burst < LEAST_BURST_PACKETS * packets[0].size_bytes:
+        return "unclear", None, None
+    return "policer", rate, burst
 
 
 def _is_even(packets: Sequence[SweptPacket], rate: float) -> bool:

@@ -1,7 +1,6 @@
 """The `qos` probe: what the network does to traffic classes, to ECN, and to too much at once."""
 
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,9 +21,9 @@ from streamswarm_agent.probes.qos_measures import (
     measure_ecn,
     measure_policing,
 )
-from streamswarm_agent.probes.schedule import AttemptSchedule
+from streamswarm_agent.probes.schedule import AttemptSchedule, Course
 from streamswarm_agent.probes.session_clocks import SessionClocks
-from streamswarm_agent.probes.session_link import Traffic
+from streamswarm_agent.probes.session_link import Traffic, describe_silence
 from streamswarm_agent.probes.tcp_connect import Connector
 
 METHOD = "udp"
@@ -63,7 +62,6 @@ class QosProbe:
             raise ProbeFailed("a QoS test needs a peer agent that answers it")
         parameters = request.parameters
         markings = list_markings(str(parameters["classes"]), has_ecn=parameters["has_ecn"])
-        negotiated = await self._negotiate(peer) if parameters["has_ecn"] else "U"
         sweep_seconds = 0.0
         if parameters["has_sweep"]:
             sweep_seconds = min(SWEEP_SHARE * request.duration_seconds, MOST_SWEEP_SECONDS)
@@ -73,6 +71,9 @@ class QosProbe:
             )
             # Nothing goes on to a peer that has not answered at all: nobody may be there.
             is_answered = any(course.answered for course in courses)
+            negotiated: Measure = "U"
+            if parameters["has_ecn"]:
+                negotiated = await self._negotiate(peer) if is_answered else "T"
             found = None
             if sweep_seconds and is_answered:
                 found = await self._sweep(peer, parameters, sweep_seconds)
@@ -106,12 +107,9 @@ class QosProbe:
             request.target, request.parameters, seconds, request.sample_interval_seconds, peer
         )
         try:
-            interval = float(request.parameters["interval_seconds"])
-            offsets = link.heed_silence(slot * interval for slot in count())
-            schedule = AttemptSchedule(
-                self._clock, timed, link.send, report, offsets_seconds=offsets
-            )
-            course = await schedule.run()
+            course: Course[float | None] = Course((), ())
+            if await link.find_peer():
+                course = await AttemptSchedule(self._clock, timed, link.send, report).run()
         finally:
             link.close()
         failures = describe_failures(link.traffic.errors)
@@ -190,7 +188,8 @@ def _conclude(
             "loss_ratio": found.loss_ratio,
             "added_delay_seconds": found.added_delay_seconds,
         }
-    silence = "" if is_answered else f"no answer from {peer.address}"
+    sent_count = sum(len(course.round_trips) for course in courses)
+    silence = "" if is_answered else describe_silence(peer.address, sent_count)
     reason = "; ".join(filter(None, (silence, failures)))
     return Outcome(
         is_answered, METHOD, sample.values, sample.absent, document=document, reason=reason

@@ -3,10 +3,9 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from streamswarm_agent.probes.base import Peer
 from streamswarm_agent.probes.datagram_socket import Datagram, open_udp_socket, receive_datagrams
@@ -31,9 +30,10 @@ from streamswarm_agent.probes.session_packet import (
 
 REPORT_ATTEMPTS = 25
 REPORT_WAIT_SECONDS = 0.2
+GREETING_ATTEMPTS = range(REPORT_ATTEMPTS, 2 * REPORT_ATTEMPTS)
+"""Requests for a report by which the peer is found before the first packet: at most five seconds,
+for a peer that begins later than this end. No answer of theirs passes for the session's report."""
 NANOSECONDS = 1_000_000_000
-SILENCE_SECONDS = 5.0
-"""So long packets go to a peer that has not proved itself; no answer may take longer."""
 LATEST_PACKETS = 1 << 16
 """What arrives after so many later packets were sent is no answer any more."""
 TOO_LATE = "an answer came too late to count"
@@ -83,6 +83,14 @@ class Traffic:
         return sum(reply.is_late for reply in self.replies)
 
 
+def describe_silence(address: str, sent_count: int) -> str:
+    """Why a session without an answer has none; `sent_count`: packets after the peer was found."""
+    if sent_count:
+        return f"no answer from {address} to {sent_count} packets"
+    seconds = len(GREETING_ATTEMPTS) * REPORT_WAIT_SECONDS
+    return f"no answer from {address} in {seconds:g} s, so no packets were sent"
+
+
 @dataclass(frozen=True, slots=True)
 class Outstanding:
     """A packet whose answer is waited for."""
@@ -103,7 +111,6 @@ class SessionLink:
         self._outstanding: dict[int, Outstanding] = {}
         self._oldest_sequence = 0
         self._is_peer_proved = False
-        self._first_sent_ns: int | None = None
         self._reports: dict[int, Report] = {}
         self._is_reported = asyncio.Event()
         self._timeouts = TimeoutQueue(settings.timeout_seconds)
@@ -124,17 +131,14 @@ class SessionLink:
         self._loop.remove_reader(self._socket)
         self._socket.close()
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether the peer has not proved itself in the time that it has for that."""
-        if self._is_peer_proved or self._first_sent_ns is None:
-            return False
-        waited_seconds = (self._clocks.monotonic() - self._first_sent_ns) / NANOSECONDS
-        return waited_seconds > max(SILENCE_SECONDS, self._settings.timeout_seconds)
+    async def find_peer(self) -> bool:
+        """Whether the peer is there and proved itself; before that no packet may be counted.
 
-    def heed_silence(self, offsets_seconds: Iterable[float]) -> Iterator[float]:
-        """The sending times until the peer is found to be silent: nobody may be there at all."""
-        return takewhile(lambda _: not self.is_silent, offsets_seconds)
+        What kept it from answering stays in `traffic.errors` when it never does.
+        """
+        if await self._ask(0, GREETING_ATTEMPTS, lambda: self._is_peer_proved):
+            self.traffic.errors.clear()
+        return self._is_peer_proved
 
     def send(self) -> asyncio.Future[float | None]:
         """Send the next packet now; the round trip in seconds once its answer is in.
@@ -149,8 +153,6 @@ class SessionLink:
         # After building: the peer needs no exact stamp of ours, the round trip does.
         monotonic_ns = self._clocks.monotonic()
         sent = Moment(self._clocks.wall(), monotonic_ns)
-        if self._first_sent_ns is None:
-            self._first_sent_ns = monotonic_ns
         try:
             self._transmit(packet)
         except OSError as error:
@@ -187,19 +189,25 @@ class SessionLink:
         return reports
 
     async def _fetch_report(self, first: int) -> Report | None:
-        for attempt in range(REPORT_ATTEMPTS):
+        await self._ask(first, range(REPORT_ATTEMPTS), lambda: first in self._reports)
+        return self._reports.get(first)
+
+    async def _ask(
+        self, first: int, attempts: Iterable[int], is_answered: Callable[[], bool]
+    ) -> bool:
+        """Whether one of the requests for a report from that packet on led to an answer."""
+        for attempt in attempts:
             request = build_report_request(self._keys, first, attempt)
-            self._is_reported.clear()
             with suppress(OSError):
                 self._socket.send(request)
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_WAIT_SECONDS):
-                    while first not in self._reports:
-                        await self._is_reported.wait()
+                    while not is_answered():
                         self._is_reported.clear()
-            if first in self._reports:
-                return self._reports[first]
-        return None
+                        await self._is_reported.wait()
+            if is_answered():
+                return True
+        return False
 
     def _receive(self) -> None:
         try:
@@ -214,7 +222,9 @@ class SessionLink:
         if len(payload) == REPORT_BYTES and read_sequence(payload) == REPORT_SEQUENCE:
             report = parse_report(self._keys, payload)
             if report is not None:
-                self._reports[report.first_sequence] = report
+                self._is_peer_proved = True
+                if report.attempt not in GREETING_ATTEMPTS:
+                    self._reports[report.first_sequence] = report
                 self._is_reported.set()
             return
         said = parse_reflected(
@@ -226,7 +236,6 @@ class SessionLink:
         if said is None or said.sequence >= self.traffic.sent_count:
             self.traffic.corrupt_count += 1
             return
-        self._is_peer_proved = True
         if said.sequence < self._oldest_sequence:
             self.traffic.errors[TOO_LATE] += 1
             return

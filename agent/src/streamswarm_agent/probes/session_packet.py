@@ -20,7 +20,7 @@ FRACTION_BITS = 32
 REQUEST = struct.Struct("!I12xQHH53xB14x")
 REFLECTED = struct.Struct("!I12xQHH4xQ8xI12xQH6xBB14x")
 REPORT_REQUEST = struct.Struct("!II8xQHH68x")
-REPORT = struct.Struct("!IIIII4xHH68x")
+REPORT = struct.Struct("!IIIIIIHH68x")
 SEQUENCE = struct.Struct("!I")
 HEADER_BYTES = 96
 CODE_BYTES = 16
@@ -75,13 +75,17 @@ class Reflected:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What reached the peer, of 8,192 packets from `first_sequence`, and of all the counts."""
+    """What reached the peer, of 8,192 packets from `first_sequence`, and of all the counts.
+
+    `attempt` is the one of the request that it answers.
+    """
 
     first_sequence: int
     received_count: int
     duplicate_count: int
     reordered_count: int
     arrived: bytes = b""
+    attempt: int = 0
 
     def has(self, sequence: int) -> bool:
         """Whether the packet, one of those reported, arrived."""
@@ -180,7 +184,7 @@ def build_report(keys: SessionKeys, report: Report) -> bytes:
     """The report as bytes."""
     header = REPORT.pack(
         REPORT_SEQUENCE, report.first_sequence, report.received_count, report.duplicate_count,
-        report.reordered_count, 0, keys.tag,
+        report.reordered_count, report.attempt, 0, keys.tag,
     )  # fmt: skip
     body = report.arrived.ljust(REPORT_BYTES - PACKET_BYTES, b"\0")
     return header + sign(keys.reverse, header, body) + body
@@ -194,8 +198,8 @@ def parse_report(keys: SessionKeys, packet: bytes) -> Report | None:
     code = sign(keys.reverse, header, body)
     if not hmac.compare_digest(code, packet[HEADER_BYTES:PACKET_BYTES]):
         return None
-    _, first, received, duplicates, reordered, _, _ = REPORT.unpack(header)
-    return Report(first, received, duplicates, reordered, body)
+    _, first, received, duplicates, reordered, attempt, _, _ = REPORT.unpack(header)
+    return Report(first, received, duplicates, reordered, body, attempt)
 
 
 def pad(keys: SessionKeys, sequence: int, padding_bytes: int) -> bytes:

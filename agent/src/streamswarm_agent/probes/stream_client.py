@@ -38,6 +38,8 @@ from streamswarm_agent.probes.stream_wire import (
 from streamswarm_agent.probes.stream_words import expect, read_report, read_share, understanding
 
 CONNECT_SECONDS = 10.0
+FIRST_ATTEMPTS = 25
+FIRST_PAUSE_SECONDS = 0.2
 
 Progress = Callable[[int, Sent | None], Awaitable[None]]
 """Is told the bytes that the receiver has so far, and what our own sender knows."""
@@ -67,9 +69,21 @@ class StreamClient:
         self.stream_ports: list[int] = []
 
     async def open(self) -> None:
-        """Connect to the peer and prove this end. Raises: OSError, TimeoutError, StreamRefused."""
-        opened = open_stream_socket(self._peer.address, PLAIN_ORDER, dscp=0, mss=0)
-        self._control = await self._connect(opened, CONTROL)
+        """Connect to the peer and prove this end.
+
+        A peer that refuses may not listen yet: it is asked again for five seconds.
+        Raises: OSError, TimeoutError, StreamRefused.
+        """
+        for attempts_left in reversed(range(FIRST_ATTEMPTS)):
+            opened = open_stream_socket(self._peer.address, PLAIN_ORDER, dscp=0, mss=0)
+            try:
+                self._control = await self._connect(opened, CONTROL)
+            except (ConnectionError, StreamRefused):
+                if not attempts_left:
+                    raise
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
+            else:
+                return
 
     def close(self) -> None:
         """Give all connections back."""

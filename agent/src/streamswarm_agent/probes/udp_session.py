@@ -20,7 +20,7 @@ from streamswarm_agent.probes.qos_measures import (
 )
 from streamswarm_agent.probes.schedule import AttemptSchedule, Course
 from streamswarm_agent.probes.session_clocks import SessionClocks
-from streamswarm_agent.probes.session_link import SessionLink, SessionSettings
+from streamswarm_agent.probes.session_link import SessionLink, SessionSettings, describe_silence
 from streamswarm_agent.probes.session_measures import (
     describe_directions,
     measure_directions,
@@ -84,13 +84,16 @@ class UdpSessionProbe:
             measures = measure_series(round_trips)
             await emit(sample_of(measures, SAMPLE_KEYS))
 
-        offsets = link.heed_silence(plan_offsets(request, peer.run_id))
+        course: Course[float | None] = Course((), ())
+        reports: Sequence[Report] = ()
         try:
-            schedule = AttemptSchedule(
-                self._clock, request, link.send, report, offsets_seconds=offsets
-            )
-            course = await schedule.run()
-            reports = await link.fetch_reports() if link.traffic.replies else ()
+            if await link.find_peer():
+                schedule = AttemptSchedule(
+                    self._clock, request, link.send, report,
+                    offsets_seconds=plan_offsets(request, peer.run_id),
+                )  # fmt: skip
+                course = await schedule.run()
+                reports = await link.fetch_reports() if link.traffic.replies else ()
         finally:
             link.close()
         return self._conclude(course, link, reports, request)
@@ -129,11 +132,8 @@ class UdpSessionProbe:
             facts["agent.timestamp.source"] = "kernel" if has_stamps else "user"
         else:
             absent |= {"net.rtt.histogram": "T", "agent.timestamp.source": "N"}
-        silence = f"no answer from {address} to {traffic.sent_count} packets"
-        silence += ", so no more were sent" if link.is_silent else ""
-        reason = "; ".join(
-            filter(None, ("" if answered else silence, describe_failures(traffic.errors)))
-        )
+        silence = "" if answered else describe_silence(address, traffic.sent_count)
+        reason = "; ".join(filter(None, (silence, describe_failures(traffic.errors))))
         return Outcome(bool(answered), METHOD, sample.values, absent, facts, document, reason)
 
 

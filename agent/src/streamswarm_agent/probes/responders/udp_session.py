@@ -132,6 +132,7 @@ class ReflectedSession:
             duplicate_count=self._duplicate_count,
             reordered_count=self._reordered_count,
             arrived=bytes(arrived),
+            attempt=attempt,
         )
         answer(build_report(self.keys, report), self._traffic_class)
 
