@@ -30,6 +30,8 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("review models", "apps.ml.tasks.registry.review_models", 3600),
     PeriodicWork("check model files", "apps.ml.tasks.registry.check_model_files", 600),
     PeriodicWork("forget models", "apps.ml.tasks.registry.forget_models", 21_600),
+    PeriodicWork("score health", "apps.ml.tasks.health.refresh_health", 60),
+    PeriodicWork("forget health", "apps.ml.tasks.health.forget_health", 3600),
     PeriodicWork("publish audit head", "apps.accounts.tasks.publish_audit_head", 86_400),
     PeriodicWork("forget expired sign-ins", "apps.accounts.tasks.forget_expired", 21_600),
     PeriodicWork("ask for forecasts", "apps.ml.tasks.forecasting.ask_for_forecasts", 3600),

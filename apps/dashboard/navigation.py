@@ -35,6 +35,7 @@ class Entry:
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(_("Overview"), "layout-dashboard", "dashboard:overview", ""),
+    Entry(_("Health"), "heartbeat", "dashboard:health", "health"),
     Entry(_("Clients"), "server", "dashboard:clients", "clients"),
     Entry(_("Fleet"), "chart-line", "dashboard:fleet", "fleet"),
     Entry(_("Capacity"), "chart-dots", "dashboard:capacity", "capacity"),

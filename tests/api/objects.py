@@ -10,6 +10,7 @@ from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
 from tests.factories.forecasts import make_forecast
+from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -40,6 +41,7 @@ PLACES = (
     ("audit", "audit"),
     ("kind", "kind"),
     ("metric", "metric"),
+    ("health", "health"),
     ("forecast", "forecast"),
 )
 
@@ -69,6 +71,7 @@ def make_objects(site):
         "audit": AuditEntry.objects.first().id,
         "kind": "ping",
         "metric": "net.rtt.median",
+        "health": make_score(client=probe).id,
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
         "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,

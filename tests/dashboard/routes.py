@@ -64,6 +64,7 @@ ACTIONS = frozenset(
         "diagnose-run",
         "diagnose-test",
         "diagnose-client",
+        "clear-health-goal",
     }
 )
 # Their argument names what belongs to no site.
@@ -109,6 +110,7 @@ FOR_OPERATORS = frozenset(
         "client-settings",
         "new-test",
         "edit-test",
+        "health-goal",
         "new-site",
         "new-tag",
         "new-maintenance",

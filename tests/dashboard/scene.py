@@ -25,6 +25,7 @@ from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
 from tests.factories.forecasts import make_forecast
+from tests.factories.health import WHY, make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -126,6 +127,8 @@ def build_corner(site, now):
     run = result.run
     Run.objects.filter(id=run.id).update(reason=HOSTILE, started_at=now, finished_at=now)
     note_last(assignment, result)
+    make_score(client=client, score=40, deductions=[])
+    make_score(assignment=assignment, pillars={"performance": 40.0}, deductions=WHY)
     token, _secret = issue_enrolment_token(name=f"{HOSTILE}{site}-token", site=make_site(site))
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))

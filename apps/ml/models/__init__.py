@@ -1,6 +1,7 @@
 from apps.ml.models.diagnosis import Diagnosis
 from apps.ml.models.findings import Feedback, Finding
 from apps.ml.models.forecasts import Forecast
+from apps.ml.models.health import HealthChange, HealthGoal, HealthScore
 from apps.ml.models.registry import ModelVersion, Training
 from apps.ml.models.series import SeriesState, SeriesWatch
 
@@ -9,6 +10,9 @@ __all__ = [
     "Feedback",
     "Finding",
     "Forecast",
+    "HealthChange",
+    "HealthGoal",
+    "HealthScore",
     "ModelVersion",
     "SeriesState",
     "SeriesWatch",
