@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from apps.core.errors import FieldError, Invalid
 from apps.ml.learners.base import Learner
+from apps.ml.learners.joint_anomaly import JointAnomalyLearner
 
-LEARNERS: Mapping[str, Learner] = {}
+LEARNERS: Mapping[str, Learner] = {
+    "joint_anomaly": JointAnomalyLearner(),
+}
 
 
 def find_learner(kind: str) -> Learner:

@@ -1,5 +1,6 @@
 from apps.ml.models.findings import Feedback, Finding
 from apps.ml.models.forecasts import Forecast
+from apps.ml.models.judging import JudgingMark
 from apps.ml.models.registry import ModelVersion, Training
 from apps.ml.models.series import SeriesState, SeriesWatch
 
@@ -7,6 +8,7 @@ __all__ = [
     "Feedback",
     "Finding",
     "Forecast",
+    "JudgingMark",
     "ModelVersion",
     "SeriesState",
     "SeriesWatch",
