@@ -31,8 +31,9 @@ from apps.tests.models import Assignment
 # A result may be committed a little later than it says that it came.
 OVERLAP = timedelta(minutes=2)
 MOST_REMEMBERED = 20_000
-# Within so long of one finding, only something more unusual is another.
+# Within so long of one finding, only something by a quarter more unusual is another.
 REFRACTORY = timedelta(hours=1)
+LEAST_GROWTH = 1.25
 CRITICAL_SCORE = 2.0
 
 logger = structlog.get_logger(__name__)
@@ -170,7 +171,7 @@ def write_contribution(one: Contribution) -> dict[str, str | float | None]:
 
 
 def keep_records(assignment: Assignment, found: Sequence[Finding]) -> list[Finding]:
-    """Those findings that are more unusual than any other of the hour before them."""
+    """Those findings that are clearly more unusual than any other of the hour before them."""
     if not found or assignment.source_id is None:
         return []
     first = min(one.started_at for one in found)
@@ -184,7 +185,7 @@ def keep_records(assignment: Assignment, found: Sequence[Finding]) -> list[Findi
         before = [
             other for at, other in known if one.started_at - REFRACTORY <= at <= one.started_at
         ]
-        if score > max(before, default=0.0):
+        if score > LEAST_GROWTH * max(before, default=0.0):
             kept.append(one)
             known.append((one.started_at, score))
     return kept
