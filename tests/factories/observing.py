@@ -18,7 +18,7 @@ METRICS = (
 )
 
 
-def draw_observations(count, *, every_seconds=1800.0, seed=0, scale=1.0, until=None):
+def draw_observations(count, *, every_seconds=1800.0, seed=0, scale=1.0, daily=0.3, until=None):
     """Round trips that follow the load of the day, jitter that follows them, rare losses."""
     rng = np.random.default_rng(seed)
     end = until.timestamp() if until else 1_780_000_000.0
@@ -27,7 +27,7 @@ def draw_observations(count, *, every_seconds=1800.0, seed=0, scale=1.0, until=N
     wander = np.zeros(count)
     for place in range(1, count):
         wander[place] = 0.8 * wander[place - 1] + 0.5 * noise[place]
-    load = 0.5 + 0.3 * np.sin(2 * np.pi * at / 86_400) + 0.05 * wander
+    load = 0.5 + daily * np.sin(2 * np.pi * at / 86_400) + 0.05 * wander
     rtt = 0.02 + 0.01 * load + 0.002 * wander + 0.0005 * rng.normal(size=count)
     jitter = 0.1 * rtt + 0.0002 * rng.normal(size=count)
     longest = rtt + 3 * jitter + 0.002 * np.abs(rng.normal(size=count))

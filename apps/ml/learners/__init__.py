@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from apps.core.errors import FieldError, Invalid
 from apps.ml.learners.base import Learner
 from apps.ml.learners.joint_anomaly import JointAnomalyLearner
+from apps.ml.learners.prediction import PredictionLearner
 
 LEARNERS: Mapping[str, Learner] = {
     "joint_anomaly": JointAnomalyLearner(),
+    "prediction": PredictionLearner(),
 }
 
 

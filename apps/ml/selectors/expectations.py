@@ -14,6 +14,8 @@ from apps.accounts.policy import AnyUser
 from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.ml.algorithms.expectations import LEAST_VALUES, Expected, expect_next
+from apps.ml.errors import NoModel
+from apps.ml.selectors.predictions import Prediction, predict_next
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.selectors import leave_out_overlapped, list_assignments
@@ -45,6 +47,8 @@ class Expectation:
     count: int
     client_count: int
     figures: Mapping[str, Expected]
+    # Of a single test of a single client, where a model beats the last value.
+    prediction: Prediction | None = None
     needed: int = LEAST_VALUES
 
 
@@ -62,8 +66,20 @@ def expect_test(
         found = read_values(rows.order_by(F("last_run_at").desc(nulls_last=True), "id"), kind)
         most = max(most, found.count)
         if found.figures:
-            return Expectation(basis, found.count, found.client_count, found.figures)
+            prediction = find_prediction(rows) if basis == Basis.SAME else None
+            return Expectation(basis, found.count, found.client_count, found.figures, prediction)
     return Expectation(None, most, 0, {})
+
+
+def find_prediction(assignments: QuerySet[Assignment]) -> Prediction | None:
+    """What a model says of the next result, when it is one assignment and there is a model."""
+    found = list(assignments[:2])
+    if len(found) != 1:
+        return None
+    try:
+        return predict_next(found[0])
+    except NoModel:
+        return None
 
 
 def list_bases(target: str, client_ids: Sequence[UUID]) -> dict[Basis, Q]:
