@@ -29,6 +29,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("train due models", "apps.ml.tasks.registry.train_due_models", 3600),
     PeriodicWork("review models", "apps.ml.tasks.registry.review_models", 3600),
     PeriodicWork("check model files", "apps.ml.tasks.registry.check_model_files", 600),
+    PeriodicWork("judge results", "apps.ml.tasks.joint.judge_results", 30),
     PeriodicWork("forget models", "apps.ml.tasks.registry.forget_models", 21_600),
     PeriodicWork("score health", "apps.ml.tasks.health.refresh_health", 60),
     PeriodicWork("forget health", "apps.ml.tasks.health.forget_health", 3600),

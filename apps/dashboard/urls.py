@@ -186,6 +186,7 @@ urlpatterns = [
     path("tests/new/", edit_tests.make_test, name="new-test"),
     path("tests/preview/", edit_tests.show_preview, name="preview-test"),
     path("tests/dry-run/", edit_tests.try_test, name="try-test"),
+    path("tests/prediction/", edit_tests.predict_test, name="predict-test"),
     path("tests/bulk/", act_on_tests.act_on_chosen, name="bulk-tests"),
     path("tests/parameters/", edit_tests.show_parameters, name="parameters"),
     path("tests/<uuid:test_id>/", tests.show_test, name="test"),

@@ -228,6 +228,7 @@ PAGES = {
     "tests/parameters/": DONE,
     "tests/preview/": DONE,
     "tests/dry-run/": DONE,
+    "tests/prediction/": DONE,
     "tests/bulk/": DONE,
     "quotas/": {"GET": ADMINISTER, "POST": ADMINISTER},
     "quotas/<int:quota_id>/remove/": {"POST": ADMINISTER},

@@ -53,6 +53,7 @@ ACTIONS = frozenset(
         "parameters",
         "preview-test",
         "try-test",
+        "predict-test",
         "bulk-tests",
         "remove-quota",
         "run-test",

@@ -99,12 +99,15 @@ class SmallLearner:
 @contextmanager
 def known_learner(learner):
     """While the block runs, the server learns what that learner teaches."""
+    known = dict(learners.LEARNERS)
+    learners.LEARNERS.clear()
     learners.LEARNERS[learner.kind] = learner
     SHELF.clear()
     try:
         yield learner
     finally:
         learners.LEARNERS.clear()
+        learners.LEARNERS.update(known)
         SHELF.clear()
 
 

@@ -2,6 +2,7 @@ from apps.ml.models.diagnosis import Diagnosis
 from apps.ml.models.findings import Feedback, Finding
 from apps.ml.models.forecasts import Forecast
 from apps.ml.models.health import HealthChange, HealthGoal, HealthScore
+from apps.ml.models.judging import JudgingMark
 from apps.ml.models.registry import ModelVersion, Training
 from apps.ml.models.series import SeriesState, SeriesWatch
 
@@ -13,6 +14,7 @@ __all__ = [
     "HealthChange",
     "HealthGoal",
     "HealthScore",
+    "JudgingMark",
     "ModelVersion",
     "SeriesState",
     "SeriesWatch",
