@@ -18,7 +18,7 @@ from apps.metrics.models import BatchMark, IngestBatch
 from apps.metrics.services import is_clock_steady
 from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
-from apps.ml.models import ModelVersion
+from apps.ml.models import ModelVersion, SeriesState, SeriesWatch
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
@@ -61,6 +61,14 @@ def boss(client):
     return client
 
 
+def watch_series(client):
+    source = client.sources.first()
+    SeriesWatch.objects.create(
+        source=source, is_watched=True, judged_until=EPOCH, stored_until=EPOCH
+    )
+    SeriesState.objects.create(source=source, metric="x", values_count=1, state=b"x")
+
+
 @pytest.fixture
 def everything(client):
     """At least one row of each model."""
@@ -83,6 +91,7 @@ def everything(client):
     make_job(state="dead")
     make_training(client=probe, result=make_version(client=probe))
     make_forecast(probe)
+    watch_series(probe)
     note_kept_frames(EPOCH)
     sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)

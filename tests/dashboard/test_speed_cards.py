@@ -102,7 +102,7 @@ def test_packets_of_udp_have_their_fate(show):
     )  # fmt: skip
     for words in (
         "4000 sent, 200 lost", "12 of these in the receiving host", "5.0 %", "2.10 ms",
-        "Packets got lost on the path", "The limit that the test sets itself",
+        "Packets got lost at this rate", "The limit that the test sets itself",
     ):  # fmt: skip
         assert words in shown
 

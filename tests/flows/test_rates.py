@@ -18,7 +18,8 @@ from tests.flows.conftest import QUICK
 from tests.servers.stack import find_free_port, run_stack
 from tests.servers.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+# What a result is worth is stored and shown the same on either database.
+pytestmark = [pytest.mark.slow, pytest.mark.repeats("postgresql")]
 
 REACH_SECONDS = 90
 NEVER = {"schedule_kind": "once", "start_at": "2036-01-01T00:00:00Z", "duration_seconds": 5}
@@ -183,19 +184,30 @@ def iperf3_port():
     program = find_program("iperf3")
     if program is None:
         pytest.skip("iperf3 is not installed: apt install iperf3")
-    port = find_free_port()
-    process = subprocess.Popen(
-        [program, "-s", "-B", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL
-    )
-    wait_until(lambda: is_open(port), seconds=REACH_SECONDS, what="the port of iperf3")
+    process, port = start_iperf3(program)
     yield port
     process.kill()
     process.wait()
 
 
+def start_iperf3(program):
+    """The server and its port; of a port that somebody took meanwhile the next one is tried."""
+    while True:
+        port = find_free_port()
+        argv = [program, "-s", "-B", "127.0.0.1", "-p", str(port)]
+        process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(
+            lambda: is_open(port) or process.poll() is not None,  # noqa: B023 - waited for here
+            seconds=REACH_SECONDS,
+            what="the port of iperf3",
+        )
+        if process.poll() is None:
+            return process, port
+
+
 def is_open(port):
     lines = Path("/proc/net/tcp").read_text().splitlines()
-    return any(f":{port:04X} " in line and " 0A " in line for line in lines)
+    return any(f" 0100007F:{port:04X} " in line and " 0A " in line for line in lines)
 
 
 def fill_in(swarm, cookie, fields):
