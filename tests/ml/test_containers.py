@@ -5,6 +5,7 @@ import json
 import pickle
 import struct
 import zipfile
+from itertools import product
 
 import numpy as np
 import pytest
@@ -148,16 +149,16 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(monkeypatch):
             refused()
 
 
-@given(st.data())
-def test_flipped_bits_are_refused_or_change_figures_alone(data):
-    content = bytearray(pack(ARRAYS, HEADER))
-    place = data.draw(st.integers(0, len(content) - 1))
-    content[place] ^= 1 << data.draw(st.integers(0, 7))
-    try:
-        artifact = unpack(bytes(content))
-    except BadModelFile:
-        return
-    assert {array.dtype.str for array in artifact.arrays.values()} <= set(DTYPES)
+def test_flipped_bits_are_refused_or_change_figures_alone():
+    content = pack(ARRAYS, HEADER)
+    for place, bit in product(range(len(content)), range(8)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << bit
+        try:
+            artifact = unpack(bytes(changed))
+        except BadModelFile:
+            continue
+        assert {array.dtype.str for array in artifact.arrays.values()} <= set(DTYPES)
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, -1, -30])

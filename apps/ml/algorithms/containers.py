@@ -113,7 +113,8 @@ def unpack(content: bytes) -> Artifact:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = check_members(archive.infolist(), len(content))
             texts = {name: archive.read(member) for name, member in members.items()}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, OSError, ValueError) as error:
+    # RuntimeError is what zipfile says of a member that claims to be encrypted.
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
         raise BadModelFile(f"it cannot be read: {error}") from error
     header = decode_header(texts.pop(HEADER_NAME))
     arrays = {name.removesuffix(".npy"): decode(name, text) for name, text in texts.items()}
