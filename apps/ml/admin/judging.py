@@ -9,3 +9,4 @@ class JudgingMarkAdmin(ReadOnlyAdmin):
     """Moved by the worker that judges."""
 
     list_display = ["kind", "judged_until"]
+    search_fields = ["kind"]
