@@ -2,18 +2,20 @@
 
 import hashlib
 import time
+from dataclasses import replace
 
 import pytest
 
 from apps.operations.supervisor.programs import describe_worker
 from tests.faults.oracle import LONG_AGO, Database, compare
-from tests.ml.worker import POINTS, describe_learning_worker
 from tests.servers.postgresql import MISSING, find_binaries
 from tests.servers.stack import run_stack
 from tests.servers.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
+# The steps at which `tests/ml/worker.py` can be told to die.
+POINTS = ("fitting", "file_written", "file_named", "rows_written")
 TRAINING_SECONDS = 120
 MODELS_QUERY = (
     "SELECT id, version, state, digest FROM ml_modelversion"
@@ -36,6 +38,13 @@ def server(request):
         stack.start(describe_learning_worker(describe_worker(stack.site)))
         train(stack)
         yield stack
+
+
+def describe_learning_worker(child):
+    """The worker's description with `tests/ml/worker.py` instead of the server's application."""
+    place = child.argv.index("streamswarm")
+    argv = (*child.argv[:place], "tests.ml.worker:application", *child.argv[place + 1 :])
+    return replace(child, argv=argv)
 
 
 def call(server, name):

@@ -7,7 +7,6 @@ names the step at which the process kills itself, once.
 import os
 import signal
 from contextlib import suppress
-from dataclasses import replace
 
 import django
 from django.conf import settings
@@ -25,9 +24,7 @@ from apps.ml.services.trainings import start_training  # noqa: E402 - as above
 from apps.ml.writers import model_files  # noqa: E402 - as above
 from tests.factories.learning import KIND, SmallLearner, read_model  # noqa: E402 - as above
 
-__all__ = ["application", "ask", "describe_learning_worker", "who_answers"]
-
-POINTS = ("fitting", "file_written", "file_named", "rows_written")
+__all__ = ["application", "ask", "who_answers"]
 
 
 def die(point):
@@ -74,10 +71,3 @@ def who_answers():
         return take_champion(KIND, Scope(), build=read_model).version.version
     except NoModel:
         return "no model"
-
-
-def describe_learning_worker(child):
-    """The worker's description with this application instead of the server's."""
-    place = child.argv.index("streamswarm")
-    argv = (*child.argv[:place], "tests.ml.worker:application", *child.argv[place + 1 :])
-    return replace(child, argv=argv)

@@ -148,7 +148,7 @@ async def test_the_own_host_is_one_hop_away(
     assert outcome.values["net.rtt.gateway"] == outcome.values["path.hop.rtt.median"] > 0
     assert [flow["path"] for flow in outcome.document["flows"]] == [[address], [address]]
     assert len(outcome.facts["path.hash"]) == 16
-    assert found.samples
+    assert len(found.samples) in {1, 2}
 
 
 @linux_only
