@@ -6,7 +6,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup setup-test run test check lint types imports conventions migrations bench metrics lab faults fuzz e2e docs lock
+.PHONY: help setup setup-test run test check lint types imports conventions migrations bench metrics corpus lab faults fuzz e2e docs lock
 
 help: ## Show what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ bench: setup-test ## Run the benchmarks (BENCH=name runs one), then list the mis
 
 metrics: setup-test ## Count the metrics that the agent's tests really emit, and name the others
 	$(BIN)/python -m pytest agent/tests tests/lab --emitted -q $(ARGS)
+
+corpus: setup-test ## Record the corpus of diagnoses anew (needs root; a quarter of an hour)
+	@rm -f tests/ml/corpus/cases.jsonl
+	$(BIN)/python -m benchmarks.diagnosis --record
 
 lab: setup-test ## The whole network laboratory (needs root)
 	$(BIN)/python -m pytest tests/lab $(ARGS)

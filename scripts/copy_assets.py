@@ -31,9 +31,9 @@ ICONS: tuple[str, ...] = (
     "filter", "flag", "heartbeat", "help", "hexagons", "history", "home", "info-circle", "key",
     "language", "layout-dashboard", "link", "list-details", "loader", "lock", "logout", "map-pin",
     "menu-2", "moon", "network", "pencil", "player-pause", "player-play", "player-stop", "plug",
-    "plus", "refresh", "repeat", "router", "search", "server", "settings", "shield-lock", "sun",
-    "sun-moon", "tag", "target", "terminal-2", "trash", "upload", "user", "users", "wifi",
-    "wifi-off", "world", "x",
+    "plus", "refresh", "repeat", "router", "search", "server", "settings", "shield-lock",
+    "stethoscope", "sun", "sun-moon", "tag", "target", "terminal-2", "tool", "trash", "upload",
+    "user", "users", "wifi", "wifi-off", "world", "x",
 )
 # fmt: on
 

@@ -35,12 +35,14 @@ class Entry:
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(_("Overview"), "layout-dashboard", "dashboard:overview", ""),
+    Entry(_("Health"), "heartbeat", "dashboard:health", "health"),
     Entry(_("Clients"), "server", "dashboard:clients", "clients"),
     Entry(_("Fleet"), "chart-line", "dashboard:fleet", "fleet"),
     Entry(_("Capacity"), "chart-dots", "dashboard:capacity", "capacity"),
     Entry(_("Sites and tags"), "map-pin", "dashboard:places", "places"),
     Entry(_("Tests"), "activity", "dashboard:tests", "tests"),
     Entry(_("Runs"), "history", "dashboard:runs", "runs"),
+    Entry(_("Diagnoses"), "stethoscope", "dashboard:diagnoses", "diagnoses"),
     Entry(_("Metrics"), "chart-line", "dashboard:catalogue", "catalogue"),
     Entry(_("Models"), "chart-dots", "dashboard:models", "models"),
     Entry(_("Training"), "refresh", "dashboard:training", "training"),

@@ -9,9 +9,11 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.policy import AnyUser
 from apps.clients.selectors import count_presence
-from apps.dashboard.formats import Style, format_number, format_quantity
+from apps.dashboard.formats import ABSENT, Style, format_number, format_quantity
+from apps.dashboard.selectors.health import Standing, read_standing
 from apps.dashboard.selectors.overview import TestCounts, count_tests
 from apps.dashboard.selectors.trends import Intake, Trend, read_intake
+from apps.ml.algorithms.health import Band, find_band
 
 TILE_SPAN = timedelta(hours=1)
 NO_TREND = Trend(
@@ -27,6 +29,13 @@ NO_TREND = Trend(
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 POINTS_OF_A_LINE = 2
 ON_ITS_WAY = "…"
+MINUS = "\N{MINUS SIGN}"
+BAND_TONES = {
+    Band.HEALTHY: "good",
+    Band.WARNING: "warning",
+    Band.CRITICAL: "bad",
+    Band.UNKNOWN: "idle",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,9 @@ def draw_spark(values: Sequence[float | None]) -> str:
 
 
 def build_tiles(user: AnyUser, trend: Trend | None) -> list[Tile]:
-    """The six tiles; those that need the trend say so while it is not at hand."""
+    """The seven tiles; those that need the trend say so while it is not at hand."""
     return [
+        build_health_tile(read_standing(user)),
         build_client_tile(count_presence(user)),
         build_test_tile(count_tests(user), trend),
         *build_trend_tiles(trend),
@@ -73,6 +83,26 @@ def build_trend_tiles(trend: Trend | None) -> list[Tile]:
     if trend is not None:
         return tiles
     return [replace(tile, value=ON_ITS_WAY, detail="", tone="idle") for tile in tiles]
+
+
+def build_health_tile(standing: Standing) -> Tile:
+    parts = []
+    if standing.score is not None and standing.day_before is not None:
+        change = standing.score - standing.day_before
+        sign = "+" if change > 0 else MINUS if change < 0 else "±"
+        parts.append(_("%(change)s in a day") % {"change": f"{sign}{abs(change)}"})
+    if standing.unknown_count:
+        parts.append(_("%(count)s unknown") % {"count": standing.unknown_count})
+    return Tile(
+        title=_("Health"),
+        value=ABSENT if standing.score is None else str(standing.score),
+        detail=" · ".join(parts)
+        or (_("nothing scored yet") if standing.score is None else _("no earlier score")),
+        tone=BAND_TONES[find_band(standing.score)],
+        url=reverse("dashboard:health"),
+        icon="heartbeat",
+        spark=draw_spark(standing.course),
+    )
 
 
 def build_client_tile(presence: dict[str, int]) -> Tile:

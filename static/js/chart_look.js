@@ -5,7 +5,7 @@ import { formatQuantity, formatTick } from "./format.js";
 
 /** @typedef {{label: string, isGhost?: boolean, colour?: number}} Line */
 /** @typedef {{label: string, name: "extremes" | "percentiles" | "forecast"}} Band */
-/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, unusual?: {drawUsual: (chart: uPlot) => void, drawRibbon: (chart: uPlot) => void}, zoom?: (start: number, end: number) => void}} Drawing */
+/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, isScore?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, unusual?: {drawUsual: (chart: uPlot) => void, drawRibbon: (chart: uPlot) => void}, zoom?: (start: number, end: number) => void}} Drawing */
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
 const GHOST_DASH = [5, 4];
@@ -57,6 +57,7 @@ function writeTimes(splits, step) {
 export function chooseRange(drawing, lowest, highest) {
   const low = lowest ?? 0;
   const high = highest ?? 0;
+  if (drawing.isScore) return [0, 102];
   if (drawing.style === "ratio") return [0, drawing.isBars || drawing.isScaled ? Math.min(Math.max(high * 1.15, 0.1), 1) : 1];
   // Things that are counted: at least one step up, and one down.
   if (drawing.isWhole) return [Math.max(Math.floor(low - (high - low) * 0.15) - 1, 0), Math.ceil(high * 1.05) + 1];

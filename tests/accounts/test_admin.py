@@ -18,7 +18,9 @@ from apps.metrics.models import BatchMark, IngestBatch
 from apps.metrics.services import is_clock_steady
 from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
-from apps.ml.models import ModelVersion, SeriesState, SeriesWatch
+from apps.ml.models import JudgingMark, ModelVersion, SeriesState, SeriesWatch
+from apps.ml.services.diagnosing import diagnose_run
+from apps.ml.services.health import GoalChange, refresh_health, set_goal
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
@@ -69,6 +71,13 @@ def watch_series(client):
     SeriesState.objects.create(source=source, metric="x", values_count=1, state=b"x")
 
 
+def judge(result):
+    diagnose_run(result.run, asked_by=None)
+    set_goal(result.run.assignment.test, GoalChange(0.99, 0.05, 0.4, 0.005, 0.1))
+    refresh_health(now=read_now())
+    JudgingMark.objects.create(kind="joint_anomaly", judged_until=EPOCH)
+
+
 @pytest.fixture
 def everything(client):
     """At least one row of each model."""
@@ -92,6 +101,7 @@ def everything(client):
     make_training(client=probe, result=make_version(client=probe))
     make_forecast(probe)
     watch_series(probe)
+    judge(result)
     note_kept_frames(EPOCH)
     sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)

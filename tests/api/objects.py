@@ -5,10 +5,12 @@ import re
 from apps.accounts.models import AuditEntry, Token
 from apps.accounts.services import Grant, invite
 from apps.clients.models import EnrolmentToken
+from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
 from tests.factories.forecasts import make_forecast
+from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -21,6 +23,7 @@ PLACES = (
     ("invitation", "invitation"),
     ("quota", "quota"),
     ("job", "job"),
+    ("diagnoses/<", "diagnosis"),
     ("models/", "model"),
     ("trainings/", "training"),
     ("session", "session"),
@@ -38,6 +41,7 @@ PLACES = (
     ("audit", "audit"),
     ("kind", "kind"),
     ("metric", "metric"),
+    ("health", "health"),
     ("forecast", "forecast"),
 )
 
@@ -67,10 +71,12 @@ def make_objects(site):
         "audit": AuditEntry.objects.first().id,
         "kind": "ping",
         "metric": "net.rtt.median",
+        "health": make_score(client=probe).id,
         "maintenance": make_window(f"window-{site}", selector=select(clients=[probe])).id,
         "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
+        "diagnosis": diagnose_run(result.run, asked_by=None).id,
         "model": make_version(client=probe, kind=f"model_{site}").id,
         "training": make_training(client=probe).id,
         "key": make_key(probe),

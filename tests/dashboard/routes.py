@@ -53,6 +53,7 @@ ACTIONS = frozenset(
         "parameters",
         "preview-test",
         "try-test",
+        "predict-test",
         "bulk-tests",
         "remove-quota",
         "run-test",
@@ -61,6 +62,10 @@ ACTIONS = frozenset(
         "resume-test",
         "stop-test",
         "delete-test",
+        "diagnose-run",
+        "diagnose-test",
+        "diagnose-client",
+        "clear-health-goal",
     }
 )
 # Their argument names what belongs to no site.
@@ -106,6 +111,7 @@ FOR_OPERATORS = frozenset(
         "client-settings",
         "new-test",
         "edit-test",
+        "health-goal",
         "new-site",
         "new-tag",
         "new-maintenance",

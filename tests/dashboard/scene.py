@@ -20,10 +20,12 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
-from apps.ml.models import Forecast, ModelVersion
+from apps.ml.models import Diagnosis, Forecast, ModelVersion
+from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
 from tests.factories.forecasts import make_forecast
+from tests.factories.health import WHY, make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -46,6 +48,7 @@ class Corner:
     invitation: Invitation
     window: MaintenanceWindow
     job: Job
+    diagnosis: Diagnosis
     version: ModelVersion
     forecast: Forecast
 
@@ -78,6 +81,7 @@ class Corner:
             "invitation_id": self.invitation.id,
             "window_id": self.window.id,
             "job_id": self.job.id,
+            "diagnosis_id": self.diagnosis.id,
             "version_id": self.version.id,
             "forecast_id": self.forecast.id,
             "deed": "end-sessions",
@@ -123,12 +127,15 @@ def build_corner(site, now):
     run = result.run
     Run.objects.filter(id=run.id).update(reason=HOSTILE, started_at=now, finished_at=now)
     note_last(assignment, result)
+    make_score(client=client, score=40, deductions=[])
+    make_score(assignment=assignment, pillars={"performance": 40.0}, deductions=WHY)
     token, _secret = issue_enrolment_token(name=f"{HOSTILE}{site}-token", site=make_site(site))
     person, invitation = build_person(site)
     window = make_window(f"{HOSTILE}{site}-window", selector=select(sites=[site]))
     job = make_job(f"{HOSTILE}{site}"[:64], state="dead", error=HOSTILE, note=HOSTILE, key=HOSTILE)
     version = make_hostile_model(client)
     forecast = make_forecast(client, subject=HOSTILE)
+    diagnosis = make_hostile_diagnosis(run)
     return Corner(
         client,
         assignment,
@@ -139,9 +146,31 @@ def build_corner(site, now):
         invitation,
         window,
         job,
+        diagnosis,
         version,
         forecast,
     )
+
+
+def make_hostile_diagnosis(run):
+    """What a hostile agent's texts make of an answer."""
+    diagnosis = diagnose_run(run, asked_by=None)
+    diagnosis.verdicts = [
+        {
+            "cause": HOSTILE,
+            "layer": HOSTILE,
+            "priority": 9,
+            "confidence": 0.5,
+            "recommendation": HOSTILE,
+            "explained_by": HOSTILE,
+            "explains": [],
+            "evidence": [{"sentence": HOSTILE, "metric": HOSTILE, "value": 1.0, "usual": None}],
+        }
+    ]
+    diagnosis.cause = HOSTILE[:32]
+    diagnosis.not_judged = [{"cause": HOSTILE, "missing": HOSTILE}]
+    diagnosis.save()
+    return diagnosis
 
 
 def make_hostile_model(client):

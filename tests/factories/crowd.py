@@ -13,6 +13,7 @@ from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
 from tests.factories.forecasts import make_forecast
+from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
@@ -90,6 +91,8 @@ def add_measurements(centre: Centre, client: Client, number: int) -> None:
     alone = make_assignment(client, f"alone-{number:03}")
     for assignment, is_success in ((shared, True), (own, True), (alone, False)):
         note_last(assignment, make_result(assignment, is_success=is_success))
+        make_score(assignment=assignment)
+    make_score(client=client)
 
 
 def show_documents(client: Client, *, rows: int) -> None:

@@ -14,6 +14,7 @@ from apps.clients.models import Client
 from apps.clients.selectors import list_clients
 from apps.metrics.models import Source
 from apps.metrics.selectors import LatestValues, read_latest
+from apps.ml.selectors.health import find_client_scores
 from apps.tests.models import Assignment, Run
 from apps.tests.selectors import list_assignments
 
@@ -40,6 +41,7 @@ class ClientRow:
     test_count: int
     failing_count: int
     is_outdated: bool
+    health_score: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +74,19 @@ def order_by_value(rows: QuerySet[Client], key: str, *, is_falling: bool) -> lis
 
 
 def describe_clients(clients: Sequence[Client]) -> list[ClientRow]:
-    """The clients with their newest host values and tests; two queries for any number."""
+    """The clients with their newest host values, tests and health; three queries for any number."""
     ids = [client.id for client in clients]
     latest = read_latest(ids)
     counts = count_assignments(ids)
+    scores = find_client_scores(ids)
     rows = []
     for client in clients:
         test_count, failing_count = counts.get(client.id, (0, 0))
         host = next(iter(latest.get(client.id, ())), None)
         is_outdated = is_older(client.agent_version, settings.SERVER_VERSION)
-        rows.append(ClientRow(client, host, test_count, failing_count, is_outdated))
+        health = scores.get(client.id)
+        score = None if health is None else health.score
+        rows.append(ClientRow(client, host, test_count, failing_count, is_outdated, score))
     return rows
 
 

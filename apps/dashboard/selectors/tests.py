@@ -42,6 +42,7 @@ class TestRow:
     failing_count: int = 0
     last_run_at: datetime | None = None
     headlines: tuple[Headline, ...] = ()
+    lowest_health: int | None = None
 
     @property
     def kind_title(self) -> str:
@@ -97,6 +98,7 @@ def describe_tests(user: AnyUser, tests: Sequence[Test]) -> list[TestRow]:
             passing=Count("id", filter=IS_PASSING),
             failing=Count("id", filter=IS_FAILING),
             last=Max("last_run_at"),
+            lowest_health=Min("health__score"),
             **figures,
         )
     )
@@ -113,6 +115,7 @@ def describe_test(test: Test, row: dict[str, Any] | None) -> TestRow:
         passing_count=row["passing"],
         failing_count=row["failing"],
         last_run_at=row["last"],
+        lowest_health=None if test.is_paused else row["lowest_health"],
         headlines=tuple(Headline(key, row[ALIASES[key]]) for key in KINDS[test.kind].headline),
     )
 

@@ -36,12 +36,14 @@ from apps.dashboard.selectors.clients import (
     measure_history,
     order_by_value,
 )
+from apps.dashboard.selectors.health import describe_client_health
 from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_enrolment
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.metrics.selectors import LatestValues, read_latest
+from apps.ml.selectors.health import find_test_scores
 from apps.tests.services.standings import describe_client_standing
 
 COLUMNS = {
@@ -49,6 +51,7 @@ COLUMNS = {
     "presence": "presence",
     "site": "site__name",
     "tests": "failing",
+    "health": "health__score",
     "heartbeat": "last_heartbeat_at",
     "version": "agent_version",
     "system": "operating_system",
@@ -146,6 +149,7 @@ def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
     latest = read_latest([client.id], kinds=LIVE_SOURCE_KINDS).get(client.id, [])
     context = {
         **describe_head(request, client, "health"),
+        "card": describe_client_health(client),
         "host": find_source(latest, "host"),
         "agent": find_source(latest, "agent"),
         "fullest": find_fullest(latest),
@@ -162,12 +166,14 @@ def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
 @page(Permission.VIEW)
 def show_client_tests(request: PageRequest, client_id: UUID) -> HttpResponse:
     client = get_client(request.user, client_id)
+    assignments = list(list_client_assignments(request.user, client))
     runs = list_begun_runs(request.user).filter(
         assignment__client=client, start_at__gte=read_now() - RUNS_SPAN
     )
     context = {
         **describe_head(request, client, "tests"),
-        "assignments": list_client_assignments(request.user, client),
+        "assignments": assignments,
+        "scores": find_test_scores([row.id for row in assignments]),
         "runs": describe_runs(runs[:RUNS_SHOWN]),
     }
     return render_part(request, context, "client_tests")

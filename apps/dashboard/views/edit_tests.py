@@ -14,6 +14,8 @@ from apps.dashboard.forms.parameters import read_parameters
 from apps.dashboard.forms.tests import TestForm, describe_test_form
 from apps.dashboard.selectors.previews import preview_test
 from apps.dashboard.views.access import PageRequest, page
+from apps.ml.selectors.expectations import expect_test
+from apps.tests.algorithms.targets import normalise_target
 from apps.tests.models import Test
 from apps.tests.selectors import get_test_to_change, require_reach
 from apps.tests.services import (
@@ -135,6 +137,29 @@ def try_test(request: PageRequest) -> HttpResponse:
     ]
     context = {"rehearsal": rehearsal, "problems": problems}
     return render(request, "dashboard/partials/_rehearsal.html", context)
+
+
+@require_POST
+@page(Permission.OPERATE)
+def predict_test(request: PageRequest) -> HttpResponse:
+    """What the test that is being typed will probably measure, by what was measured before."""
+    _test, form = read_typed(request)
+    form.is_valid()
+    kind = form.chosen_kind
+    problem, target = "", form.cleaned_data.get("target", "")
+    if target:
+        try:
+            target = normalise_target(kind.target_form, target)
+        except ValueError as error:
+            problem, target = str(error), ""
+    expectation = expect_test(
+        request.user,
+        kind=kind.name,
+        target=target,
+        client_ids=[client.id for client in form.cleaned_data.get("clients", ())],
+    )
+    context = {"expectation": expectation, "kind": kind, "problem": problem}
+    return render(request, "dashboard/partials/_expectation.html", context)
 
 
 def read_typed(request: PageRequest) -> tuple[Test | None, TestForm]:

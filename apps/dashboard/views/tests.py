@@ -16,6 +16,7 @@ from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
 from apps.dashboard.selectors.clients import find_hidden
+from apps.dashboard.selectors.health import describe_test_health, read_quality
 from apps.dashboard.selectors.routes import describe_route_changes
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
@@ -28,6 +29,7 @@ from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.clients import PAGE_SIZES, read_page_size
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
+from apps.ml.selectors.health import find_test_scores
 from apps.tests.kinds import KINDS
 from apps.tests.kinds.base import Kind
 from apps.tests.models import Assignment, Run, Test
@@ -102,6 +104,7 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "headline_keys": list_headline_keys(kind, shown),
         "chosen": chosen,
         "maintenance": find_maintenance(chosen),
+        **describe_health(chosen, shown),
         "selection_words": describe_selection(test),
         "pair_words": describe_pairs(test),
         "address_words": explain_address(chosen) if chosen else "",
@@ -119,6 +122,19 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "topics": topics,
     }
     return render(request, choose_template(request), context)
+
+
+def describe_health(chosen: Assignment | None, shown: Sequence[Assignment]) -> dict[str, object]:
+    """The scores of the listed clients, and the card of the drawn one."""
+    if chosen is None:
+        return {}
+    scores = find_test_scores({chosen.id, *(row.id for row in shown)})
+    url = reverse("dashboard:health-assignment", args=[chosen.id])
+    return {
+        "scores": scores,
+        "card": describe_test_health(scores.get(chosen.id), url),
+        "quality": read_quality(chosen),
+    }
 
 
 def choose_template(request: PageRequest) -> str:

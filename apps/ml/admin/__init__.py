@@ -1,3 +1,3 @@
-from apps.ml.admin import forecasts, registry, series
+from apps.ml.admin import diagnosis, forecasts, health, judging, registry, series
 
-__all__ = ["forecasts", "registry", "series"]
+__all__ = ["diagnosis", "forecasts", "health", "judging", "registry", "series"]

@@ -4,8 +4,15 @@ from collections.abc import Mapping
 
 from apps.core.errors import FieldError, Invalid
 from apps.ml.learners.base import Learner
+from apps.ml.learners.health_class import HealthClassLearner
+from apps.ml.learners.joint_anomaly import JointAnomalyLearner
+from apps.ml.learners.prediction import PredictionLearner
 
-LEARNERS: Mapping[str, Learner] = {}
+LEARNERS: Mapping[str, Learner] = {
+    "health_class": HealthClassLearner(),
+    "joint_anomaly": JointAnomalyLearner(),
+    "prediction": PredictionLearner(),
+}
 
 
 def find_learner(kind: str) -> Learner:

@@ -1,0 +1,1 @@
+"""What is wrong, and why: judged by rules over measured facts, without Django or a guess."""
