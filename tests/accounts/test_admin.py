@@ -19,8 +19,9 @@ from apps.metrics.services import is_clock_steady
 from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
 from apps.ml.models import JudgingMark, ModelVersion, SeriesState, SeriesWatch
+from apps.ml.selectors.goals import GoalChange
 from apps.ml.services.diagnosing import diagnose_run
-from apps.ml.services.health import GoalChange, refresh_health, set_goal
+from apps.ml.services.health import refresh_health, set_goal
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
