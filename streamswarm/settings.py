@@ -83,6 +83,7 @@ INSTALLED_APPS = [
     "apps.tests",
     "apps.ingest",
     "apps.ml",
+    "apps.reports",
     "apps.operations",
     "apps.dashboard",
 ]
@@ -314,6 +315,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "quotas", "description": "How much users may ask for, and clients be asked for."},
         {"name": "runs", "description": "What was executed, and what it found."},
         {"name": "ml", "description": "What the server makes of the numbers, and its models."},
+        {"name": "reports", "description": "What leaves the system: reports, exports, analysis."},
         {"name": "metrics", "description": "The catalogue of numbers, and the numbers over time."},
         {"name": "accounts", "description": "Users, API tokens and the audit."},
         {"name": "jobs", "description": "Work in the background, and what was given up of it."},

@@ -11,6 +11,7 @@ from apps.metrics.api.urls import urlpatterns as metrics_patterns
 from apps.ml.api.urls import urlpatterns as ml_patterns
 from apps.operations.api import ServerMetricsView
 from apps.operations.views import show_health, show_readiness
+from apps.reports.api.urls import urlpatterns as reports_patterns
 from apps.tests.api.urls import router as tests_router
 
 handler500 = "apps.core.http.answer_crash"
@@ -31,6 +32,7 @@ urlpatterns = [
                 *tests_router.urls,
                 *metrics_patterns,
                 *ml_patterns,
+                *reports_patterns,
             ]
         ),
     ),
