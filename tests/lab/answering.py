@@ -46,13 +46,14 @@ def wait_for_port(bridge, protocol, port):
     wait_until(is_open, seconds=START_SECONDS, what=f"the far {protocol} port {port}")
 
 
-def measure_pair(bridge, kind, folder, *, duration_seconds, **parameters):
-    """The outcome of the near agent's test; someone must be answering."""
+def measure_pair(bridge, kind, folder, *, duration_seconds, before=(), **parameters):
+    """The outcome of the near agent's test, started by `before`; someone must be answering."""
     options = [f"--param={name}={value}" for name, value in parameters.items()]
-    argv = agent_command(
+    command = agent_command(
         "test", kind, bridge.far.ipv4, "--json", f"--key={KEY}", f"--duration={duration_seconds}",
         f"--state-dir={folder}", *options,
     )  # fmt: skip
     timeout = duration_seconds + START_SECONDS
+    argv = [*before, *command]
     printed = bridge.run_in("near", argv, timeout=timeout, good_codes=(0, 1))
     return json.loads(printed)["outcome"]

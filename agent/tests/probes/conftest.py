@@ -5,7 +5,7 @@ import heapq
 import json
 import socket
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +13,12 @@ import pytest
 
 from streamswarm_agent.errors import NameNotResolved, TargetRefused
 from streamswarm_agent.probes.base import ProbeRequest, ResponderRequest
+from streamswarm_agent.probes.frame_tap import Flow, open_tap
 from streamswarm_agent.wire.keys import parse_key
 
 KEY = bytes(range(32))
 WIRE = Path(__file__).parents[2] / "wire" / "v1"
+TAGGED_FRAMES = Path(__file__).parents[1] / "fixtures" / "tagged_frames" / "answers.json"
 
 
 class RealClock:
@@ -226,3 +228,43 @@ def closed_port():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return held.getsockname()[1]
+
+
+class RecordedTap:
+    """A tap in which the recorded frames lie."""
+
+    def __init__(self):
+        self._frames = json.loads((TAGGED_FRAMES).read_text())["frames"]
+        self._near, self._far = socket.socketpair()
+        self._far.send(b"ready")
+
+    def fileno(self):
+        return self._near.fileno()
+
+    def recvmsg(self, *_sizes):
+        if not self._frames:
+            raise BlockingIOError
+        frame = self._frames.pop(0)
+        ancillary = [
+            (level, kind, bytes.fromhex(content)) for level, kind, content in frame["ancillary"]
+        ]
+        return bytes.fromhex(frame["packet"]), ancillary, 0, ("lan0", 0x0800, 0, 1, b"")
+
+    def close(self):
+        self._near.close()
+        self._far.close()
+
+
+@pytest.fixture
+def recorded_tap():
+    with closing(RecordedTap()) as tap:
+        yield tap
+
+
+@pytest.fixture
+def may_tap():
+    """Skips where this process may open no packet socket."""
+    try:
+        open_tap(Flow("127.0.0.1", 1, 2)).close()
+    except OSError as error:
+        pytest.skip(f"a packet socket needs Linux and cap_net_raw ({error})")

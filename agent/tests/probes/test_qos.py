@@ -6,6 +6,7 @@ import pytest
 
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Peer
+from streamswarm_agent.probes.frame_tap import open_tap
 from streamswarm_agent.probes.loaded_latency import name_session
 from streamswarm_agent.probes.policing import find_policing
 from streamswarm_agent.probes.qos import QosProbe, list_markings
@@ -36,13 +37,13 @@ def ecn_setting(tmp_path):
 
 @pytest.fixture
 def qos(request_for, measure, clock, free_port, ecn_setting):
-    async def run(key=KEY, *, duration_seconds=1.0, **parameters):
+    async def run(key=KEY, *, duration_seconds=1.0, open_tap=open_tap, **parameters):
         request = request_for(
             "qos", "", duration_seconds=duration_seconds, sample_interval_seconds=0.25,
             **(FAST | parameters),
         )  # fmt: skip
         peer = Peer("127.0.0.1", free_port, key, "run")
-        probe = QosProbe(clock, None, ecn_setting=ecn_setting)
+        probe = QosProbe(clock, None, ecn_setting=ecn_setting, open_tap=open_tap)
         return await measure(probe, replace(request, peer=peer))
 
     return run
@@ -70,6 +71,44 @@ async def test_each_class_comes_back_as_it_left(answering, qos):
     assert found.outcome.absent["qos.policing.detected{direction=forward}"] == "N"
     assert found.outcome.absent["qos.ecn.negotiated"] == "U"
     assert len(found.samples) >= 3
+
+
+async def test_priorities_are_those_of_the_tags_that_came(answering, qos, recorded_tap):
+    async with answering():
+        found = await qos(open_tap=lambda _: recorded_tap)
+    assert found.outcome.values["qos.cos.pcp{dscp=0}"] == 1
+    assert found.outcome.values["qos.cos.pcp{dscp=46}"] == 5
+    assert found.outcome.document["priorities"] == {
+        "method": "af_packet", "vlans": [], "by_dscp": {"0": {"1": 6}, "46": {"5": 6}},
+    }  # fmt: skip
+
+
+async def test_over_loopback_nothing_is_tagged(answering, qos, may_tap):
+    async with answering():
+        found = await qos()
+    assert found.outcome.absent["qos.cos.pcp{dscp=46}"] == "N"
+    (counts,) = {tuple(one) for one in found.outcome.document["priorities"]["by_dscp"].values()}
+    assert counts == ("none",)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code", "remedy"),
+    [
+        (PermissionError(1, "Operation not permitted"), "P", "setcap cap_net_raw"),
+        (OSError("only Linux offers this"), "U", ""),
+    ],
+)
+async def test_a_host_that_shows_no_frames_says_why(answering, qos, refusal, code, remedy):
+    def refuse(_flow):
+        raise refusal
+
+    async with answering():
+        found = await qos(open_tap=refuse)
+    assert found.outcome.is_success
+    assert found.outcome.absent["qos.cos.pcp{dscp=0}"] == code
+    (missing,) = found.outcome.document["missing"]
+    assert missing["code"] == code
+    assert missing["remedy"].startswith(remedy)
 
 
 async def test_a_host_that_asks_for_ecn_is_told_what_the_peer_said(answering, qos, ecn_setting):
@@ -101,6 +140,7 @@ async def test_silence_is_a_result(qos, answering, key, monkeypatch):
     assert "so no packets were sent" in found.outcome.reason
     assert "qos.class.loss.ratio{dscp=46}" in found.outcome.absent
     assert found.outcome.absent["qos.class.rtt.median{dscp=46}"] == "T"
+    assert found.outcome.absent["qos.cos.pcp{dscp=46}"] == "T"
 
 
 async def test_what_the_own_queue_refused_was_never_the_paths_to_lose(answering, free_port):

@@ -1,4 +1,4 @@
-"""TUN devices in network namespaces, and a process whose timers keep time."""
+"""TUN and TAP devices in network namespaces, and a process whose timers keep time."""
 
 import ctypes
 import fcntl
@@ -13,21 +13,22 @@ from streamswarm_agent.errors import AgentError
 NAMESPACE_FOLDER = Path("/run/netns")
 TUN = "/dev/net/tun"
 TUNSETIFF = 0x400454CA
-IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
+IFF_TUN, IFF_TAP, IFF_NO_PI = 0x0001, 0x0002, 0x1000
 CLONE_NEWNET = 0x40000000
 PR_SET_TIMERSLACK = 29
 PRIORITY = 10
 
 
-def open_tun(device: str, namespace: str) -> int:
+def open_tun(device: str, namespace: str, *, has_frames: bool = False) -> int:
     """A non-blocking descriptor of a new TUN device in the named namespace.
 
+    `has_frames`: a TAP device instead, whose packets are Ethernet frames.
     Raises: OSError, AgentError when the namespace cannot be entered.
     """
     with enter_namespace(namespace):
         opened = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
         try:
-            wish = struct.pack("16sH", device.encode(), IFF_TUN | IFF_NO_PI)
+            wish = struct.pack("16sH", device.encode(), (IFF_TAP if has_frames else IFF_TUN) | IFF_NO_PI)
             fcntl.ioctl(opened, TUNSETIFF, wish)
         except OSError:
             os.close(opened)

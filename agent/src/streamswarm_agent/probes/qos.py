@@ -1,11 +1,13 @@
 """The `qos` probe: what the network does to traffic classes, to ECN, and to too much at once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from streamswarm_agent.errors import ProbeFailed
 from streamswarm_agent.probes.base import Clock, Emit, Outcome, Peer, ProbeRequest, Resolver
+from streamswarm_agent.probes.frame_tap import TapOpener, open_tap
 from streamswarm_agent.probes.loaded_latency import name_session
 from streamswarm_agent.probes.measures import Measure, describe_failures, sample_of
 from streamswarm_agent.probes.policing import Policing, find_policing
@@ -21,9 +23,16 @@ from streamswarm_agent.probes.qos_measures import (
     measure_ecn,
     measure_policing,
 )
+from streamswarm_agent.probes.qos_priorities import (
+    Priorities,
+    describe_priorities,
+    measure_priorities,
+    watch_priorities,
+)
 from streamswarm_agent.probes.schedule import AttemptSchedule, Course
 from streamswarm_agent.probes.session_clocks import SessionClocks
 from streamswarm_agent.probes.session_link import Traffic, describe_silence
+from streamswarm_agent.probes.session_packet import SessionKeys
 from streamswarm_agent.probes.tcp_connect import Connector
 
 METHOD = "udp"
@@ -33,6 +42,20 @@ MOST_SWEEP_SECONDS = 10.0
 BITS_PER_MEGABIT = 1_000_000
 ECN_SETTING = Path("/proc/sys/net/ipv4/tcp_ecn")
 ASKS_FOR_ECN = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What became of the packets of all classes; `failures` are this host's own, in words."""
+
+    courses: Sequence[ClassCourse]
+    priorities: Priorities
+    failures: str
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the peer answered at all."""
+        return any(course.answered for course in self.courses)
 
 
 class QosProbe:
@@ -50,10 +73,12 @@ class QosProbe:
         _resolver: Resolver,
         clocks: SessionClocks | None = None,
         ecn_setting: Path = ECN_SETTING,
+        open_tap: TapOpener = open_tap,
     ) -> None:
         self._clock = clock
         self._clocks = clocks or SessionClocks()
         self._ecn_setting = ecn_setting
+        self._open_tap = open_tap
 
     async def run(self, request: ProbeRequest, emit: Emit) -> Outcome:
         """Measure for the run's duration; see the class. Raises: ProbeFailed."""
@@ -66,20 +91,19 @@ class QosProbe:
         if parameters["has_sweep"]:
             sweep_seconds = min(SWEEP_SHARE * request.duration_seconds, MOST_SWEEP_SECONDS)
         try:
-            courses, failures = await self._send_classes(
+            found = await self._send_classes(
                 request, peer, markings, request.duration_seconds - sweep_seconds, emit
             )
             # Nothing goes on to a peer that has not answered at all: nobody may be there.
-            is_answered = any(course.answered for course in courses)
             negotiated: Measure = "U"
             if parameters["has_ecn"]:
-                negotiated = await self._negotiate(peer) if is_answered else "T"
-            found = None
-            if sweep_seconds and is_answered:
-                found = await self._sweep(peer, parameters, sweep_seconds)
+                negotiated = await self._negotiate(peer) if found.is_answered else "T"
+            policing = None
+            if sweep_seconds and found.is_answered:
+                policing = await self._sweep(peer, parameters, sweep_seconds)
         except OSError as error:
             raise ProbeFailed(f"no way to {peer.address}: {error.strerror or error}") from error
-        return _conclude(courses, found, negotiated, peer, request, failures)
+        return _conclude(found, policing, negotiated, peer, request)
 
     async def _send_classes(
         self,
@@ -88,11 +112,10 @@ class QosProbe:
         markings: Sequence[Marking],
         seconds: float,
         emit: Emit,
-    ) -> tuple[list[ClassCourse], str]:
-        link = MarkedLink(
-            _rename(peer, CLASSES), markings, float(request.parameters["timeout_seconds"]),
-            self._clocks,
-        )  # fmt: skip
+    ) -> Findings:
+        session = _rename(peer, CLASSES)
+        timeout_seconds = float(request.parameters["timeout_seconds"])
+        link = MarkedLink(session, markings, timeout_seconds, self._clocks)
         done_count = 0
 
         async def report(round_trips: Sequence[float | None]) -> None:
@@ -106,14 +129,17 @@ class QosProbe:
         timed = ProbeRequest(
             request.target, request.parameters, seconds, request.sample_interval_seconds, peer
         )
+        course: Course[float | None] = Course((), ())
+        seen = Priorities()
         try:
-            course: Course[float | None] = Course((), ())
             if await link.find_peer():
-                course = await AttemptSchedule(self._clock, timed, link.send, report).run()
+                keys = SessionKeys.derive(session.key, session.run_id)
+                async with watch_priorities(link.answer_flow, keys, self._open_tap) as seen:
+                    course = await AttemptSchedule(self._clock, timed, link.send, report).run()
         finally:
             link.close()
-        failures = describe_failures(link.traffic.errors)
-        return gather_courses(markings, course.results, link.traffic), failures
+        courses = gather_courses(markings, course.results, link.traffic)
+        return Findings(courses, seen, describe_failures(link.traffic.errors))
 
     async def _sweep(self, peer: Peer, parameters: Any, seconds: float) -> Policing:
         link = SweepLink(_rename(peer, SWEEP), int(parameters["sweep_dscp"]) << 2, self._clocks)
@@ -164,33 +190,39 @@ def _rename(peer: Peer, session: str) -> Peer:
 
 
 def _conclude(
-    courses: Sequence[ClassCourse],
-    found: Policing | None,
+    found: Findings,
+    policing: Policing | None,
     negotiated: Measure,
     peer: Peer,
     request: ProbeRequest,
-    failures: str,
 ) -> Outcome:
+    courses = found.courses
     measures = measure_classes(courses) | {"qos.ecn.negotiated": negotiated}
     for direction in DIRECTIONS:
         measures |= measure_ecn(courses, direction)
-    measures |= measure_policing(found, int(request.parameters["sweep_dscp"]))
+    measures |= measure_priorities(courses, found.priorities)
+    measures |= measure_policing(policing, int(request.parameters["sweep_dscp"]))
     sample = sample_of(measures)
-    is_answered = any(course.answered for course in courses)
     document: dict[str, Any] = {"address": peer.address, "classes": describe_courses(courses)}
-    if found is not None:
+    if found.is_answered:
+        document |= describe_priorities(courses, found.priorities)
+    if policing is not None:
         document["sweep"] = {
-            "verdict": found.verdict,
-            "offered_bits_per_second": found.offered,
-            "arrived_bits_per_second": found.arrived,
-            "rate_bits_per_second": found.rate,
-            "burst_bytes": found.burst_bytes,
-            "loss_ratio": found.loss_ratio,
-            "added_delay_seconds": found.added_delay_seconds,
+            "verdict": policing.verdict,
+            "offered_bits_per_second": policing.offered,
+            "arrived_bits_per_second": policing.arrived,
+            "rate_bits_per_second": policing.rate,
+            "burst_bytes": policing.burst_bytes,
+            "loss_ratio": policing.loss_ratio,
+            "added_delay_seconds": policing.added_delay_seconds,
         }
     sent_count = sum(len(course.round_trips) for course in courses)
-    silence = "" if is_answered else describe_silence(peer.address, sent_count)
-    reason = "; ".join(filter(None, (silence, failures)))
+    silence = "" if found.is_answered else describe_silence(peer.address, sent_count)
     return Outcome(
-        is_answered, METHOD, sample.values, sample.absent, document=document, reason=reason
+        is_success=found.is_answered,
+        method=METHOD,
+        values=sample.values,
+        absent=sample.absent,
+        document=document,
+        reason="; ".join(filter(None, (silence, found.failures))),
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from streamswarm_agent.probes.base import Peer
 from streamswarm_agent.probes.datagram_socket import INTEGER, IP_TOS, IPV6_TCLASS
+from streamswarm_agent.probes.frame_tap import Flow
 from streamswarm_agent.probes.icmp_time import Moment
 from streamswarm_agent.probes.policing import SweptPacket
 from streamswarm_agent.probes.session_clocks import SessionClocks
@@ -68,6 +69,12 @@ class MarkedLink(SessionLink):
         """Raises: OSError when there is no way to the peer."""
         super().__init__(peer, SessionSettings(0, 0, timeout_seconds), clocks)
         self._markings = markings
+        self._peer = peer
+
+    @property
+    def answer_flow(self) -> Flow:
+        """The packets that come back."""
+        return Flow(self._peer.address, self._peer.port, self._socket.getsockname()[1])
 
     def find_marking(self, sequence: int) -> Marking:
         """The marking of that packet."""
