@@ -119,6 +119,23 @@ def test_a_small_window_is_named_as_what_holds_the_transfer_back(bridge, lab_tab
     assert bottleneck in {"receive_window", "send_buffer"}
 
 
+@pytest.mark.parametrize("direction", [pytest.param("upload", marks=pytest.mark.slow), "download"])
+def test_the_receiving_kernel_knows_the_round_trip(bridge, lab_table, tmp_path, direction):
+    delay = 0.02
+    bridge.set(forward=Impairment(delay_seconds=delay), reverse=Impairment(delay_seconds=delay))
+    with answer_in_far(bridge, "throughput", protocol="tcp"):
+        outcome = measure_pair(
+            bridge, "throughput", tmp_path, duration_seconds=6, direction=direction,
+            congestion="cubic", rate_megabits=5, has_latency="false",
+        )  # fmt: skip
+    truth, measured = 2 * delay, outcome["values"]["net.tcp.rtt.receive"]
+    # A stamp has whole milliseconds, and comes back with the next paced packet.
+    is_near = truth - 0.001 <= measured <= truth + 0.01
+    name = f"{direction}: round trip of the receiver"
+    lab_table.record(name, truth * 1000, measured * 1000, "ms", is_near)
+    assert is_near
+
+
 UDP_FAULTS = {
     "a sound path": (Impairment(), Impairment()),
     "2 % lost, 1 % twice": (

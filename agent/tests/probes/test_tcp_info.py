@@ -8,6 +8,7 @@ import pytest
 from streamswarm_agent.probes.tcp import TcpProbe
 from streamswarm_agent.probes.tcp_info import (
     TCP_NUMBERS,
+    find_receive_rtt,
     measure_tcp,
     parse_tcp_info,
     read_tcp_details,
@@ -81,6 +82,13 @@ def test_every_figure_is_what_the_struct_says():
     assert values["net.tcp.snd_wnd"] == 65_536
     # Nothing was received, so the kernel has no such round trip: absent, not 0.
     assert values["net.tcp.rtt.receive"] == "N"
+
+
+def test_a_receivers_round_trip_is_known_once_it_received_enough():
+    assert find_receive_rtt(parse_tcp_info(write_tcp_info(rcv_rtt=40_250))) == 0.04025
+    assert find_receive_rtt(parse_tcp_info(write_tcp_info(rcv_rtt=0))) is None
+    assert find_receive_rtt(parse_tcp_info(write_tcp_info(rcv_rtt=40_250)[:SMALLEST_BYTES])) is None
+    assert find_receive_rtt(None) is None
 
 
 def test_an_endless_threshold_and_shares_of_nothing_do_not_apply():

@@ -94,6 +94,7 @@ async def test_both_directions_have_every_figure(answering, throughput):
     assert values["net.responsiveness"] > 60
     assert 0 <= values["net.throughput.cpu.local"] <= 1
     assert values["net.tcp.retransmits"] >= 0
+    assert values["net.tcp.rtt.receive"] > 0
     assert document["bufferbloat_grade"] in {"A+", "A", "B", "C", "D", "F"}
     assert len(document["stream_ports"]) == 4
     for direction in ("upload", "download"):
@@ -108,6 +109,7 @@ async def test_a_direction_that_was_not_asked_for_does_not_apply(answering, thro
     values, absent = found.outcome.values, found.outcome.absent
     assert found.outcome.is_success
     assert values["net.throughput.tcp.reverse"] > 0
+    assert values["net.tcp.rtt.receive"] > 0
     assert absent["net.throughput.tcp.receive"] == absent["net.latency.loaded.upload"] == "N"
     assert absent["net.bufferbloat.delta"] == "I"
 

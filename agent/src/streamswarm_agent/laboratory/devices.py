@@ -28,7 +28,9 @@ def open_tun(device: str, namespace: str, *, has_frames: bool = False) -> int:
     with enter_namespace(namespace):
         opened = os.open(TUN, os.O_RDWR | os.O_NONBLOCK)
         try:
-            wish = struct.pack("16sH", device.encode(), (IFF_TAP if has_frames else IFF_TUN) | IFF_NO_PI)
+            wish = struct.pack(
+                "16sH", device.encode(), (IFF_TAP if has_frames else IFF_TUN) | IFF_NO_PI
+            )
             fcntl.ioctl(opened, TUNSETIFF, wish)
         except OSError:
             os.close(opened)

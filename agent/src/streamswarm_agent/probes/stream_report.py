@@ -90,6 +90,7 @@ class ReceivedReport:
     """What came in the measured time, counted by the receiver and its clock.
 
     `rates` are bits a second of its whole seconds; `ramp_seconds` None when it never was steady.
+    `rtt_seconds`: as `Received`.
     """
 
     total_bytes: int
@@ -97,6 +98,7 @@ class ReceivedReport:
     window_seconds: float
     rates: list[float]
     ramp_seconds: float | None
+    rtt_seconds: float | None = None
 
     @property
     def bits_per_second(self) -> float:
@@ -132,18 +134,22 @@ def report_received(received: Received, omit_seconds: float, seconds: float) -> 
         window_seconds=window_seconds,
         rates=count_steps(course, omit_seconds, end, 1.0) if steady else [],
         ramp_seconds=find_ramp_seconds(fine, FINE_STEP_SECONDS, steady),
+        rtt_seconds=received.rtt_seconds,
     )
 
 
 def read_received(written: Mapping[str, Any]) -> ReceivedReport:
     """What `report_received` found, as JSON. Raises: KeyError, TypeError, ValueError for others."""
     ramp = written["ramp_seconds"]
+    # An older agent does not tell.
+    rtt = written.get("rtt_seconds")
     return ReceivedReport(
         total_bytes=int(written["total_bytes"]),
         window_bytes=int(written["window_bytes"]),
         window_seconds=read_finite(written["window_seconds"]),
         rates=[read_finite(rate) for rate in written["rates"]],
         ramp_seconds=None if ramp is None else read_finite(ramp),
+        rtt_seconds=None if rtt is None else read_finite(rtt),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from streamswarm_agent.probes.stream_curve import Curve
-from streamswarm_agent.probes.tcp_info import TcpDetails, read_tcp_details
+from streamswarm_agent.probes.tcp_info import TcpDetails, find_receive_rtt, read_tcp_details
 
 if sys.platform != "win32":
     import fcntl
@@ -55,9 +55,13 @@ class Sent:
 
 @dataclass(slots=True)
 class Received:
-    """What came, from the first byte on: the curve starts at its moment."""
+    """What came, from the first byte on: the curve starts at its moment.
+
+    `rtt_seconds` is the receiving kernel's, of the last connection; None when it has none.
+    """
 
     curve: list[tuple[float, int]] = field(default_factory=list)
+    rtt_seconds: float | None = None
 
     @property
     def bytes(self) -> int:
@@ -179,6 +183,7 @@ class StreamReceiver:
                     elif count:
                         total += count
                         note_arrival(curve, time.monotonic(), total)
+        self.received.rtt_seconds = find_receive_rtt(read_tcp_details(self._streams[-1]))
         return self.received
 
 

@@ -151,6 +151,16 @@ def parse_tcp_info(raw: bytes, algorithm: str = "") -> TcpDetails | None:
     return TcpDetails(fields, algorithm)
 
 
+def find_receive_rtt(details: TcpDetails | None) -> float | None:
+    """Seconds of a round trip as the kernel of a receiver estimates it.
+
+    None when it received too little, or tells nothing. It is the time in which a window's worth
+    came, or an acknowledgement's stamp came back, so a queue and a waiting sender count as well.
+    """
+    value = "U" if details is None else _standing(details.fields, "rcv_rtt")
+    return None if isinstance(value, str) else value / MICROSECONDS
+
+
 def measure_tcp(connections: Sequence[TcpDetails]) -> dict[str, Measure]:
     """`net.tcp.*`: times and states of the last connection, counts and shares of all together.
 

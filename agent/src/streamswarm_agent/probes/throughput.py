@@ -57,7 +57,8 @@ class ThroughputProbe:
     With UDP it sends packets at the wanted rate instead, and counts what becomes of them.
     Rates are payload counted by the receiver and its clock, after the omitted start. `net.tcp.*`
     is what the sending kernel says of all streams of the upload, or of the download if that is all
-    there was. `is_success`: data arrived in every direction that was asked for.
+    there was; `net.tcp.rtt.receive` is the receiving kernel's. `is_success`: data arrived in every
+    direction that was asked for.
     """
 
     kind: ClassVar[str] = "throughput"

@@ -65,7 +65,7 @@ def measure_findings(found: Findings, streams: int) -> dict[str, Measure]:
         | _measure_course(found)
         | _measure_latency(found)
         | _measure_hosts(found)
-        | (measure_tcp(found.main.report.sent.details) if found.main else unmeasured_tcp("T"))
+        | (_measure_connections(found.main.report) if found.main else unmeasured_tcp("T"))
     )
 
 
@@ -150,6 +150,13 @@ def _has_queued(phase: Phase, found: Findings) -> bool:
     if not loaded or not idle:
         return False
     return percentile(loaded, 0.5) > QUEUED_FACTOR * percentile(idle, 0.5)
+
+
+def _measure_connections(report: TransferReport) -> dict[str, Measure]:
+    measures = measure_tcp(report.sent.details)
+    if report.received.rtt_seconds is not None:
+        measures["net.tcp.rtt.receive"] = report.received.rtt_seconds
+    return measures
 
 
 def _measure_rates(found: Findings) -> dict[str, Measure]:
