@@ -169,6 +169,24 @@ def test_classes_stand_side_by_side_with_what_became_of_their_marks(show):
         assert words in shown
 
 
+def test_the_priority_in_the_tag_stands_beside_the_mark_that_came_back(show):
+    values = {"qos.cos.pcp{dscp=0}": 0.0, "qos.cos.pcp{dscp=46}": 5.0}
+    shown = show("qos", document={"classes": CLASSES}, values=values)
+    assert "VLAN priority 0" in shown
+    assert "VLAN priority 5" in shown
+
+
+def test_what_came_without_a_tag_has_no_priority(show):
+    assert "VLAN priority" not in show("qos", document={"classes": CLASSES})
+
+
+def test_priorities_that_this_host_does_not_show_have_a_remedy(show):
+    missing = {"code": "P", "what": "priorities in VLAN tags", "remedy": "setcap cap_net_raw+ep x"}
+    shown = show("qos", document={"classes": CLASSES, "missing": [missing]})
+    assert "priorities in VLAN tags" in shown
+    assert "setcap cap_net_raw+ep x" in shown
+
+
 def test_a_class_that_is_ahead_by_chance_is_not_ahead(show):
     values = {"qos.class.differentiation": 0.0004}
     shown = show("qos", document={"classes": CLASSES}, values=values)
@@ -295,6 +313,8 @@ def test_a_line_stays_short_and_keeps_its_highest_value():
                              {"dscp": HOSTILE, "ecn": [2]}, {"dscp": 1, "ecn": 2}, HOSTILE],
                  "sweep": dict.fromkeys(SWEEP, HOSTILE)}),
         ("qos", {"classes": HOSTILE, "sweep": HOSTILE}),
+        ("qos", {"classes": CLASSES, "missing": [HOSTILE, {"code": [1], "what": HOSTILE,
+                 "remedy": HOSTILE}], "priorities": HOSTILE}),
         ("tcp", {"options": [HOSTILE, 7], "failures": {HOSTILE: 1}, "address": HOSTILE}),
         ("tcp", {"options": HOSTILE, "failures": [HOSTILE]}),
         ("host", {"rows": [{"kind": HOSTILE, "subject": HOSTILE, "values": {HOSTILE: 1.0},

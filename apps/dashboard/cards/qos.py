@@ -11,7 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.dashboard.cards.base import Card
 from apps.dashboard.formats import Style, format_quantity
-from apps.dashboard.selectors.documents import list_counts, list_objects, read_number, read_text
+from apps.dashboard.selectors.documents import (
+    Missing,
+    list_counts,
+    list_objects,
+    read_missing,
+    read_number,
+    read_text,
+)
 from apps.tests.models import Result, Run
 
 Label = str | Promise
@@ -20,7 +27,8 @@ LEAST_WIDTH = 4
 # A preferred class that is ahead by less may be so by chance.
 GAIN_SHARE = 0.1
 MOST_CLASSES = 20
-LARGEST_DSCP, LARGEST_TRAFFIC_CLASS = 63, 255
+LARGEST_DSCP, LARGEST_TRAFFIC_CLASS, LARGEST_PRIORITY = 63, 255, 7
+MOST_MISSING = 4
 NOT_CAPABLE, CONGESTED = 0, 3
 CODEPOINTS = {1: "ECT(1)", 2: "ECT(0)"}
 NAMED: Mapping[int, Label] = {0: _("best effort"), 1: "LE", 44: "VA", 46: "EF"}
@@ -39,7 +47,10 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class ClassRow:
-    """One class; the bars are shares in `BAR_UNITS` of the largest delay, and of all packets."""
+    """One class; the bars are shares in `BAR_UNITS` of the largest delay, and of all packets.
+
+    `priority` is in the VLAN tag of what came back; None of what came without.
+    """
 
     name: Label
     dscp: int
@@ -50,6 +61,7 @@ class ClassRow:
     delay_width: int
     there: Fate
     back: Fate
+    priority: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class QosView:
     gain: float | None
     is_compared: bool
     sweep: SweepView | None
+    missing: tuple[Missing, ...] = ()
     bar_units: int = BAR_UNITS
 
 
@@ -96,7 +109,8 @@ def build_qos_card(_run: Run, result: Result) -> Card | None:
     ]
     sweep = result.document.get("sweep")
     negotiated = read_number(result.values.get("qos.ecn.negotiated"))
-    rows = list_classes([one for one in told if not read_whole(one.get("ecn"), CONGESTED)])
+    plain = [one for one in told if not read_whole(one.get("ecn"), CONGESTED)]
+    rows = list_classes(plain, result.values)
     gain = read_number(result.values.get("qos.class.differentiation"))
     longest = max((row.delay for row in rows if row.delay is not None), default=0.0)
     view = QosView(
@@ -110,19 +124,22 @@ def build_qos_card(_run: Run, result: Result) -> Card | None:
         gain=gain if gain is not None and gain > GAIN_SHARE * longest else None,
         is_compared=gain is not None,
         sweep=describe_sweep(sweep) if isinstance(sweep, dict) else None,
+        missing=tuple(read_missing(result.document.get("missing"))[:MOST_MISSING]),
     )
     return Card("dashboard/cards/qos.html", view) if view.rows or view.ecn or view.sweep else None
 
 
-def list_classes(told: list[dict[str, Any]]) -> tuple[ClassRow, ...]:
+def list_classes(told: list[dict[str, Any]], values: Mapping[str, Any]) -> tuple[ClassRow, ...]:
     delays = [read_number(one.get("median_seconds")) for one in told]
     longest = max((delay for delay in delays if delay is not None), default=0.0)
     return tuple(
-        describe_class(one, delay, longest) for one, delay in zip(told, delays, strict=True)
+        describe_class(one, delay, longest, values) for one, delay in zip(told, delays, strict=True)
     )
 
 
-def describe_class(one: Mapping[str, Any], delay: float | None, longest: float) -> ClassRow:
+def describe_class(
+    one: Mapping[str, Any], delay: float | None, longest: float, values: Mapping[str, Any]
+) -> ClassRow:
     dscp = read_whole(one.get("dscp"), LARGEST_DSCP) or 0
     sent, answered = read_number(one.get("sent")), read_number(one.get("answered"))
     loss_ratio = None
@@ -138,6 +155,7 @@ def describe_class(one: Mapping[str, Any], delay: float | None, longest: float) 
         delay_width=measure_width(delay, longest),
         there=tell_mark(dscp, one.get("forward")),
         back=tell_mark(dscp, one.get("reverse")),
+        priority=read_whole(values.get(f"qos.cos.pcp{{dscp={dscp}}}"), LARGEST_PRIORITY),
     )
 
 

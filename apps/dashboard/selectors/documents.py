@@ -117,9 +117,13 @@ def list_connection_rows(document: Document) -> list[ConnectionRow]:
 
 
 def list_missing(document: Document) -> list[Missing]:
+    return read_missing(document.body.get("missing"))
+
+
+def read_missing(told: Any) -> list[Missing]:
     return [
         Missing(*(read_text(entry.get(name)) for name in ("code", "what", "remedy")))
-        for entry in list_objects(document.body.get("missing"))
+        for entry in list_objects(told)
     ]
 
 
