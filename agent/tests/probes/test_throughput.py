@@ -17,7 +17,12 @@ from streamswarm_agent.probes.responders.stream_port import (
 from streamswarm_agent.probes.responders.throughput import ThroughputResponder, ThroughputSession
 from streamswarm_agent.probes.responders.udp_port import UdpPorts
 from streamswarm_agent.probes.stream_client import StreamClient
-from streamswarm_agent.probes.stream_report import MOST_STREAMS, TransferOrder
+from streamswarm_agent.probes.stream_report import (
+    MOST_STREAMS,
+    ReceivedReport,
+    TransferOrder,
+    read_received,
+)
 from streamswarm_agent.probes.stream_wire import (
     CHALLENGE_BYTES,
     CONTROL,
@@ -112,6 +117,15 @@ async def test_a_direction_that_was_not_asked_for_does_not_apply(answering, thro
     assert values["net.tcp.rtt.receive"] > 0
     assert absent["net.throughput.tcp.receive"] == absent["net.latency.loaded.upload"] == "N"
     assert absent["net.bufferbloat.delta"] == "I"
+
+
+def test_a_receiver_that_does_not_tell_its_round_trip_is_understood():
+    told = asdict(ReceivedReport(10, 8, 1.0, [64.0], None, 0.04))
+    assert read_received(told).rtt_seconds == 0.04
+    del told["rtt_seconds"]
+    assert read_received(told).rtt_seconds is None
+    with pytest.raises(ValueError, match="finite"):
+        read_received({**told, "rtt_seconds": "inf"})
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
