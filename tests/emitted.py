@@ -24,7 +24,7 @@ import pytest
 
 # As many as agent/tests alone emitted when this was written last, since the laboratory needs root;
 # it only ever rises.
-LEAST_EMITTED = 321
+LEAST_EMITTED = 330
 STASHED_LEDGER = pytest.StashKey["Ledger"]()
 OUTPUT_NAME = "emitted"
 # What the executor of a run adds to the outcome of its probe.
