@@ -2,7 +2,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.tests.answering_server import WIRE, read_example
@@ -32,6 +32,7 @@ def test_a_slot_starts_and_is_named_as_on_the_server(assignment, schedule, slot)
     assert make_run_id(assignment, schedule.revision, slot["slot"]) == slot["run_id"]
 
 
+@settings(deadline=None)
 @given(
     every_ms=st.integers(1_000, 600_000),
     slip_ms=st.integers(0, 30_000),
