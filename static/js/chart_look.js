@@ -61,6 +61,12 @@ export function chooseRange(drawing, lowest, highest) {
   if (drawing.style === "ratio") return [0, drawing.isBars || drawing.isScaled ? Math.min(Math.max(high * 1.15, 0.1), 1) : 1];
   // Things that are counted: at least one step up, and one down.
   if (drawing.isWhole) return [Math.max(Math.floor(low - (high - low) * 0.15) - 1, 0), Math.ceil(high * 1.05) + 1];
+  if (low < 0) {
+    // What may be below zero, as the offset of a clock, is whole, and zero beside it.
+    const top = Math.max(high, 0);
+    const edge = (top - low) * 0.15;
+    return [low - edge, top + edge];
+  }
   const isNarrow = low > high / 2;
   const room = Math.max((isNarrow ? high - low : high) * 0.15, high * 0.02);
   // Fractions of a bit would be written as the same whole numbers again and again.
