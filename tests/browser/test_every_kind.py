@@ -118,10 +118,22 @@ def site():
 @pytest.fixture(scope="module")
 def admin(site):
     """The administrator's programs, by a JSON Web Token."""
+    return ApiUser(site.base_url, ask_for_token(site))
+
+
+@pytest.fixture(autouse=True)
+def fresh_token(request):
+    """A JSON Web Token lasts ten minutes, and all kinds on a busy machine longer."""
+    if "admin" in request.fixturenames:
+        admin, site = (request.getfixturevalue(name) for name in ("admin", "site"))
+        admin.http.headers["Authorization"] = f"Bearer {ask_for_token(site)}"
+
+
+def ask_for_token(site):
     guest = ApiUser(site.base_url, "")
     body = {"username": "admin", "password": PASSWORD}
     answer = guest.http.post("/api/v1/jwt/", json=body, headers={"Authorization": ""})
-    return ApiUser(site.base_url, answer.json()["access"])
+    return answer.json()["access"]
 
 
 @pytest.fixture(scope="module")
