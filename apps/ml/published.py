@@ -15,6 +15,13 @@ class FindingRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackGiven:
+    """Somebody said what was right or wrong about a finding or a diagnosis, or took it back."""
+
+    client_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingChanged:
     """A training was asked for, goes on, or came to its end."""
 

@@ -72,14 +72,22 @@ class Finding(models.Model):
 
 
 class Feedback(models.Model):
-    """What somebody who knows said of a finding; the newest word of each user counts."""
+    """What somebody who knows said of a finding; the newest word of each user counts.
+
+    Of a diagnosis that names no cause there is no finding, so the word is about the diagnosis.
+    """
 
     class Verdict(models.TextChoices):
         CONFIRMED = "confirmed", _("It was a problem")
         NOT_A_PROBLEM = "not_a_problem", _("Not a problem")
         OTHER_CAUSE = "other_cause", _("It was something else")
 
-    finding = models.ForeignKey(Finding, on_delete=models.CASCADE, related_name="feedback")
+    finding = models.ForeignKey(
+        Finding, on_delete=models.CASCADE, null=True, blank=True, related_name="feedback"
+    )
+    diagnosis = models.ForeignKey(
+        "ml.Diagnosis", on_delete=models.CASCADE, null=True, blank=True, related_name="feedback"
+    )
     verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict.choices)
     # Of `OTHER_CAUSE` and `CONFIRMED`: the class that it really was.
     cause = models.CharField(_("cause"), max_length=32, blank=True)
@@ -87,13 +95,20 @@ class Feedback(models.Model):
     said_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    said_at = models.DateTimeField(_("said"))
+    said_at = models.DateTimeField(_("said"), db_index=True)
 
     class Meta:
         verbose_name = _("feedback")
         verbose_name_plural = _("feedback")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["finding", "said_by"], name="feedback_of_user_once")
+            models.UniqueConstraint(fields=["finding", "said_by"], name="feedback_of_user_once"),
+            models.UniqueConstraint(
+                fields=["diagnosis", "said_by"], name="feedback_on_diagnosis_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(finding=None) ^ models.Q(diagnosis=None),
+                name="feedback_about_one_thing",
+            ),
         ]
 
     def __str__(self) -> str:
