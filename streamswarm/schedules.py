@@ -32,6 +32,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("judge results", "apps.ml.tasks.joint.judge_results", 30),
     PeriodicWork("forget models", "apps.ml.tasks.registry.forget_models", 21_600),
     PeriodicWork("score health", "apps.ml.tasks.health.refresh_health", 60),
+    PeriodicWork("forget findings", "apps.ml.tasks.findings.forget_findings", 3600),
     PeriodicWork("forget health", "apps.ml.tasks.health.forget_health", 3600),
     PeriodicWork("publish audit head", "apps.accounts.tasks.publish_audit_head", 86_400),
     PeriodicWork("forget expired sign-ins", "apps.accounts.tasks.forget_expired", 21_600),

@@ -233,6 +233,12 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "Days that a fact is kept after another took its place.",
     ),
     Variable(
+        "SWARM_FINDING_RETENTION_DAYS",
+        "400",
+        parse_setting("finding_retention_days"),
+        "Days that findings and diagnoses are kept; twice as long where somebody gave feedback.",
+    ),
+    Variable(
         "SWARM_MONITORED_DEVICES",
         "",
         parse_devices,

@@ -325,6 +325,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         minimum=8,
         maximum=3660,
     ),
+    Definition(
+        "finding_retention_days",
+        "retention",
+        "whole",
+        "SWARM_FINDING_RETENTION_DAYS",
+        _("Findings and diagnoses"),
+        _("How long they are kept; twice as long where somebody said what they really were."),
+        unit="d",
+        minimum=8,
+        maximum=3660,
+    ),
 )
 
 BY_NAME: Mapping[str, Definition] = {one.name: one for one in DEFINITIONS}

@@ -1,3 +1,3 @@
-from apps.ml.admin import diagnosis, forecasts, health, judging, registry, series
+from apps.ml.admin import diagnosis, findings, forecasts, health, judging, registry, series
 
-__all__ = ["diagnosis", "forecasts", "health", "judging", "registry", "series"]
+__all__ = ["diagnosis", "findings", "forecasts", "health", "judging", "registry", "series"]

@@ -37,6 +37,8 @@ class Finding(models.Model):
     run = models.ForeignKey(
         Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="findings"
     )
+    # That of the first of those about one client at about one time; none of a diagnosis.
+    group_id = models.UUIDField(null=True, blank=True, editable=False)
     # A key of the catalogue for one metric, empty for a whole result.
     metric = models.CharField(_("metric"), max_length=255, blank=True)
     # What in the detector spoke (`range`, `discord`), or the class of a diagnosis (`dns_slow`).
@@ -65,6 +67,8 @@ class Finding(models.Model):
             models.Index(fields=["client", "-started_at"], name="finding_of_client"),
             models.Index(fields=["test", "-started_at"], name="finding_of_test"),
             models.Index(fields=["-started_at"], name="finding_by_start"),
+            models.Index(fields=["group_id"], name="finding_of_group"),
+            models.Index(fields=["ended_at"], name="finding_by_end"),
         ]
 
     def __str__(self) -> str:

@@ -1,3 +1,3 @@
-from apps.ml.tasks import forecasting, health, joint, registry, series
+from apps.ml.tasks import findings, forecasting, health, joint, registry, series
 
-__all__ = ["forecasting", "health", "joint", "registry", "series"]
+__all__ = ["findings", "forecasting", "health", "joint", "registry", "series"]
