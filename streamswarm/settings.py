@@ -302,6 +302,9 @@ SPECTACULAR_SETTINGS = {
         "MaintenanceEffectEnum": "apps.clients.models.MaintenanceWindow.Effect",
         "RoleEffectEnum": "apps.accounts.models.Role.Effect",
         "ForecastRefusalEnum": "apps.ml.models.Forecast.Refusal",
+        "KindEnum": "apps.tests.kinds.KINDS",
+        "FindingKindEnum": "apps.ml.models.Finding.Kind",
+        "FeedbackVerdictEnum": "apps.ml.models.Feedback.Verdict",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -9,6 +9,7 @@ from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
 from tests.factories.jobs import make_job
@@ -24,6 +25,7 @@ PLACES = (
     ("quota", "quota"),
     ("job", "job"),
     ("diagnoses/<", "diagnosis"),
+    ("findings/<", "finding"),
     ("models/", "model"),
     ("trainings/", "training"),
     ("session", "session"),
@@ -77,6 +79,7 @@ def make_objects(site):
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
         "diagnosis": diagnose_run(result.run, asked_by=None).id,
+        "finding": make_finding(probe, "joint_anomaly").id,
         "model": make_version(client=probe, kind=f"model_{site}").id,
         "training": make_training(client=probe).id,
         "key": make_key(probe),

@@ -12,6 +12,7 @@ from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
+from tests.factories.findings import make_diagnosis, make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
 from tests.factories.jobs import make_job
@@ -71,6 +72,9 @@ def add_client(centre: Centre, number: int) -> Client:
     make_key(centre.client)
     make_training(client=client, result=make_version(client=client, state="champion"))
     make_version(client=client, trained_by=centre.owner)
+    make_finding(client)
+    make_finding(centre.client, "joint_anomaly", test=centre.assignment.test)
+    make_diagnosis(centre.client, cause="lan")
     make_forecast(client)
     make_forecast(centre.client, subject=f"/crowd-{number}")
     record_host_frame(client, now)

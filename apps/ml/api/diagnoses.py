@@ -6,13 +6,16 @@ from uuid import UUID
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.models import User
+from apps.accounts.policy import Permission
 from apps.core.errors import FieldError, Invalid
+from apps.ml.api.findings import FeedbackSerializer, WordSerializer, answer_feedback
 from apps.ml.models import Diagnosis
 from apps.ml.selectors.diagnoses import (
     get_assignment_to_diagnose,
@@ -113,6 +116,26 @@ class DiagnosisViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Diagno
         question.is_valid(raise_exception=True)
         diagnosis = ask(request.user, **question.validated_data)
         return Response(DiagnosisSerializer(diagnosis).data, status=201)
+
+    @extend_schema(
+        tags=["ml"],
+        methods=["POST"],
+        summary="Say what a diagnosis got right",
+        description="Your newest word replaces the one before. With a first cause it is said of "
+        "the diagnosis' finding.",
+        request=WordSerializer,
+        responses=FeedbackSerializer,
+    )
+    @extend_schema(
+        tags=["ml"],
+        methods=["DELETE"],
+        summary="Take back what you said of a diagnosis",
+        request=None,
+        responses={204: None},
+    )
+    @action(detail=True, methods=["post", "delete"], filter_backends=[], pagination_class=None)
+    def feedback(self, request: Request, id: UUID) -> Response:
+        return answer_feedback(request, get_diagnosis(request.user, id, Permission.OPERATE))
 
 
 def ask(

@@ -3,11 +3,13 @@ from rest_framework.routers import SimpleRouter
 
 from apps.ml.api import anomalies, registry
 from apps.ml.api.diagnoses import DiagnosisViewSet
+from apps.ml.api.findings import FindingViewSet
 from apps.ml.api.forecasts import ForecastViewSet
 from apps.ml.api.health import HealthGoalView, HealthViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("diagnoses", DiagnosisViewSet, basename="diagnosis")
+router.register("findings", FindingViewSet, basename="finding")
 router.register("forecasts", ForecastViewSet, basename="forecast")
 router.register("health", HealthViewSet, basename="health")
 router.register("models", registry.ModelViewSet, basename="model")

@@ -21,19 +21,21 @@ def filter_client(place: Place) -> Q:
     return build_client_filter(place, path="client__")
 
 
-def list_diagnoses(user: AnyUser) -> QuerySet[Diagnosis]:
-    """The diagnoses of clients that `user` may see, newest first."""
+def list_diagnoses(user: AnyUser, permission: Permission = Permission.VIEW) -> QuerySet[Diagnosis]:
+    """The diagnoses of clients on which `user` has the permission, newest first."""
     rows = Diagnosis.objects.select_related("client__site", "test", "run", "asked_by", "finding")
-    scope = find_scope(user, Permission.VIEW)
+    scope = find_scope(user, permission)
     return narrow(rows, scope, build_filter=filter_client).order_by("-asked_at", "id")
 
 
-def get_diagnosis(user: AnyUser, diagnosis_id: UUID | str) -> Diagnosis:
+def get_diagnosis(
+    user: AnyUser, diagnosis_id: UUID | str, permission: Permission = Permission.VIEW
+) -> Diagnosis:
     """One diagnosis.
 
-    Raises: NotFound when there is none, or none that `user` may see.
+    Raises: NotFound when there is none, or none of a client with that permission.
     """
-    row = list_diagnoses(user).filter(id=diagnosis_id).first()
+    row = list_diagnoses(user, permission).filter(id=diagnosis_id).first()
     if row is None:
         raise NotFound("diagnosis_unknown", "There is no such diagnosis.")
     return row
