@@ -10,9 +10,9 @@ from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceCha
 from apps.core.bus import subscribe
 from apps.core.push import push
 from apps.dashboard.charts import is_drawn
-from apps.dashboard.topics import LEARNING, OVERVIEW, name_group, name_topic
+from apps.dashboard.topics import FINDINGS, LEARNING, OVERVIEW, name_group, name_topic
 from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
-from apps.ml.published import ModelChanged, TrainingChanged
+from apps.ml.published import FeedbackGiven, FindingRaised, ModelChanged, TrainingChanged
 from apps.tests.published import RunFinished, RunStarted, TestChanged
 
 MESSAGE_TYPE = "live.message"
@@ -30,6 +30,8 @@ def connect() -> None:
     subscribe(TestChanged, hint_test)
     subscribe(TrainingChanged, hint_learning)
     subscribe(ModelChanged, hint_learning)
+    subscribe(FindingRaised, hint_finding)
+    subscribe(FeedbackGiven, hint_finding)
 
 
 def hint(*topics: str) -> None:
@@ -60,6 +62,10 @@ def hint_test(event: TestChanged) -> None:
 
 def hint_learning(_event: TrainingChanged | ModelChanged) -> None:
     hint(LEARNING)
+
+
+def hint_finding(event: FindingRaised | FeedbackGiven) -> None:
+    hint(FINDINGS, OVERVIEW, name_topic("client", event.client_id))
 
 
 def pass_heartbeat_on(event: HeartbeatRecorded) -> None:

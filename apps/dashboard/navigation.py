@@ -42,6 +42,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Sites and tags"), "map-pin", "dashboard:places", "places"),
     Entry(_("Tests"), "activity", "dashboard:tests", "tests"),
     Entry(_("Runs"), "history", "dashboard:runs", "runs"),
+    Entry(_("Findings"), "alert-triangle", "dashboard:findings", "findings"),
     Entry(_("Diagnoses"), "stethoscope", "dashboard:diagnoses", "diagnoses"),
     Entry(_("Metrics"), "chart-line", "dashboard:catalogue", "catalogue"),
     Entry(_("Models"), "chart-dots", "dashboard:models", "models"),

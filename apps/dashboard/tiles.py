@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.accounts.policy import AnyUser
 from apps.clients.selectors import count_presence
+from apps.core.clock import read_now
 from apps.dashboard.formats import ABSENT, Style, format_number, format_quantity
 from apps.dashboard.selectors.health import Standing, read_standing
 from apps.dashboard.selectors.overview import TestCounts, count_tests
 from apps.dashboard.selectors.trends import Intake, Trend, read_intake
 from apps.ml.algorithms.health import Band, find_band
+from apps.ml.selectors.findings import count_by_hour
 
 TILE_SPAN = timedelta(hours=1)
+ANOMALY_SPAN = timedelta(hours=24)
 NO_TREND = Trend(
     step_seconds=60,
     at=[],
@@ -67,12 +70,13 @@ def draw_spark(values: Sequence[float | None]) -> str:
 
 
 def build_tiles(user: AnyUser, trend: Trend | None) -> list[Tile]:
-    """The seven tiles; those that need the trend say so while it is not at hand."""
+    """The eight tiles; those that need the trend say so while it is not at hand."""
     return [
         build_health_tile(read_standing(user)),
         build_client_tile(count_presence(user)),
         build_test_tile(count_tests(user), trend),
         *build_trend_tiles(trend),
+        build_anomaly_tile(count_anomalies(user, read_now())),
         build_intake_tile(read_intake(user)),
     ]
 
@@ -205,6 +209,31 @@ def build_intake_tile(intake: Intake) -> Tile:
         tone="warning" if intake.has_refused else "good" if intake.stored else "idle",
         url=reverse("dashboard:clients"),
         icon="database",
+    )
+
+
+def count_anomalies(user: AnyUser, now: datetime) -> list[int]:
+    """Those of each of the last 48 hours, oldest first."""
+    end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return count_by_hour(user, start=end - 2 * ANOMALY_SPAN, end=end)
+
+
+def build_anomaly_tile(hours: Sequence[int]) -> Tile:
+    day_hours = len(hours) // 2
+    before, day = sum(hours[:day_hours]), sum(hours[day_hours:])
+    change = day - before
+    sign = "+" if change > 0 else MINUS if change < 0 else "±"
+    return Tile(
+        title=_("Anomalies 24 h"),
+        value=format_number(day),
+        detail=_("%(change)s against the day before")
+        % {"change": f"{sign}{format_number(abs(change))}"}
+        if before or day
+        else _("none in two days"),
+        tone="warning" if day else "good",
+        url=f"{reverse('dashboard:findings')}?period=24h",
+        icon="alert-triangle",
+        spark=draw_spark([*hours[day_hours:]]) if day else "",
     )
 
 

@@ -14,7 +14,9 @@ from apps.tests.selectors import list_assignments, list_runs, list_tests
 OVERVIEW = "overview"
 # That some training goes on, or some model changed; without a word about which.
 LEARNING = "learning"
-OPEN_TOPICS = (OVERVIEW, LEARNING)
+# That something was found, or said of it; likewise.
+FINDINGS = "findings"
+OPEN_TOPICS = (OVERVIEW, LEARNING, FINDINGS)
 
 
 def name_topic(kind: str, id: UUID | str) -> str:

@@ -12,6 +12,7 @@ from apps.dashboard.views import (
     diagnoses,
     edit_tests,
     enrolment,
+    findings,
     fleet,
     health,
     health_goals,
@@ -228,4 +229,13 @@ urlpatterns = [
     path("clients/<uuid:client_id>/diagnose/", diagnoses.ask_of_client, name="diagnose-client"),
     path("diagnoses/", diagnoses.list_diagnoses_page, name="diagnoses"),
     path("diagnoses/<uuid:diagnosis_id>/", diagnoses.show_diagnosis, name="diagnosis"),
+    path(
+        "diagnoses/<uuid:diagnosis_id>/feedback/",
+        findings.judge_diagnosis,
+        name="judge-diagnosis",
+    ),
+    path("findings/", findings.list_findings_page, name="findings"),
+    path("findings/bulk/", findings.judge_chosen, name="judge-findings"),
+    path("findings/<uuid:finding_id>/", findings.show_finding_page, name="finding"),
+    path("findings/<uuid:finding_id>/feedback/", findings.judge_finding, name="judge-finding"),
 ]

@@ -7,7 +7,7 @@ import { describeJsonRequest } from "./requests.js";
 /** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
 /** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[], unusual?: Mark[], usual?: Usual}} Series */
-/** @typedef {{start: number, end: number, score: number, text: string}} Mark */
+/** @typedef {{id: string, start: number, end: number, score: number, text: string}} Mark */
 /** @typedef {{at: number[], low: number[], high: number[], hold_seconds: number}} Usual */
 /** @typedef {{url: string, compare: string, forecast: string, usual: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */

@@ -50,15 +50,19 @@ export class Unusual {
   }
 
   /** @param {Mark & {label: string}} mark */
-  describe({ start, label, text }) {
+  describe({ id, start, label, text }) {
     const item = make("li", "");
     const time = make("time", "", writeMoment.format(start * 1000));
-    item.append(make("b", "", `▲ ${this.words.wordUnusual}`), time, label ? `${label}: ${text}` : text);
+    const link = document.createElement("a");
+    link.href = `${this.words.findingsUrl}${id}/`;
+    link.textContent = label ? `${label}: ${text}` : text;
+    item.append(make("b", "", `▲ ${this.words.wordUnusual}`), time, link);
     return item;
   }
 
   /** Each row of the band holds until the next one. @param {Chart} chart */
   drawUsual(chart) {
+    this.drawMarked(chart);
     if (!this.usual) return;
     const { at, low, high, hold_seconds: hold } = this.usual;
     const turn = (/** @type {number} */ value) => (this.panel.is_complement ? 1 - value : value);
@@ -70,6 +74,19 @@ export class Unusual {
       const edges = [low[index], high[index]].map((value) => chart.valToPos(turn(value), "y", true));
       pen.fillRect(left, Math.min(...edges), right - left, Math.max(Math.abs(edges[0] - edges[1]), devicePixelRatio));
     });
+    pen.restore();
+  }
+
+  /** The time that the whole page is about. @param {Chart} chart */
+  drawMarked(chart) {
+    const { markStart, markEnd } = this.words;
+    if (!markStart || !markEnd) return;
+    const pen = startPen(chart);
+    const [left, right] = [markStart, markEnd].map((at) => chart.valToPos(Number(at), "x", true));
+    const { top, height } = chart.bbox;
+    const width = Math.max(right - left, LEAST_PIXELS * devicePixelRatio);
+    pen.fillStyle = readColour("--chart-marked");
+    pen.fillRect(left, top, width, height);
     pen.restore();
   }
 

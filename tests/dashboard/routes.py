@@ -66,6 +66,9 @@ ACTIONS = frozenset(
         "diagnose-test",
         "diagnose-client",
         "clear-health-goal",
+        "judge-finding",
+        "judge-findings",
+        "judge-diagnosis",
     }
 )
 # Their argument names what belongs to no site.

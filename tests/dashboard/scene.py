@@ -20,10 +20,11 @@ from apps.metrics.services import (
     record_document,
     record_frames,
 )
-from apps.ml.models import Diagnosis, Forecast, ModelVersion
+from apps.ml.models import Diagnosis, Feedback, Finding, Forecast, ModelVersion
 from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import WHY, make_score
 from tests.factories.jobs import make_job
@@ -51,6 +52,7 @@ class Corner:
     diagnosis: Diagnosis
     version: ModelVersion
     forecast: Forecast
+    finding: Finding
 
     @property
     def test(self) -> Test:
@@ -84,6 +86,7 @@ class Corner:
             "diagnosis_id": self.diagnosis.id,
             "version_id": self.version.id,
             "forecast_id": self.forecast.id,
+            "finding_id": self.finding.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -136,6 +139,7 @@ def build_corner(site, now):
     version = make_hostile_model(client)
     forecast = make_forecast(client, subject=HOSTILE)
     diagnosis = make_hostile_diagnosis(run)
+    finding = make_hostile_finding(run, person)
     return Corner(
         client,
         assignment,
@@ -149,6 +153,7 @@ def build_corner(site, now):
         diagnosis,
         version,
         forecast,
+        finding,
     )
 
 
@@ -171,6 +176,29 @@ def make_hostile_diagnosis(run):
     diagnosis.not_judged = [{"cause": HOSTILE, "missing": HOSTILE}]
     diagnosis.save()
     return diagnosis
+
+
+def make_hostile_finding(run, person):
+    """Of figures, channels and words that nobody knows."""
+    known = {"subject": "net.rtt.median", "points": 20.0, "value": 0.5, "low": 0.1, "high": 0.2}
+    finding = make_finding(
+        run.assignment.client,
+        "joint_anomaly",
+        test=run.assignment.test,
+        source=run.assignment.source,
+        run=run,
+        cause=HOSTILE,
+        evidence={"contributions": [{**known, "subject": HOSTILE}, known]},
+    )
+    Feedback.objects.create(
+        finding=finding,
+        verdict="other_cause",
+        cause=HOSTILE,
+        note=HOSTILE,
+        said_by=person,
+        said_at=read_now(),
+    )
+    return finding
 
 
 def make_hostile_model(client):

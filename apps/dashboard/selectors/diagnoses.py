@@ -116,6 +116,11 @@ def describe_diagnosis(row: Diagnosis) -> ShownDiagnosis:
     )
 
 
+def describe_evidence(verdict: Mapping[str, Any]) -> ShownVerdict:
+    """The verdict of a finding as its diagnosis shows it; one query."""
+    return show_verdict(verdict, locate([verdict]))
+
+
 def write_headline(row: Diagnosis) -> str:
     """The answer in one sentence."""
     if row.cause:

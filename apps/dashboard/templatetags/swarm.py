@@ -26,7 +26,9 @@ from apps.dashboard.formats import (
 from apps.dashboard.kind_charts import LABELS
 from apps.dashboard.selectors.clients import name_standing
 from apps.dashboard.selectors.tests import Headline
+from apps.dashboard.selectors.unusual import write_word
 from apps.metrics.catalogue import ABSENT_CODES
+from apps.ml.models import Feedback
 from apps.tests.algorithms.cron import describe_cron
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Test
@@ -76,6 +78,9 @@ STATES: dict[str, tuple[str, str, str | Promise]] = {
     "valid": ("good", "circle-check", gettext_lazy("Valid")),
     "used": ("idle", "check", gettext_lazy("Used up")),
     "expired": ("idle", "clock", gettext_lazy("Expired")),
+    "info": ("idle", "info-circle", gettext_lazy("Information")),
+    "warning": ("warning", "alert-triangle", gettext_lazy("Warning")),
+    "critical": ("bad", "circle-x", gettext_lazy("Critical")),
     "revoked": ("warning", "ban", gettext_lazy("Revoked")),
 }
 
@@ -154,6 +159,12 @@ def bytes_of(value: object) -> str:
 def short_name(key: str) -> str:
     """What a figure is called in little room; a key without a name may break after its dots."""
     return str(LABELS.get(key, key.replace(".", f".{BREAK}")))
+
+
+@register.filter
+def written(word: Feedback) -> str:
+    """What somebody said of a finding."""
+    return write_word(word)
 
 
 @register.filter

@@ -39,6 +39,7 @@ from apps.dashboard.selectors.clients import (
 from apps.dashboard.selectors.health import describe_client_health
 from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_enrolment
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
+from apps.dashboard.selectors.unusual import list_latest
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
@@ -150,6 +151,7 @@ def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
     context = {
         **describe_head(request, client, "health"),
         "card": describe_client_health(client),
+        "latest": list_latest(request.user, client_id=client.id),
         "host": find_source(latest, "host"),
         "agent": find_source(latest, "agent"),
         "fullest": find_fullest(latest),

@@ -2,11 +2,13 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts.policy import Permission
 from apps.core.errors import FieldError, Invalid
 from apps.dashboard.selectors.diagnoses import describe_diagnosis, list_causes
+from apps.dashboard.selectors.unusual import describe_opinion
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.runs import parse_moment
 from apps.ml.selectors.diagnoses import (
@@ -16,6 +18,7 @@ from apps.ml.selectors.diagnoses import (
     get_run_to_diagnose,
     list_diagnoses,
 )
+from apps.ml.selectors.feedback import list_words
 from apps.ml.services.diagnosing import diagnose_client, diagnose_run, diagnose_test
 from apps.tests.selectors import get_test
 
@@ -49,7 +52,13 @@ def list_diagnoses_page(request: PageRequest) -> HttpResponse:
 @page(Permission.VIEW)
 def show_diagnosis(request: PageRequest, diagnosis_id: UUID) -> HttpResponse:
     row = get_diagnosis(request.user, diagnosis_id)
-    return render(request, "dashboard/diagnosis.html", {"shown": describe_diagnosis(row)})
+    context = {
+        "shown": describe_diagnosis(row),
+        "opinion": describe_opinion(list_words(row), request.user),
+        "causes": list_causes(),
+        "feedback_url": reverse("dashboard:judge-diagnosis", args=[row.id]),
+    }
+    return render(request, "dashboard/diagnosis.html", context)
 
 
 @require_POST

@@ -20,6 +20,7 @@ from apps.dashboard.selectors.runs import (
     find_result,
     list_begun_runs,
 )
+from apps.dashboard.selectors.unusual import list_of_run
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.tests import find_panels_url
@@ -87,6 +88,7 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
         "panels": [panel.as_document() for panel in describe_run_panels(kind, result)],
         "panels_url": find_panels_url(run.assignment),
         "history": fix_history(begin, (run.finished_at or run.end_at) + CHART_MARGIN),
+        "latest": list_of_run(request.user, run),
         "topics": [name_topic("run", run.id), name_topic("assignment", run.assignment_id)],
     }
     template = "dashboard/partials/_run.html" if request.htmx else "dashboard/run.html"

@@ -25,6 +25,7 @@ from apps.dashboard.selectors.tests import (
     list_test_assignments,
     search_tests,
 )
+from apps.dashboard.selectors.unusual import list_latest
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.clients import PAGE_SIZES, read_page_size
@@ -119,6 +120,9 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "route_changes": describe_route_changes(chosen, history),
         "panels_url": find_panels_url(chosen),
         "may_change": not find_scope(request.user, Permission.OPERATE).is_empty,
+        "latest": list_latest(request.user, test_id=test.id, client_id=chosen.client_id)
+        if chosen
+        else [],
         "topics": topics,
     }
     return render(request, choose_template(request), context)

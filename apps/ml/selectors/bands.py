@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import numpy as np
 
@@ -27,6 +28,7 @@ Series = tuple[int, str]
 class Mark:
     """A time in which a series was unusual, and what is said of it."""
 
+    id: UUID
     start: float
     end: float
     score: float
@@ -46,6 +48,7 @@ def read_ribbons(
     found: dict[Series, list[Mark]] = {}
     for row in rows[:MOST_MARKS]:
         mark = Mark(
+            id=row.id,
             start=row.started_at.timestamp(),
             end=row.ended_at.timestamp(),
             score=row.score or 0.0,

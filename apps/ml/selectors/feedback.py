@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from apps.ml.algorithms.shares import Share, estimate_share
-from apps.ml.models import Feedback, Finding
+from apps.ml.models import Diagnosis, Feedback, Finding
 
 Verdict = Feedback.Verdict
 # A cause that was not the one is an error of a diagnosis; what was unusual stays so.
@@ -53,6 +53,16 @@ class Label:
     started_at: datetime
     ended_at: datetime
     opinion: Opinion
+
+
+def list_words(judged: Finding | Diagnosis) -> QuerySet[Feedback]:
+    """Each user's newest word about a finding or a diagnosis, newest first."""
+    rows = Feedback.objects.select_related("said_by").order_by("-said_at", "-id")
+    if isinstance(judged, Finding):
+        return rows.filter(finding=judged)
+    if judged.finding_id is not None:
+        return rows.filter(finding=judged.finding_id)
+    return rows.filter(diagnosis=judged)
 
 
 def list_labels(kind: str, since: datetime | None = None) -> list[Label]:

@@ -28,6 +28,8 @@ from apps.accounts.policy import AnyUser, Permission, Place, find_scope, narrow
 from apps.clients.selectors import build_client_filter, build_tag_filter
 from apps.core.errors import NotFound
 from apps.ml.models import Diagnosis, Feedback, Finding
+from apps.tests.models import Run
+from apps.tests.selectors import list_runs
 
 ANOMALIES = (Finding.Kind.SERIES_ANOMALY, Finding.Kind.JOINT_ANOMALY)
 # What the answer to "what did people say" may be; `none` is that nobody has.
@@ -39,6 +41,8 @@ GRAVITY = Case(
     default=Value(0),
     output_field=IntegerField(),
 )
+# How long before it the run may have begun in which something unusual was measured.
+LONGEST_BEFORE = timedelta(hours=1)
 SEVERITIES = (Finding.Severity.INFO, Finding.Severity.WARNING, Finding.Severity.CRITICAL)
 
 
@@ -129,8 +133,13 @@ def keep_findings(rows: QuerySet[Finding], query: FindingQuery) -> QuerySet[Find
     if query.provisional is not None:
         rows = rows.filter(is_provisional=query.provisional)
     if query.group is not None:
-        rows = rows.filter(Q(group_id=query.group) | Q(id=query.group))
+        rows = keep_folds(rows, [query.group])
     return keep_spoken(rows, query.feedback)
+
+
+def keep_folds(rows: QuerySet[Finding], folds: Sequence[UUID]) -> QuerySet[Finding]:
+    """Those of the groups, or that stand alone with that id."""
+    return rows.filter(Q(group_id__in=folds) | Q(group_id=None, id__in=folds))
 
 
 def keep_spoken(rows: QuerySet[Finding], state: str) -> QuerySet[Finding]:
@@ -183,9 +192,7 @@ def take_gravest(
         partition_by=[F("fold")],
         order_by=[F("gravity").desc(), F("score").desc(nulls_last=True), F("id").asc()],
     )
-    ranked = rows.filter(Q(group_id__in=folds) | Q(id__in=folds)).annotate(
-        fold=FOLD, gravity=GRAVITY
-    )
+    ranked = keep_folds(rows, folds).annotate(fold=FOLD, gravity=GRAVITY)
     found: dict[UUID, list[Finding]] = {}
     for row in ranked.annotate(place=place).filter(place__lte=members).order_by("place", "id"):
         found.setdefault(row.fold, []).append(row)
@@ -225,6 +232,22 @@ def count_by_hour(user: AnyUser, *, start: datetime, end: datetime) -> list[int]
     first = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     length = ceil((end - first) / timedelta(hours=1))
     return [counts.get(first + timedelta(hours=place), 0) for place in range(length)]
+
+
+def find_run(user: AnyUser, finding: Finding) -> Run | None:
+    """The run that a finding is about, or one of its stream that lay in its time."""
+    rows = list_runs(user).order_by("-start_at")
+    if finding.run_id is not None:
+        return rows.filter(id=finding.run_id).first()
+    if finding.test_id is None or finding.source_id is None:
+        return None
+    within = rows.filter(
+        assignment__source=finding.source_id,
+        state=Run.State.FINISHED,
+        start_at__lt=finding.ended_at,
+        start_at__gte=finding.started_at - LONGEST_BEFORE,
+    )
+    return within.first()
 
 
 def find_diagnosis(finding: Finding) -> Diagnosis | None:

@@ -1,12 +1,13 @@
 // @ts-check
-// Choosing tests in their list. The list comes anew every few seconds, the choice stays.
+// Choosing rows of a list. The list comes anew every few seconds, the choice stays.
 
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("bulk"));
+const boxName = form?.dataset.box ?? "";
 /** @type {Set<string>} */
 const chosen = new Set();
 
 function listBoxes() {
-  return /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll('#list input[name="test"]')]);
+  return /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll(`#list input[name="${boxName}"]`)]);
 }
 
 function show() {
@@ -32,7 +33,7 @@ function show() {
 function change(event) {
   const box = event.target;
   if (!(box instanceof HTMLInputElement)) return;
-  const touched = box.matches("[data-pick-page]") ? listBoxes() : box.name === "test" ? [box] : [];
+  const touched = box.matches("[data-pick-page]") ? listBoxes() : box.name === boxName ? [box] : [];
   for (const one of touched) {
     if (box.checked) chosen.add(one.value);
     else chosen.delete(one.value);
