@@ -295,7 +295,7 @@ def test_the_overview_counts_the_anomalies_of_a_day_beside_those_of_the_day_befo
         make_finding(probe, at=now - timedelta(hours=hours), metric=f"m{hours}")
     text = read(page, "/")
     assert "Anomalies 24 h" in text
-    assert "+1 against the day before" in text
+    assert "+1 in a day" in text
 
 
 def test_the_ribbon_of_a_chart_names_its_findings(page, probe):

@@ -10,6 +10,7 @@ from apps.clients.published import ClientChanged, PresenceChanged
 from apps.core.bus import publish
 from apps.dashboard import live
 from apps.metrics.published import FramesRecorded, RecordedFrame
+from apps.ml.published import FeedbackGiven, FindingRaised
 from apps.tests.published import RunFinished, RunStarted, TestChanged
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -73,6 +74,8 @@ def test_frames_that_no_page_draws_are_not_pushed(silent_push):
         (PresenceChanged(uuid4(), "late", "online"), {"client"}),
         (ClientChanged(uuid4()), {"client"}),
         (TestChanged(uuid4()), {"test"}),
+        (FindingRaised(uuid4(), uuid4(), "diagnosis", "info"), {"findings", "client"}),
+        (FeedbackGiven(uuid4()), {"findings", "client"}),
     ],
 )
 def test_a_change_is_only_hinted_at(

@@ -33,7 +33,7 @@ from apps.tests.models import Run
 from apps.tests.selectors import list_tests
 
 PERCENT = 100
-LATEST_SHOWN = 5
+LATEST_SHOWN = 3
 LATEST_SPAN = timedelta(days=7)
 KIND_NAMES: Mapping[str, str | Promise] = {
     Finding.Kind.SERIES_ANOMALY: gettext_lazy("One metric"),
