@@ -226,8 +226,7 @@ def build_anomaly_tile(hours: Sequence[int]) -> Tile:
     return Tile(
         title=_("Anomalies 24 h"),
         value=format_number(day),
-        detail=_("%(change)s in a day")
-        % {"change": f"{sign}{format_number(abs(change))}"}
+        detail=_("%(change)s in a day") % {"change": f"{sign}{format_number(abs(change))}"}
         if before or day
         else _("none in two days"),
         tone="warning" if day else "good",
