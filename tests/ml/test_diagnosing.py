@@ -8,6 +8,7 @@ from apps.core.clock import read_now
 from apps.metrics.models import Source
 from apps.ml.models import Diagnosis, Finding
 from apps.ml.services.diagnosing import diagnose_client, diagnose_run, diagnose_test
+from apps.ml.services.diagnosing.results import list_past_values
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import make_client
 from tests.factories.frames import store_frames
@@ -176,3 +177,28 @@ def test_a_question_costs_a_bounded_number_of_queries(client, now, django_assert
     with django_assert_max_num_queries(30):
         diagnosis = diagnose_test(tests[0], asked_by=None)
     assert "path_loss" in {one["cause"] for one in diagnosis.cleared}
+
+
+def test_what_is_usual_comes_of_each_tests_newest_good_results(client, now):
+    steady = assign(client, "Steady", target="192.0.2.1")
+    other = assign(client, "Other", target="192.0.2.2")
+    young = assign(client, "Young", target="192.0.2.3")
+    for number in range(1, 13):
+        at = now - timedelta(hours=number)
+        measure(steady, at, values={"x": float(number)})
+        measure(other, at, values={"x": 100.0 * number})
+    measure(steady, now - timedelta(minutes=30), is_success=False, values={"x": 1e9})
+    measure(young, now - timedelta(hours=1), values={"x": 1.0})
+    past = list_past_values([steady.id, other.id, young.id], now, 10)
+    assert sorted(one["x"] for one in past[steady.id]) == [float(one) for one in range(1, 11)]
+    assert sorted(one["x"] for one in past[other.id]) == [100.0 * one for one in range(1, 11)]
+    assert past[young.id] == [{"x": 1.0}]
+
+
+def test_a_client_with_many_tests_costs_no_more_queries(
+    client, now, django_assert_max_num_queries
+):
+    for number in range(12):
+        measure(assign(client, f"Ping {number}", target=f"192.0.2.{number}"), now, values=PING)
+    with django_assert_max_num_queries(20):
+        diagnose_client(client, asked_by=None)

@@ -15,14 +15,20 @@ def measure_usual(past: Sequence[Mapping[str, float]]) -> dict[str, Usual]:
     for values in past:
         for key, value in values.items():
             columns.setdefault(key, []).append(value)
-    return {
-        key: build_usual(column) for key, column in columns.items() if len(column) >= USUAL_LEAST
-    }
-
-
-def build_usual(column: Sequence[float]) -> Usual:
-    low, median, high = (float(one) for one in np.percentile(column, (5, 50, 95)))
-    return Usual(low, median, high, len(column))
+    by_length: dict[int, list[str]] = {}
+    for key, column in columns.items():
+        if len(column) >= USUAL_LEAST:
+            by_length.setdefault(len(column), []).append(key)
+    usual: dict[str, Usual] = {}
+    for count, keys in by_length.items():
+        # All metrics of a length at once: one by one takes twice as long.
+        edges = np.percentile([columns[key] for key in keys], (5, 50, 95), axis=1)
+        low, median, high = edges.tolist()
+        usual |= {
+            key: Usual(*figures, count)
+            for key, *figures in zip(keys, low, median, high, strict=True)
+        }
+    return usual
 
 
 def read_hops(observations: Iterable[Observation]) -> tuple[Hop, ...]:

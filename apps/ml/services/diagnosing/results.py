@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from apps.ml.diagnosis.case import Observation, Sibling, Usual
 from apps.ml.diagnosis.reading import measure_usual
@@ -48,21 +50,41 @@ def is_fresh(assignment: Assignment, result: Result, at: datetime) -> bool:
 def read_usual(assignments: Sequence[Assignment], at: datetime) -> dict[UUID, dict[str, Usual]]:
     """The 5th, 50th and 95th percentile of every value of each assignment's good results before.
 
-    Failed ones, and those that an exclusive run disturbed, are left out; a query for each.
+    Failed ones, and those that an exclusive run disturbed, are left out; two queries.
     """
     count = min(USUAL_RESULTS, USUAL_RESULTS_IN_ALL // max(len(assignments), 1))
-    return {one.id: measure_usual(list_past_values(one.id, at, count)) for one in assignments}
+    past = list_past_values([one.id for one in assignments], at, count)
+    return {assignment_id: measure_usual(values) for assignment_id, values in past.items()}
 
 
-def list_past_values(assignment_id: UUID, at: datetime, count: int) -> list[Mapping[str, float]]:
-    rows = Result.objects.filter(
-        run__assignment_id=assignment_id,
-        run__start_at__gte=at - USUAL_SPAN,
-        run__start_at__lt=at - USUAL_BEFORE,
-        run__is_overlapped=False,
-        is_success=True,
+def list_past_values(
+    assignment_ids: Sequence[UUID], at: datetime, count: int
+) -> dict[UUID, list[Mapping[str, float]]]:
+    """By assignment the values of its `count` newest good results before the moment."""
+    past: dict[UUID, list[Mapping[str, float]]] = {one: [] for one in assignment_ids}
+    good = Result.objects.filter(
+        run__start_at__lt=at - USUAL_BEFORE, run__is_overlapped=False, is_success=True
     )
-    return list(rows.order_by("-run__start_at").values_list("values", flat=True)[:count])
+    starts = find_starts(assignment_ids, good, at - USUAL_SPAN, count)
+    # Each part walks an index from there on; numbering rows in a window would read all of them.
+    parts = (
+        Q(run__assignment_id=assignment_id, run__start_at__gte=start)
+        for assignment_id, start in starts.items()
+    )
+    rows = good.filter(reduce(or_, parts)) if starts else good.none()
+    for assignment_id, values in rows.values_list("run__assignment_id", "values"):
+        past[assignment_id].append(values)
+    return past
+
+
+def find_starts(
+    assignment_ids: Sequence[UUID], good: QuerySet[Result], earliest: datetime, count: int
+) -> dict[UUID, datetime]:
+    """By assignment when the oldest of its `count` newest good results began; not before that."""
+    own = good.filter(run__assignment=OuterRef("id"), run__start_at__gte=earliest)
+    oldest = own.order_by("-run__start_at").values("run__start_at")[count - 1 : count]
+    rows = Assignment.objects.filter(id__in=assignment_ids).annotate(oldest=Subquery(oldest))
+    return {one: start or earliest for one, start in rows.values_list("id", "oldest")}
 
 
 def observe(assignment: Assignment, result: Result, usual: Mapping[str, Usual]) -> Observation:
