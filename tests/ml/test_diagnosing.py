@@ -195,9 +195,7 @@ def test_what_is_usual_comes_of_each_tests_newest_good_results(client, now):
     assert past[young.id] == [{"x": 1.0}]
 
 
-def test_a_client_with_many_tests_costs_no_more_queries(
-    client, now, django_assert_max_num_queries
-):
+def test_a_client_with_many_tests_costs_no_more_queries(client, now, django_assert_max_num_queries):
     for number in range(12):
         measure(assign(client, f"Ping {number}", target=f"192.0.2.{number}"), now, values=PING)
     with django_assert_max_num_queries(20):

@@ -58,7 +58,8 @@ def say_full(one: FileSystem) -> Evidence | None:
         sentence = f"{one.mount} is used to {say_ratio(one.utilization_ratio)}."
         return Evidence(sentence, USED, one.utilization_ratio)
     if one.days_left is not None and one.days_left < DAYS_LEFT:
-        sentence = f"{one.mount} will be full in {one.days_left:.0f} days."
+        days = round(one.days_left)
+        sentence = f"{one.mount} will be full in {days} {'day' if days == 1 else 'days'}."
         return Evidence(sentence, USED, one.utilization_ratio)
     return None
 

@@ -13,7 +13,7 @@ from apps.ml.diagnosis.judgement import (
     Verdict,
 )
 from apps.ml.diagnosis.symptoms import LATENESS_KEY, find_lateness, find_symptoms
-from apps.ml.diagnosis.wording import say_ratio, say_seconds
+from apps.ml.diagnosis.wording import say_ratio, say_seconds, say_usual_ratio
 
 BUSY_RATIO = 0.90
 LATE_SECONDS = 0.020
@@ -71,7 +71,7 @@ class HostBusy:
     def say(self, case: Case, key: str, name: str) -> Evidence:
         value = case.host[key]
         usual = case.host_usual.get(key)
-        sentence = f"{name} is used to {say_ratio(value)}."
+        sentence = f"{name} is used to {say_ratio(value)}{say_usual_ratio(usual)}."
         return Evidence(sentence, metric=key, value=value, usual=usual)
 
 
@@ -98,7 +98,7 @@ def weigh_load(case: Case) -> Proof:
         value = case.host.get(key)
         if value is not None and value > limit:
             usual = case.host_usual.get(key)
-            sentence = f"{words} {say_ratio(value)}."
+            sentence = f"{words} {say_ratio(value)}{say_usual_ratio(usual)}."
             proof.add(weight, Evidence(sentence, metric=key, value=value, usual=usual))
     swapped = case.host.get(SWAP_OUT)
     if swapped is not None and swapped > SWAPPING_PER_SECOND:

@@ -106,6 +106,7 @@ def build_case(
         hops=hops,
         route_changes=list_route_changes(asked, at),
         host=host.host,
+        host_usual=host.host_usual,
         busiest_process=host.busiest_process,
         file_systems=host.file_systems,
         disks=host.disks,

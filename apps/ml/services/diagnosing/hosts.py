@@ -1,6 +1,6 @@
 """What a client says of itself around a moment: host, file systems, disks, links, radio."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,11 +11,27 @@ from apps.metrics.selectors import (
     find_document,
     list_host_values,
 )
-from apps.ml.diagnosis.case import Disk, FileSystem, Link, Sibling
+from apps.ml.diagnosis.case import Disk, FileSystem, Link, Sibling, Usual
+from apps.ml.services.diagnosing.pasts import (
+    USED,
+    Hours,
+    find_days_left,
+    find_rise,
+    measure_hours,
+    read_hours,
+)
 
 # Older figures say nothing of the moment.
 FRESH = timedelta(minutes=15)
 LOOPBACK = "lo"
+# What is told with what is usual for this host.
+HOST_KEYS = (
+    "system.cpu.utilization",
+    "system.cpu.pressure",
+    "system.memory.utilization",
+    "system.memory.pressure",
+)
+DISK_PREFIX = "hw.physical_disk."
 SITE_CLIENTS_AT_MOST = 50
 BAD_SECTORS = (
     "hw.physical_disk.reallocated_sectors",
@@ -29,6 +45,7 @@ class HostView:
     """The newest figures of a client's own sources, by what they are about."""
 
     host: Mapping[str, float] = field(default_factory=dict)
+    host_usual: Mapping[str, Usual] = field(default_factory=dict)
     file_systems: tuple[FileSystem, ...] = ()
     disks: tuple[Disk, ...] = ()
     links: tuple[Link, ...] = ()
@@ -37,17 +54,24 @@ class HostView:
 
 
 def view_host(client_id: UUID, at: datetime) -> HostView:
-    """Two queries; empty parts where the agent sent nothing lately."""
+    """At most four queries; empty parts where the agent sent nothing lately."""
     fresh = [one for one in list_host_values(client_id) if abs(one.at - at) <= FRESH]
     by_kind: dict[str, list[LatestValues]] = {}
     for one in fresh:
         by_kind.setdefault(one.kind, []).append(one)
     wifi = by_kind.get("wifi", ())
-    hosts = by_kind.get("host", ())
+    hosts = by_kind.get("host", ())[:1]
+    hardware = by_kind.get("hardware", ())
+    file_systems = by_kind.get("filesystem", ())
+    past = read_hours([one.source_id for one in (*hosts, *hardware)], at) if fresh else {}
+    days_left = find_days_left(file_systems, at) if file_systems else {}
     return HostView(
         host=hosts[0].values if hosts else {},
-        file_systems=tuple(read_file_system(one) for one in by_kind.get("filesystem", ())),
-        disks=read_disks(by_kind.get("hardware", ())),
+        host_usual=measure_hours(past[hosts[0].source_id], HOST_KEYS) if hosts else {},
+        file_systems=tuple(
+            read_file_system(one, days_left.get(one.source_id)) for one in file_systems
+        ),
+        disks=tuple(disk for one in hardware for disk in read_disks(one, past[one.source_id])),
         links=tuple(
             read_link(one, wireless={other.subject for other in wifi})
             for one in by_kind.get("interface", ())
@@ -58,10 +82,11 @@ def view_host(client_id: UUID, at: datetime) -> HostView:
     )
 
 
-def read_file_system(one: LatestValues) -> FileSystem:
+def read_file_system(one: LatestValues, days_left: float | None) -> FileSystem:
     return FileSystem(
         mount=one.subject,
-        utilization_ratio=one.values.get("system.filesystem.utilization", 0.0),
+        utilization_ratio=one.values.get(USED, 0.0),
+        days_left=days_left,
         is_read_only=bool(one.values.get("system.filesystem.read_only", 0.0)),
     )
 
@@ -81,25 +106,28 @@ def read_link(one: LatestValues, *, wireless: set[str]) -> Link:
     )
 
 
-def read_disks(rows: Sequence[LatestValues]) -> tuple[Disk, ...]:
+def read_disks(one: LatestValues, hours: Hours) -> list[Disk]:
     """The disks that tell how they are; attributes are written behind the metric's name."""
-    found: dict[str, dict[str, float]] = {}
-    for one in rows:
-        for key, value in one.values.items():
-            name, _brace, attributes = key.partition("{")
-            if name.startswith("hw.physical_disk.") and "disk=" in attributes:
-                disk = attributes.rstrip("}").split("disk=")[1].split(",")[0]
-                found.setdefault(disk, {})[name] = value
-    return tuple(build_disk(name, values) for name, values in found.items())
+    keys: dict[str, dict[str, str]] = {}
+    for key in one.values:
+        name, _brace, attributes = key.partition("{")
+        if name.startswith(DISK_PREFIX) and "disk=" in attributes:
+            disk = attributes.rstrip("}").split("disk=")[1].split(",")[0]
+            keys.setdefault(disk, {})[name] = key
+    return [build_disk(disk, own, one.values, hours) for disk, own in keys.items()]
 
 
-def build_disk(name: str, values: Mapping[str, float]) -> Disk:
-    passed = values.get("hw.physical_disk.smart.passed")
+def build_disk(
+    disk: str, keys: Mapping[str, str], values: Mapping[str, float], hours: Hours
+) -> Disk:
+    """The disk whose metrics have these keys."""
+    passed = keys.get("hw.physical_disk.smart.passed")
+    bad = [keys[name] for name in BAD_SECTORS if name in keys]
     return Disk(
-        name=name,
-        is_passed=None if passed is None else passed > 0,
-        bad_sector_count=sum(values.get(key, 0.0) for key in BAD_SECTORS),
-        bad_sector_rise=0.0,
+        name=disk,
+        is_passed=None if passed is None else values[passed] > 0,
+        bad_sector_count=sum(values[key] for key in bad),
+        bad_sector_rise=find_rise(values, hours, bad),
     )
 
 
