@@ -35,7 +35,8 @@ class Rows:
     `values` has a row an observation and a column a feature, NaN where nothing was measured; `at`
     the moment of each in seconds since 1970, ascending; `groups` a number of the client that each
     is of. `targets` are the labels or the values to come, NaN where unknown; kinds that learn
-    without labels have none. `incidents` counts what happened independently, not rows.
+    without labels have none. `incidents` counts what happened independently, not rows; `labels` how
+    many targets each sort of witness has given.
     """
 
     features: tuple[str, ...]
@@ -44,6 +45,7 @@ class Rows:
     groups: NDArray[np.int64]
     targets: NDArray[np.float64] | None = None
     incidents: int = 0
+    labels: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = self.at.shape[0]
@@ -69,6 +71,7 @@ class Rows:
             groups=self.groups[chosen],
             targets=None if self.targets is None else self.targets[chosen],
             incidents=self.incidents,
+            labels=self.labels,
         )
 
 

@@ -1,5 +1,6 @@
 """Whether a test will miss its goal within the hour, learned from what came after its results."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +15,9 @@ from apps.ml.algorithms.flattening import flatten_forest
 from apps.ml.algorithms.forward_labels import AHEAD_SECONDS, GOAL, count_incidents, look_ahead
 from apps.ml.algorithms.gate import Evaluation
 from apps.ml.algorithms.health_class import KIND, LIKELIER, NOW, read_class, say_probability
+from apps.ml.algorithms.witnesses import hear_witnesses
 from apps.ml.learners.base import Artifact, Progress, Rows, Scope, Trained
+from apps.ml.selectors.labels import read_witnesses
 from apps.ml.selectors.observations import (
     LONGEST_BACK,
     MOST_RESULTS,
@@ -32,7 +35,11 @@ TREES = 100
 
 
 class HealthClassLearner:
-    """A random forest over forward labels; incidents count, not rows."""
+    """A random forest over labels of the hour ahead; incidents count, not rows.
+
+    A label is what the test's own later results say, what others met meanwhile at its target and
+    on its client, and what people said of findings (`algorithms.witnesses`).
+    """
 
     kind = KIND
     title = _("Goal missed within the hour")
@@ -79,18 +86,24 @@ class HealthClassLearner:
             raise ValueError("there is no such test to learn about")
         metrics = list_measured(assignments[0].test.kind)
         tables, moments, groups, targets, incidents = [], [], [], [], 0
+        heard: Counter[str] = Counter()
         for number, assignment in enumerate(assignments):
             most = MOST_RESULTS // len(assignments)
             recorded = read_observations(assignment, metrics, until=until, most=most)
             observations = recorded.observations
             outlook = look_ahead(observations.at, observations.failed)
-            known = np.isfinite(outlook.missed)
+            witnesses = read_witnesses(assignment, observations.at)
+            labels = hear_witnesses(
+                observations.at, observations.failed, witnesses, until=until.timestamp()
+            )
+            heard.update(labels.changed)
+            known = np.isfinite(labels.missed)
             own = build_features(observations, metrics)
             tables.append(np.column_stack([own, outlook.now])[known])
             moments.append(observations.at[known])
             groups.append(np.full(np.count_nonzero(known), number, dtype=np.int64))
-            targets.append(outlook.missed[known])
-            incidents += count_incidents(outlook.missed)
+            targets.append(labels.missed[known])
+            incidents += count_incidents(labels.missed)
         at = np.concatenate(moments)
         order = np.argsort(at, kind="stable")
         return Rows(
@@ -100,6 +113,7 @@ class HealthClassLearner:
             np.concatenate(groups)[order],
             np.concatenate(targets)[order],
             incidents,
+            heard,
         )
 
     def fit(self, rows: Rows, seed: int, report: Progress) -> Trained:
@@ -120,7 +134,8 @@ class HealthClassLearner:
         model = RandomForestClassifier(
             n_estimators=TREES, min_samples_leaf=10, max_features="sqrt", random_state=seed
         ).fit(np.where(known, rows.values, 0.0), labels)
-        return Trained(flatten_forest(model), {"rate": float(missed.mean())})
+        calibration = {"rate": float(missed.mean()), "labels": dict(rows.labels)}
+        return Trained(flatten_forest(model), calibration)
 
     def evaluate(self, artifact: Artifact, rows: Rows) -> Evaluation:
         """Squared errors of the probability (Brier), beside the best of three baselines."""

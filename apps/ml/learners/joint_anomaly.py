@@ -27,12 +27,8 @@ from apps.ml.algorithms.stages import LEAST_ALERTING, LEAST_SHOWN
 from apps.ml.learners.assignments import count_results, find_assignment, list_assignment_scopes
 from apps.ml.learners.base import Artifact, Progress, Rows, Scope, Trained
 from apps.ml.models import Finding
-from apps.ml.selectors.observations import (
-    find_confirmed,
-    find_floor,
-    list_measured,
-    read_observations,
-)
+from apps.ml.selectors.labels import find_confirmed
+from apps.ml.selectors.observations import find_floor, list_measured, read_observations
 
 KIND = Finding.Kind.JOINT_ANOMALY.value
 

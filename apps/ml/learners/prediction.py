@@ -19,7 +19,8 @@ from apps.ml.algorithms.next_values import (
 )
 from apps.ml.learners.assignments import count_results, find_assignment, list_assignment_scopes
 from apps.ml.learners.base import Artifact, Progress, Rows, Scope, Trained
-from apps.ml.selectors.observations import find_confirmed, list_measured, read_observations
+from apps.ml.selectors.labels import find_confirmed
+from apps.ml.selectors.observations import list_measured, read_observations
 
 
 class PredictionLearner:

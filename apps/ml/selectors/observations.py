@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from apps.metrics.catalogue import read_key
 from apps.metrics.selectors import find_sources_of_clients, read_many
 from apps.ml.algorithms.features import MOST_METRICS, Measured, Observations
-from apps.ml.models import Feedback
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.selectors import leave_out_overlapped
@@ -158,21 +157,3 @@ def read_failing(at: Floats, beside: Q, assignment: Assignment) -> Floats:
     count = last - first
     share = (failures[last] - failures[first]) / np.maximum(count, 1)
     return np.where(count > 0, share, np.nan)
-
-
-def find_confirmed(assignment: Assignment, at: Floats) -> NDArray[np.bool_]:
-    """Which moments lie within findings that somebody confirmed; the newest word of each counts."""
-    confirmed = np.zeros(at.size, dtype=bool)
-    if assignment.source_id is None:
-        return confirmed
-    said = Feedback.objects.filter(finding__source=assignment.source_id).order_by("said_at", "id")
-    newest = {
-        (start, end): verdict
-        for start, end, verdict in said.values_list(
-            "finding__started_at", "finding__ended_at", "verdict"
-        )
-    }
-    for (start, end), verdict in newest.items():
-        if verdict != Feedback.Verdict.NOT_A_PROBLEM:
-            confirmed |= (at >= start.timestamp()) & (at <= end.timestamp())
-    return confirmed
