@@ -24,6 +24,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("forget history", "apps.metrics.tasks.forget_history", 60),
     PeriodicWork("forget facts", "apps.metrics.tasks.forget_facts", 3600),
     PeriodicWork("judge series", "apps.ml.tasks.series.judge_series", 15),
+    PeriodicWork("judge late series", "apps.ml.tasks.series.judge_late_series", 300),
     PeriodicWork("forget results", "apps.tests.tasks.forget_results", 600),
     PeriodicWork("settle trainings", "apps.ml.tasks.registry.settle_trainings", 30),
     PeriodicWork("train due models", "apps.ml.tasks.registry.train_due_models", 3600),

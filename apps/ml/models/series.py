@@ -18,6 +18,9 @@ class SeriesWatch(models.Model):
     judged_until = models.DateTimeField(_("judged until"))
     # What the stored states know; what came between is judged again by them, and says the same.
     stored_until = models.DateTimeField(_("stored until"))
+    # Which five minutes of the last days were judged (algorithms/series/slots.py): what is not
+    # among them and before `judged_until` has come late.
+    judged_slots = models.BinaryField(default=bytes)
 
     class Meta:
         verbose_name = _("watched source")

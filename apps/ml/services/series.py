@@ -6,7 +6,7 @@ every five minutes. Only what lies after `judged_until` becomes findings.
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from apps.metrics.models import Source
 from apps.metrics.selectors import ASSIGNMENT_KIND, FIVE_MINUTES, Means, read_five_minute_means
 from apps.ml.algorithms.series import SeriesDetector, read_state, write_state
 from apps.ml.algorithms.series.sensitivity import THRESHOLDS
+from apps.ml.algorithms.series.slots import await_slots, number_slot, read_slots, write_slots
 from apps.ml.models import Finding, SeriesState, SeriesWatch
 from apps.ml.selectors.series import (
     MOST_SOURCES_OF_A_KIND,
@@ -89,6 +90,7 @@ def watch_new_sources(now: datetime) -> int:
                 is_watched=is_watched,
                 judged_until=judged_until,
                 stored_until=judged_until - LEARNT_BACK,
+                judged_slots=write_slots(await_slots(number_slot(judged_until.timestamp()))),
             )
         )
     SeriesWatch.objects.bulk_create(watches, ignore_conflicts=True)
@@ -132,8 +134,15 @@ def judge_sources(source_ids: Sequence[int], threshold: float) -> int:
         for source_id, own in due.items()
     ]
     for judgement in judgements:
-        judgement.judged_until = max(due[judgement.watch.source_id]) + FIVE_MINUTES
+        moments = due[judgement.watch.source_id]
+        judgement.judged_until = max(moments) + FIVE_MINUTES
+        note_judged(judgement.watch, moments)
     return store_judgements(judgements)
+
+
+def note_judged(watch: SeriesWatch, moments: Iterable[datetime]) -> None:
+    slots = (number_slot(at.timestamp()) for at in moments)
+    watch.judged_slots = write_slots(read_slots(bytes(watch.judged_slots)).note(slots))
 
 
 def read_states(source_ids: Sequence[int]) -> dict[int, dict[str, SeriesDetector]]:
@@ -160,14 +169,21 @@ def leave_out_disturbed(means: Means, spans: Sequence[Span]) -> Means:
 
 
 def judge_source(
-    watch: SeriesWatch, means: Means, detectors: dict[str, SeriesDetector], threshold: float
+    watch: SeriesWatch,
+    means: Means,
+    detectors: dict[str, SeriesDetector],
+    threshold: float,
+    *,
+    late: Collection[datetime] = (),
 ) -> Judgement:
+    """Findings are made of what is new: since the last judgement, and of what came `late`."""
     judgement = Judgement(watch, watch.judged_until, detectors)
     for key, detector in detectors.items():
         points = [(at, values[key]) for at, values in means.items() if key in values]
         verdicts = detector.observe_all((at.timestamp(), value) for at, value in points)
         for (at, value), verdict in zip(points, verdicts, strict=True):
-            if verdict.score >= threshold and at >= watch.judged_until:
+            is_new = at >= watch.judged_until or at in late
+            if is_new and verdict.score >= threshold:
                 evidence = {"value": value, "threshold": threshold, **verdict.figures}
                 judgement.findings.append(
                     make_finding(watch.source, key, at, (verdict.channel, verdict.score), evidence)
@@ -201,9 +217,9 @@ def store_judgements(judgements: Sequence[Judgement]) -> int:
     """How many were stored: those whose source nobody else has judged meanwhile."""
     ids = [judgement.watch.source_id for judgement in judgements]
     rows = SeriesWatch.objects.filter(source_id__in=ids).order_by("source_id")
-    now_judged = {row.source_id: row.judged_until for row in rows.select_for_update()}
+    now_judged = {row.source_id: find_mark(row) for row in rows.select_for_update()}
     mine = [
-        one for one in judgements if now_judged.get(one.watch.source_id) == one.watch.judged_until
+        one for one in judgements if now_judged.get(one.watch.source_id) == find_mark(one.watch)
     ]
     for judgement in mine:
         watch = judgement.watch
@@ -212,10 +228,15 @@ def store_judgements(judgements: Sequence[Judgement]) -> int:
             watch.stored_until = watch.judged_until
             store_states(watch.source_id, judgement.detectors)
     SeriesWatch.objects.bulk_update(
-        [judgement.watch for judgement in mine], ["judged_until", "stored_until"]
+        [judgement.watch for judgement in mine], ["judged_until", "stored_until", "judged_slots"]
     )
     raise_findings([finding for judgement in mine for finding in judgement.findings])
     return len(mine)
+
+
+def find_mark(watch: SeriesWatch) -> tuple[datetime, datetime]:
+    """What changes with every judgement, and with what came late."""
+    return watch.judged_until, watch.stored_until
 
 
 def store_states(source_id: int, detectors: Mapping[str, SeriesDetector]) -> None:
