@@ -1,5 +1,6 @@
 """When to learn, from which rows, and about what."""
 
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -9,11 +10,19 @@ from hypothesis import strategies as st
 
 from apps.ml.algorithms.scopes import Scope, parse_scope
 from apps.ml.algorithms.splitting import split_by_time
-from apps.ml.algorithms.triggers import Situation, Trigger, find_trigger
+from apps.ml.algorithms.triggers import (
+    Situation,
+    Trigger,
+    explain_trigger,
+    find_tail,
+    find_trigger,
+    is_called_wrong,
+)
 from tests.factories.learning import draw_rows
 
 ID = "8c1e9a0e-5b1c-4c8e-9d7e-0c1f2a3b4c5d"
 DAY = timedelta(days=1)
+AGENT = {"agent": "2"}
 
 
 def be(**values):
@@ -32,15 +41,62 @@ def be(**values):
         (be(since_training=DAY, trained_row_count=100, is_drifted=True), Trigger.DRIFT),
         (be(since_training=DAY / 30, trained_row_count=10, is_drifted=True), None),
         (
-            be(since_training=DAY, trained_row_count=100, feedback_count=10, false_count=4),
+            be(since_training=DAY, trained_row_count=100, feedback_count=10, false_count=6),
             Trigger.FEEDBACK,
         ),
-        (be(since_training=DAY, trained_row_count=100, feedback_count=10, false_count=3), None),
+        # More than three tenths, but as likely as not by chance.
+        (be(since_training=DAY, trained_row_count=100, feedback_count=10, false_count=5), None),
         (be(since_training=DAY, trained_row_count=100, feedback_count=9, false_count=9), None),
+        (
+            be(since_training=DAY, trained_row_count=100, before={"agent": "1"}, now=AGENT),
+            Trigger.SURROUNDINGS,
+        ),
+        (be(since_training=DAY / 2, trained_row_count=100, before={"agent": "1"}, now=AGENT), None),
+        (be(since_training=DAY, trained_row_count=100, before={}, now=AGENT), None),
+        (be(since_training=DAY, trained_row_count=100, before=AGENT, now={}), None),
+        (be(since_training=DAY, trained_row_count=100, before=AGENT, now=AGENT), None),
     ],
 )
 def test_what_asks_for_a_training(situation, trigger):
     assert find_trigger(situation) == trigger
+
+
+@pytest.mark.parametrize(
+    ("trigger", "situation", "reason"),
+    [
+        (Trigger.FIRST, be(), "100 rows are there, 50 are needed"),
+        (Trigger.DRIFT, be(drifted_share=0.4), "40% of the features have drifted"),
+        (
+            Trigger.FEEDBACK,
+            be(false_count=7, feedback_count=10),
+            "7 of 10 findings were called wrong",
+        ),
+        (Trigger.NEW_ROWS, be(trained_row_count=80), "100 rows are there, it was 80"),
+        (Trigger.WEEKLY, be(since_training=8 * DAY), "the last training was 8 days ago"),
+        (
+            Trigger.SURROUNDINGS,
+            be(before={"agent": "1", "path": "a"}, now={"agent": "2", "path": "b"}),
+            "the agent is 2, it was 1; the path to the target is another one",
+        ),
+        (Trigger.MANUAL, be(), ""),
+    ],
+)
+def test_the_reason_is_told_with_its_figures(trigger, situation, reason):
+    assert explain_trigger(trigger, situation) == reason
+
+
+@given(count=st.integers(1, 60), hits=st.integers(0, 60), share=st.floats(0.01, 0.99))
+def test_the_tail_of_the_binomial_distribution_is_that_of_its_definition(count, hits, share):
+    terms = [
+        math.comb(count, one) * share**one * (1 - share) ** (count - one)
+        for one in range(hits, count + 1)
+    ]
+    assert find_tail(hits, count, share) == pytest.approx(sum(terms), rel=1e-9, abs=1e-300)
+
+
+def test_a_crowd_of_words_is_counted_without_overflow():
+    assert is_called_wrong(40_000, 100_000)
+    assert not is_called_wrong(30_000, 100_000)
 
 
 def test_the_newest_fifth_is_held_and_its_eve_left_out():

@@ -297,7 +297,7 @@ def test_the_periodic_task_trains_what_is_due_and_only_that(learner):
 def test_drift_asks_for_a_training(learner):
     training = train()
     age(training)
-    ModelVersion.objects.update(drift={"is_drifted": True})
+    ModelVersion.objects.update(drift={"is_drifted": True}, reviewed_at=read_now())
     assert train_due_models() == 1
     assert Training.objects.first().trigger == Trigger.DRIFT
 

@@ -105,6 +105,7 @@ class TrainingSerializer(serializers.ModelSerializer[Training]):
             "test",
             "state",
             "trigger",
+            "reason",
             "progress",
             "note",
             "row_count",

@@ -119,6 +119,12 @@ class Training(Scoped):
     )
     # `apps.ml.algorithms.triggers.Trigger`.
     trigger = models.CharField(_("reason"), max_length=16)
+    # The same with its figures; empty when somebody asked.
+    reason = models.CharField(_("reason in words"), max_length=500, blank=True)
+    # Where its rows were measured (`apps.ml.selectors.surroundings`): a change asks for the next.
+    surroundings: "models.JSONField[dict[str, str], dict[str, str]]" = models.JSONField(
+        default=dict, blank=True
+    )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -1,23 +1,27 @@
 """How far each kind of model is for each scope, and whether it is time to learn anew."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Count, Q
 
 from apps.core.clock import read_now
 from apps.core.errors import StreamSwarmError
 from apps.ml.algorithms.scopes import Scope
-from apps.ml.algorithms.triggers import Situation, Trigger, find_trigger
+from apps.ml.algorithms.shares import Share
+from apps.ml.algorithms.triggers import Situation, Trigger, explain_trigger, find_trigger
 from apps.ml.learners import LEARNERS
 from apps.ml.learners.base import Learner
-from apps.ml.models import Feedback, ModelVersion, Training
+from apps.ml.models import ModelVersion, Training
+from apps.ml.selectors.feedback import measure_false_share
+from apps.ml.selectors.surroundings import read_surroundings
 from apps.ml.services.trainings import start_training
 
-# Trainings that one look may ask for; they run one after the other.
-MOST_STARTED = 20
+# Everything that may learn is asked within so many looks, one an hour; they run one by one.
+ROUND_HOURS = 12
+LEAST_AT_A_TIME = 20
 
 logger = structlog.get_logger(__name__)
 
@@ -29,6 +33,10 @@ class Standing:
     learner: Learner
     scope: Scope
     row_count: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.learner.kind, self.scope.text
 
     @property
     def needed(self) -> int:
@@ -57,30 +65,69 @@ def list_standings() -> list[Standing]:
 
 
 def train_due_models() -> int:
-    """How many trainings were asked for because it is time (`algorithms.triggers`)."""
+    """How many trainings were asked for because it is time (`algorithms.triggers`).
+
+    They run one after the other. What was never learned comes first, then what waits longest; so
+    many are let in at a time that everything that may learn gets its turn within twelve hours.
+    """
     now = read_now()
+    standings = list_standings()
     newest = read_newest_trainings()
+    due = list_due(standings, newest, now)
+    places = count_places(standings)
+    due.sort(key=lambda one: age_of(newest.get(one.standing.key), now), reverse=True)
+    return sum(ask_for_training(one) for one in due[: max(places, 0)])
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """It is time for this one, and why."""
+
+    standing: Standing
+    trigger: Trigger
+    reason: str
+
+
+def list_due(
+    standings: Sequence[Standing], newest: Mapping[tuple[str, str], Training], now: datetime
+) -> list[Due]:
+    """Those of the standings whose time has come; without those that are being trained."""
     champions = {
         (one.kind, one.scope): one
         for one in ModelVersion.objects.filter(state=ModelVersion.State.CHAMPION)
     }
-    started = 0
-    for standing in list_standings():
-        key = (standing.learner.kind, standing.scope.text)
-        situation = describe_situation(standing, newest.get(key), champions.get(key), now)
+    surroundings = read_surroundings([one.scope for one in standings if one.may_train], now)
+    due = []
+    for standing in standings:
+        last = newest.get(standing.key)
+        if last is not None and last.state in Training.OPEN:
+            continue
+        around = surroundings.get(standing.scope, {})
+        situation = describe_situation(standing, last, champions.get(standing.key), around, now)
         trigger = find_trigger(situation)
-        if trigger is not None and started < MOST_STARTED:
-            started += ask_for_training(standing, trigger)
-    return started
+        if trigger is not None:
+            due.append(Due(standing, trigger, explain_trigger(trigger, situation)))
+    return due
 
 
-def ask_for_training(standing: Standing, trigger: Trigger) -> bool:
+def count_places(standings: Sequence[Standing]) -> int:
+    """How many trainings may be asked for now: those of an hour, less what waits already."""
+    able = sum(standing.may_train for standing in standings)
+    waiting = Training.objects.filter(state__in=Training.OPEN).count()
+    return max(LEAST_AT_A_TIME, math.ceil(able / ROUND_HOURS)) - waiting
+
+
+def age_of(newest: Training | None, now: datetime) -> timedelta:
+    return timedelta.max if newest is None else now - newest.created_at
+
+
+def ask_for_training(due: Due) -> bool:
     """Whether a training was asked for; what one scope lacks must not keep the others waiting."""
+    kind, scope = due.standing.learner.kind, due.standing.scope
     try:
-        start_training(kind=standing.learner.kind, scope=standing.scope, trigger=trigger)
+        start_training(kind=kind, scope=scope, trigger=due.trigger, reason=due.reason)
     except StreamSwarmError as error:
-        scope = standing.scope.text
-        logger.warning("training_not_started", scope=scope, reason=error.detail)
+        logger.warning("training_not_started", scope=scope.text, reason=error.detail)
         return False
     return True
 
@@ -92,31 +139,45 @@ def read_newest_trainings() -> Mapping[tuple[str, str], Training]:
 
 
 def describe_situation(
-    standing: Standing, newest: Training | None, champion: ModelVersion | None, now: datetime
+    standing: Standing,
+    newest: Training | None,
+    champion: ModelVersion | None,
+    around: Mapping[str, str],
+    now: datetime,
 ) -> Situation:
-    feedback_count, false_count = count_feedback(standing.learner, champion)
+    said = count_feedback(standing.learner, champion, newest)
+    is_news = is_reviewed_since(champion, newest)
+    drift = champion.drift if champion is not None and is_news else {}
     return Situation(
         row_count=standing.row_count,
         provisional=standing.learner.provisional,
         trained_row_count=newest.row_count if newest else 0,
         since_training=now - newest.created_at if newest else None,
-        is_drifted=bool(champion and champion.drift.get("is_drifted")),
-        feedback_count=feedback_count,
-        false_count=false_count,
+        is_drifted=bool(drift.get("is_drifted")),
+        drifted_share=float(drift.get("drifted_share") or 0.0),
+        feedback_count=said.count,
+        false_count=said.hits,
+        before=newest.surroundings if newest else {},
+        now=around,
     )
 
 
-def count_feedback(learner: Learner, champion: ModelVersion | None) -> tuple[int, int]:
-    """What people said of findings since the champion was trained, and how much of it "no"."""
+def is_reviewed_since(champion: ModelVersion | None, newest: Training | None) -> bool:
+    """Whether its drift was measured after the newest training: one that came to nothing counts."""
+    if champion is None or champion.reviewed_at is None:
+        return False
+    return newest is None or champion.reviewed_at > newest.created_at
+
+
+def count_feedback(
+    learner: Learner, champion: ModelVersion | None, newest: Training | None
+) -> Share:
+    """What people said of findings since the newest training, and how much of it "wrong"."""
     if champion is None or not learner.finding_kinds:
-        return 0, 0
-    said = Feedback.objects.filter(
-        finding__kind__in=learner.finding_kinds, said_at__gte=champion.trained_at
+        return Share(0, 0)
+    return measure_false_share(
+        learner.finding_kinds,
+        client_id=champion.client_id,
+        test_id=champion.test_id,
+        since=max(champion.trained_at, newest.created_at if newest else champion.trained_at),
     )
-    if champion.client_id:
-        said = said.filter(finding__client_id=champion.client_id)
-    if champion.test_id:
-        said = said.filter(finding__test_id=champion.test_id)
-    is_false = Q(verdict=Feedback.Verdict.NOT_A_PROBLEM)
-    counts = said.aggregate(said=Count("id"), false=Count("id", filter=is_false))
-    return counts["said"], counts["false"]

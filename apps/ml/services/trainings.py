@@ -22,6 +22,7 @@ from apps.ml.learners import find_learner
 from apps.ml.models import Training
 from apps.ml.published import TrainingChanged
 from apps.ml.selectors.registry import place_scope
+from apps.ml.selectors.surroundings import read_surroundings
 from apps.ml.services.registry import shorten
 
 TRAIN_MODEL = "train_model"
@@ -39,7 +40,9 @@ class Attempt:
 
 
 @audited()
-def start_training(*, kind: str, scope: Scope, trigger: Trigger = Trigger.MANUAL) -> Training:
+def start_training(
+    *, kind: str, scope: Scope, trigger: Trigger = Trigger.MANUAL, reason: str = ""
+) -> Training:
     """The training of that kind and scope, which a worker begins when no other one runs.
 
     One that waits or runs already is returned instead.
@@ -58,6 +61,8 @@ def start_training(*, kind: str, scope: Scope, trigger: Trigger = Trigger.MANUAL
         kind=kind,
         scope=scope.text,
         trigger=trigger,
+        reason=shorten(reason),
+        surroundings=read_surroundings([scope], now).get(scope, {}),
         row_count=count,
         requested_by=read_actor().user,
         created_at=now,
