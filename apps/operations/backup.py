@@ -1,4 +1,7 @@
-"""Backups: the whole database in one file, taken while the server works, restored when it rests."""
+"""Backups: the whole database in one file, taken while the server works, restored when it rests.
+
+With it go the files of the models in use; each is proven by the SHA-256 in its row.
+"""
 
 import hashlib
 import json
@@ -7,13 +10,15 @@ import sqlite3
 import tarfile
 import tempfile
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
 
 from apps.core.clock import format_moment, read_now
+from apps.ml.models import ModelVersion
+from apps.ml.services.copies import iterate_copies, list_copied, put_back
 from apps.operations import postgresql_tools
 from apps.operations.errors import BackupError
 from apps.operations.supervisor.errors import CannotStartError
@@ -22,6 +27,7 @@ from apps.operations.supervisor.status import LOCK_NAME
 
 FORMAT = 1
 MANIFEST_NAME, DATABASE_NAME, KEY_NAME = "manifest.json", "database", "secret_key"
+MODELS_FOLDER = "models"
 CHUNK_BYTES = 1_048_576
 PRIVATE_MODE = 0o600
 OTHER_SESSIONS = (
@@ -40,13 +46,16 @@ class Manifest:
     created_at: str
     size_bytes: int
     sha256: str
+    # Files of models in use, and how many of them are not in it: damaged, or one too many.
+    models: int = 0
+    models_left_out: int = 0
 
 
 def make_backup(target: Path) -> Manifest:
     """Write a backup of one consistent moment to a new file that only its owner can read.
 
-    It holds the database and, where there is such a file, the secret key that opens what is sealed
-    in it. The server may go on working meanwhile.
+    It holds the database, the files of the models in use (at most 1 GiB of them) and, where there
+    is such a file, the secret key that opens what is sealed in it. The server may go on working.
     Raises: BackupError when the file exists already, or a program or the disk refuses.
     """
     if target.exists():
@@ -54,8 +63,11 @@ def make_backup(target: Path) -> Manifest:
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as folder:
             dump = Path(folder) / DATABASE_NAME
+            # One that is promoted meanwhile is in the list after, one that retires in that before.
+            models = {one.id: one for one in list_copied()}
             copy_database(dump)
-            manifest = describe_dump(dump)
+            models |= {one.id: one for one in list_copied()}
+            manifest = copy_models(list(models.values()), Path(folder) / MODELS_FOLDER, dump)
             archive = Path(folder) / "archive"
             write_archive(archive, dump, manifest)
             archive.rename(target)
@@ -88,6 +100,19 @@ def describe_dump(dump: Path) -> Manifest:
     )
 
 
+def copy_models(models: list[ModelVersion], folder: Path, dump: Path) -> Manifest:
+    """What the backup says of itself; the files of these models now lie in the folder."""
+    folder.mkdir()
+    copied = left_out = 0
+    for copy in iterate_copies(models):
+        if copy.content is None:
+            left_out += 1
+        else:
+            (folder / copy.name).write_bytes(copy.content)
+            copied += 1
+    return replace(describe_dump(dump), models=copied, models_left_out=left_out)
+
+
 def name_engine() -> str:
     return "sqlite" if settings.IS_SQLITE else "postgresql"
 
@@ -108,12 +133,16 @@ def write_archive(archive: Path, dump: Path, manifest: Manifest) -> None:
             parts.add(dump, DATABASE_NAME)
             if key.exists():
                 parts.add(key, KEY_NAME)
+            for file_of_model in sorted((dump.parent / MODELS_FOLDER).iterdir()):
+                parts.add(file_of_model, f"{MODELS_FOLDER}/{file_of_model.name}")
         file.flush()
         os.fsync(file.fileno())
 
 
 def restore_backup(source: Path) -> Manifest:
     """Put the backup's database in the place of the present one; the server must not be running.
+
+    Its models' files are put back beside those that are there.
 
     A replaced SQLite file stays beside the new one as `*.replaced`. On PostgreSQL everything is one
     transaction. Agents and schedules go on from there by themselves: what was measured after the
@@ -127,6 +156,8 @@ def restore_backup(source: Path) -> Manifest:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".restore-") as name:
             manifest = extract(source, Path(name))
             check_manifest(manifest, Path(name) / DATABASE_NAME)
+            # Before the rows that name them: files that no row knows do no harm.
+            restore_models(Path(name) / MODELS_FOLDER)
             replace_database(Path(name) / DATABASE_NAME)
             restore_key(Path(name) / KEY_NAME)
     except (OSError, sqlite3.Error, tarfile.TarError, EOFError) as error:
@@ -154,9 +185,10 @@ def check_is_stopped() -> None:
 
 def extract(source: Path, folder: Path) -> Manifest:
     """The manifest of an archive whose known parts now lie in the folder; others are ignored."""
+    (folder / MODELS_FOLDER).mkdir()
     with tarfile.open(source, "r:gz") as parts:
         for part in parts:
-            if part.name in {MANIFEST_NAME, DATABASE_NAME, KEY_NAME} and part.isfile():
+            if part.isfile() and is_known_part(part.name):
                 content = parts.extractfile(part)
                 with (folder / part.name).open("wb") as file:
                     while content is not None and (piece := content.read(CHUNK_BYTES)):
@@ -165,6 +197,13 @@ def extract(source: Path, folder: Path) -> Manifest:
         return Manifest(**json.loads((folder / MANIFEST_NAME).read_text()))
     except (FileNotFoundError, ValueError, TypeError) as error:
         raise BackupError(f"{source} is no backup of StreamSwarm: {error}") from error
+
+
+def is_known_part(name: str) -> bool:
+    """Whether it is one of ours; a file of a model has a plain name in its folder."""
+    folder, _slash, file = name.rpartition("/")
+    is_model = folder == MODELS_FOLDER and file not in {"", ".", ".."}
+    return is_model or name in {MANIFEST_NAME, DATABASE_NAME, KEY_NAME}
 
 
 def check_manifest(manifest: Manifest, dump: Path) -> None:
@@ -210,3 +249,11 @@ def restore_key(key: Path) -> None:
     if key.exists() and not settings.ENVIRONMENT.text("SWARM_SECRET_KEY"):
         key.chmod(PRIVATE_MODE)
         key.replace(settings.VAR_DIR / KEY_NAME)
+
+
+def restore_models(folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        try:
+            put_back(path.name, path.read_bytes())
+        except ValueError as error:
+            raise BackupError(f"the backup is damaged: {error}") from error

@@ -19,6 +19,8 @@ def database(settings, tmp_path, monkeypatch):
     settings.IS_SQLITE = True
     file = tmp_path / "streamswarm.sqlite3"
     monkeypatch.setattr(backup, "find_database_file", lambda: file)
+    # Of models there is a test of its own.
+    monkeypatch.setattr(backup, "list_copied", list)
     values = {**settings.ENVIRONMENT.values, "SWARM_PORT": find_free_port()}
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, values=values)
     write_value(file, "first")

@@ -20,5 +20,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{options['file']}: {manifest.size_bytes} bytes of {manifest.engine}, "
-            f"{manifest.created_at}, sha256 {manifest.sha256}"
+            f"{manifest.created_at}, sha256 {manifest.sha256}; files of {manifest.models} models"
         )
+        if manifest.models_left_out:
+            self.stdout.write(
+                f"{manifest.models_left_out} models in use are not in it (damaged or too many):"
+                " after a restore rules decide in their place until they are learned anew"
+            )
