@@ -136,7 +136,7 @@ def store(rows: Sequence[HealthScore], *, now: datetime) -> None:
     """Write scores and the steps of their history together."""
     changes = note_changes(rows, now=now)
     with transaction.atomic():
-        # An update of many rows costs Django five times as much as writing them over.
+        # Django's update of many rows took 30 times as much processor time (benchmarks/README.md).
         HealthScore.objects.bulk_create(
             rows,
             update_conflicts=True,
