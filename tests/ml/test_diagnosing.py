@@ -199,4 +199,5 @@ def test_a_client_with_many_tests_costs_no_more_queries(client, now, django_asse
     for number in range(12):
         measure(assign(client, f"Ping {number}", target=f"192.0.2.{number}"), now, values=PING)
     with django_assert_max_num_queries(20):
-        diagnose_client(client, asked_by=None)
+        diagnosis = diagnose_client(client, asked_by=None)
+    assert diagnosis.siblings["same_client"] == [0, 12]

@@ -155,8 +155,10 @@ def test_surroundings_cost_as_many_queries_for_many_scopes_as_for_few(
     now, django_assert_max_num_queries
 ):
     rows = [make_assignment(make_client(f"probe-{number}"), f"t{number}") for number in range(8)]
+    Client.objects.update(agent_version="1.0")
     with django_assert_max_num_queries(5):
-        read_surroundings([Scope("assignment", str(row.id)) for row in rows], now)
+        found = read_surroundings([Scope("assignment", str(row.id)) for row in rows], now)
+    assert [one["agent"] for one in found.values()] == ["1.0"] * 8
 
 
 def test_a_fleet_gets_its_turn_within_a_day_and_nobody_twice_before_all_have_been(learner):
