@@ -19,8 +19,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_PROCESSES = 6
 NO_TESTS_LEFT = 5
 ALL = "--all"
-# Nothing of these runs there, so that nobody need load them (tests/plugin.py).
-NEVER_ON_POSTGRESQL = ("agent/tests", "tests/browser", "tests/dashboard")
+# Nothing of the agent's tests and of these runs there, so that nobody need load them
+# (tests/plugin.py).
+NEVER_ON_POSTGRESQL = ("tests/browser", "tests/dashboard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ ROUNDS = (
     Round(
         "PostgreSQL",
         ("--database=postgresql",),
-        tuple(f"--ignore={folder}" for folder in NEVER_ON_POSTGRESQL),
+        ("tests", *(f"--ignore={folder}" for folder in NEVER_ON_POSTGRESQL)),
     ),
 )
 
