@@ -6,7 +6,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup setup-test run test check lint types imports conventions migrations bench metrics corpus lab faults fuzz e2e docs lock
+.PHONY: help setup setup-test run test test-all check lint types imports conventions migrations bench metrics corpus lab faults fuzz e2e docs lock
 
 help: ## Show what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,8 +20,11 @@ setup-test: ## Prepare what `make test` and `make check` need
 run: setup ## Start everything on this machine; Ctrl-C stops it
 	@exec $(BIN)/python manage.py up
 
-test: setup-test ## Run every test, on SQLite and on PostgreSQL (ARGS="-k word" selects)
+test: setup-test ## Run the tests, on SQLite and on PostgreSQL (ARGS="-k word" selects)
 	@exec $(BIN)/python scripts/run_tests.py $(ARGS)
+
+test-all: setup-test ## Run those as well that show no more than others
+	@exec $(BIN)/python scripts/run_tests.py --all $(ARGS)
 
 check: lint types imports conventions migrations ## Everything that judges the code without running it
 
@@ -61,7 +64,7 @@ lab: setup-test ## The whole network laboratory (needs root)
 
 faults: setup-test ## The whole fault matrix, in long rounds
 	@rm -f var/faults.jsonl; mkdir -p var
-	$(BIN)/python -m pytest -q tests/faults tests/scale --rounds 20 --fault-table var/faults.jsonl $(ARGS)
+	$(BIN)/python -m pytest -q tests/faults tests/scale tests/operations/test_up.py --rounds 20 --fault-table var/faults.jsonl $(ARGS)
 	$(BIN)/python -m pytest -q tests/faults --database=postgresql -m "not faults" $(ARGS)
 	@$(BIN)/python -m benchmarks.faults --table var/faults.jsonl
 

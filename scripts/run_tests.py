@@ -1,4 +1,8 @@
-"""Runs the tests on SQLite and those that use the database again on PostgreSQL, and counts both."""
+"""Runs the tests on SQLite and those that use the database again on PostgreSQL, and counts both.
+
+What shows no more than others is left out, and properties are tried with fewer examples; `--all`
+as the first argument leaves nothing out.
+"""
 
 import json
 import os
@@ -14,6 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MOST_PROCESSES = 6
 NO_TESTS_LEFT = 5
+ALL = "--all"
+# Nothing of the agent's tests and of these runs there, so that nobody need load them
+# (tests/plugin.py).
+NEVER_ON_POSTGRESQL = ("tests/browser", "tests/dashboard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,11 @@ class Round:
 
 ROUNDS = (
     Round("SQLite", ("-m", "not postgresql"), ("--emitted",)),
-    Round("PostgreSQL", ("--database=postgresql",)),
+    Round(
+        "PostgreSQL",
+        ("--database=postgresql",),
+        ("tests", *(f"--ignore={folder}" for folder in NEVER_ON_POSTGRESQL)),
+    ),
 )
 
 
@@ -37,12 +49,15 @@ def count_processes() -> int:
     return min((os.cpu_count() or 2) + 2, MOST_PROCESSES)
 
 
-def run_round(tests: Round, extra_arguments: Sequence[str]) -> tuple[int, Counter[str]]:
+def run_round(
+    tests: Round, extra_arguments: Sequence[str], *, is_quick: bool
+) -> tuple[int, Counter[str]]:
     """Pytest's exit code and how many tests passed, failed and were skipped on the database."""
+    extent = ("--quick",) if is_quick else ()
     parallel = ("-n", str(count_processes()), "--dist", "loadfile", "--no-loadscope-reorder")
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
-        argv = [sys.executable, "-m", "pytest", "-q", "--quick", f"--tally={tally}", *parallel]
+        argv = [sys.executable, "-m", "pytest", "-q", *extent, f"--tally={tally}", *parallel]
         chosen = extra_arguments or tests.whole_arguments
         result = subprocess.run([*argv, *tests.arguments, *chosen], cwd=ROOT, check=False)
         counts = Counter(json.loads(tally.read_text())[tests.name]) if tally.exists() else Counter()
@@ -71,13 +86,17 @@ def keep_bytecode() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def main(extra_arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
+    is_quick = ALL not in arguments[:1]
+    extra_arguments = arguments if is_quick else arguments[1:]
     total: Counter[str] = Counter()
     parts, exit_codes = [], []
     keep_bytecode()
+    if is_quick:
+        os.environ.setdefault("HYPOTHESIS_PROFILE", "quick")
     with share_databases():
         for tests in ROUNDS:
-            exit_code, counts = run_round(tests, extra_arguments)
+            exit_code, counts = run_round(tests, extra_arguments, is_quick=is_quick)
             exit_codes.append(exit_code)
             total += counts
             parts.append(f"on {tests.name}: {describe(counts)}")

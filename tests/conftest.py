@@ -5,16 +5,19 @@ import pytest
 from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
+from django.db.backends.signals import connection_created
 from hypothesis import settings as hypothesis_settings
 
 from apps.core.storage_state import forget_storage_fault
 from apps.ingest.known_keys import KNOWN_KEYS
 from tests.plugin import STASHED_CLUSTER
 from tests.servers.postgresql import PREPARED, PostgresqlMissingError, start_cluster
+from tests.servers.prepared import load_sqlite
 from tests.servers.redis import run_redis
 from tests.servers.stack import run_stack
 
 hypothesis_settings.register_profile("default", deadline=None, max_examples=50)
+hypothesis_settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis_settings.register_profile("long", deadline=None, max_examples=5_000)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
@@ -40,9 +43,18 @@ def room_on_the_disk():
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(request, django_db_modify_db_settings):
-    """On PostgreSQL a process of tests starts with a copy of a database that was migrated once."""
+    """A process of tests starts with a copy of a database that was migrated once."""
     if STASHED_CLUSTER in request.config.stash:
         connection.settings_dict["TEST"]["TEMPLATE"] = PREPARED
+    else:
+        connection_created.connect(fill_database)
+
+
+def fill_database(connection, **_signal):
+    """The database of the tests, empty when it is opened first, gets its tables at once."""
+    if connection.vendor == "sqlite":
+        connection_created.disconnect(fill_database)
+        load_sqlite(connection.connection)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ without it they run on SQLite, except those marked `postgresql`. Every process o
 own var folder. The end of the report says how many tests ran on which database.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -82,6 +83,17 @@ def pytest_load_initial_conftests(early_config):
 def pytest_configure():
     let_flushes_clear_the_audit()
     look_for_static_files_once()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Ten thousand tests, which stay to the end, are not searched for garbage again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def look_for_static_files_once():

@@ -13,7 +13,7 @@ from tests.conventions import ROOT
 # fmt: off
 PROMISED_TARGETS = (
     "bench", "check", "docs", "e2e", "faults", "fuzz", "help", "imports", "lab", "lint", "lock",
-    "run", "setup", "test", "types",
+    "run", "setup", "test", "test-all", "types",
 )
 # fmt: on
 DRAWING = (

@@ -17,7 +17,7 @@ from apps.core.clock import read_now
 from tests.factories.accounts import PASSWORD, bearer, make_user
 from tests.factories.second_factor import compute_code, equip
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 JWT, REFRESH, REVOKE = "/api/v1/jwt/", "/api/v1/jwt/refresh/", "/api/v1/jwt/revoke/"
 ME = "/api/v1/users/me/"

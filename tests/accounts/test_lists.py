@@ -9,7 +9,7 @@ from apps.accounts.services import Grant, create_user, invite
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_site
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 FEW, MANY = 2, 20
 PATHS = {

@@ -7,7 +7,7 @@ from django.test import Client as Browser
 from apps.accounts.models import AuditEntry
 from tests.factories.accounts import PASSWORD, bearer, make_session, make_token, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 PATH, ME = "/api/v1/users/me/password/", "/api/v1/users/me/"
 NEW = "four other words entirely"

@@ -24,7 +24,7 @@ from tests.factories.accounts import make_user
 from tests.factories.clients import make_client, make_site, make_tag
 from tests.factories.threads import run_together
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 SITES, TAGS = ("vienna", "graz"), ("edge", "core")
 PLACES = [

@@ -16,7 +16,7 @@ from apps.dashboard.consumers import authorise_session
 from tests.factories.accounts import PASSWORD, bearer, make_session, make_token, make_user
 from tests.factories.second_factor import compute_code, equip
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 LOGIN, STEP = "/accounts/login/", "/accounts/2fa/authenticate/"
 SET_UP, SECURITY = "/profile/security/authenticator/", "/profile/security/"

@@ -27,7 +27,7 @@ from apps.core.errors import Invalid, NotFound
 from tests.factories.accounts import PASSWORD, bearer, make_token, make_user
 from tests.factories.clients import make_site
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 USERS = "/api/v1/users/"
 JSON = "application/json"

@@ -21,7 +21,7 @@ from tests.factories.accounts import bearer, make_token, make_user
 from tests.factories.clients import make_client, make_key
 from tests.factories.wire import agent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 # The names that people bring along from other monitors, FEATURES H11.
 SEED_NAMES = (

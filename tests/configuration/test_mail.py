@@ -13,7 +13,7 @@ from apps.configuration.mail import send_message
 from apps.configuration.services import store_settings
 from tests.configuration.conftest import REFUSED, accept_right_password, use_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ANN = "ann@example.org"
 AUTH = {
     "authenticator": accept_right_password,

@@ -25,7 +25,7 @@ from tests.factories.clients import make_enrolment
 from tests.factories.tests import make_assignment
 from tests.faults.oracle import compare
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 DEADLINE_SECONDS = 15
 

@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.core.clock import read_now
 from tests.dashboard.markup import inspect
 from tests.dashboard.routes import (
     ACTIONS,
@@ -15,9 +16,11 @@ from tests.dashboard.routes import (
     list_names,
     takes_arguments,
 )
+from tests.dashboard.scene import build_scene
 from tests.factories.accounts import make_user
+from tests.factories.kept import keep_rows
 
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 OTHER_PATHS = ("/accounts/login/", "/accounts/logout/", "/accounts/password/change/", "/setup/")
 DIRECTIVES = {
@@ -32,6 +35,12 @@ DIRECTIVES = {
 
 def is_text(answer):
     return answer.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.fixture(scope="module")
+def scene(django_db_setup, django_db_blocker):
+    with keep_rows(django_db_blocker):
+        yield build_scene(read_now())
 
 
 @pytest.fixture

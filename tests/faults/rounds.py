@@ -26,6 +26,7 @@ from tests.faults.postgresql import KillableCluster, run_killable_cluster
 from tests.flows.agents import AgentHost, enrol_host
 from tests.flows.api_user import PASSWORD, ApiUser, become_admin
 from tests.servers.embedded import Embedded, run_embedded
+from tests.servers.postgresql import PREPARED
 from tests.servers.stack import Stack
 from tests.servers.waiting import POLL_SECONDS, wait_until
 
@@ -126,7 +127,7 @@ def run_installation(kind: DatabaseKind) -> Iterator[Installation]:
             cluster = cleanup.enter_context(run_killable_cluster())
         server = cleanup.enter_context(
             run_embedded(
-                database_url=cluster.cluster.create_database() if cluster else "",
+                database_url=cluster.cluster.create_database(PREPARED) if cluster else "",
                 admin_password=PASSWORD,
                 settings=SETTINGS,
             )

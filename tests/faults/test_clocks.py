@@ -144,7 +144,7 @@ def list_durations(server):
     ]
 
 
-@pytest.mark.parametrize("step", [HOUR, -HOUR, TEN_YEARS])
+@pytest.mark.parametrize("step", [pytest.param(HOUR, marks=pytest.mark.repeats), -HOUR, TEN_YEARS])
 def test_what_a_host_measures_by_a_wrong_clock_before_it_meets_the_server_is_not_lost(
     server, admin, folder, clock, step, fault_journal
 ):

@@ -20,13 +20,16 @@ from tests.servers.waiting import wait_until
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
-KIND_MARKS = {"sqlite": (), "postgresql": (pytest.mark.postgresql,)}
+# test_kills.py ends every process of a server on SQLite.
+KIND_MARKS = {
+    "sqlite": (pytest.mark.repeats("sqlite"),),
+    "postgresql": (pytest.mark.postgresql,),
+}
 ROUNDS_PER_FAULT = 4  # there are many faults
 RECOVERY_SECONDS = 120
 # Beyond the server's own bound: the machine may be busy with other tests.
 PATIENCE_SECONDS = ANSWER_SECONDS + 40
 LEAST_RUNS = 3
-ROW_OF_LINES = 7
 
 
 def pytest_generate_tests(metafunc):
@@ -37,18 +40,12 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize(
         ("kind", "fault"),
         [
-            pytest.param(kind, fault, id=f"{kind}-{fault.name}", marks=list_marks(kind, fault))
+            pytest.param(kind, fault, id=f"{kind}-{fault.name}", marks=KIND_MARKS[kind])
             for kind in KIND_MARKS
             for fault in FAULTS
             if kind in fault.databases and (is_long or fault.name in QUICK_FAULTS)
         ],
     )
-
-
-def list_marks(kind, fault):
-    """What befalls the line alone is the same whatever the database is."""
-    is_of_line = fault.row == ROW_OF_LINES
-    return (*KIND_MARKS[kind], *([pytest.mark.repeats("sqlite")] if is_of_line else []))
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +150,6 @@ def test_a_database_that_hangs_holds_nobody_for_long(site, fault_journal):
     record_stored(site, fault_journal, 6, "PostgreSQL hangs", frozen_at)
 
 
-@pytest.mark.repeats("sqlite")
 @on_each_database
 def test_runs_start_on_time_while_the_line_is_away(site, fault_journal):
     """The probes do not wait for the uploads: run after run begins, and all of it arrives later."""

@@ -43,8 +43,12 @@ DOCUMENTS = 4  # an agent's first lists of processes and connections, which no l
 FULL = 507
 
 
+# tests/browser/test_full_disk_story.py fills the disk under SQLite.
 @pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.repeats("sqlite")),
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+    ],
 )
 def full_server(request, monkeypatch):
     """A server whose database lies on a small disk, and that disk."""

@@ -24,6 +24,7 @@ UNANSWERED = 5
 DIED = "the agent died while the run was under way"
 
 
+# On PostgreSQL test_exposed_site.py and test_queue_faults.py kill each of them as well.
 @pytest.fixture(
     scope="module",
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)],
@@ -109,6 +110,7 @@ def test_answers_lost_on_the_way_double_nothing(installation, host_folder, fault
     assert verdict.is_exactly_once, verdict
 
 
+@pytest.mark.repeats("postgresql")
 def test_killed_processes_lose_and_double_nothing_and_come_back(
     installation, rounds, fault_journal
 ):

@@ -31,7 +31,13 @@ OPEN_RUNS = (
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+# A backup of SQLite is put back by tests/operations/test_backup.py.
+@pytest.fixture(
+    params=[
+        pytest.param("sqlite", marks=pytest.mark.repeats("sqlite")),
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+    ]
+)
 def site(request):
     if request.param == "postgresql" and find_binaries() is None:
         pytest.skip(MISSING)

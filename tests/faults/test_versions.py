@@ -115,6 +115,7 @@ def migrate(stack, folder, *target):
 
 @pytest.mark.faults
 @pytest.mark.slow
+@pytest.mark.repeats("sqlite")
 def test_uploads_go_on_through_migrations_and_a_restart_and_lose_nothing(
     stack, later_version, rounds, fault_journal
 ):

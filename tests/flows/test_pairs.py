@@ -16,7 +16,8 @@ from tests.flows.two_hosts import (
 )
 from tests.servers.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+# Who meets whom when is decided and stored by services that are tested on either database.
+pytestmark = [pytest.mark.slow, pytest.mark.repeats("postgresql")]
 
 # A package with a kind of test for two agents, as pip would have put it there.
 PLUGIN = Path(__file__).parent / "talk"

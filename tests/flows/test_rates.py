@@ -225,7 +225,7 @@ def fill_in(swarm, cookie, fields):
     return answer.headers["Location"].strip("/").rpartition("/")[2]
 
 
-@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+@pytest.mark.parametrize("protocol", [pytest.param("tcp", marks=pytest.mark.repeats), "udp"])
 def test_iperf3_goes_from_the_form_to_the_card(
     swarm, cookie, hosts, finish, read_page, iperf3_port, protocol
 ):

@@ -6,7 +6,8 @@ import pytest
 from tests.flows.api_user import sign_in
 from tests.flows.two_hosts import ask_for_run, create_pair, run_two_hosts, wait_for_state
 
-pytestmark = pytest.mark.slow
+# Who meets whom when is decided and stored by services that are tested on either database.
+pytestmark = [pytest.mark.slow, pytest.mark.repeats("postgresql")]
 
 PACKETS = 50
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp
 
 from apps.ml.algorithms.drift import (
     describe_reference,
@@ -80,6 +79,9 @@ def test_the_index_is_that_of_its_definition():
 
 @given(st.integers(0, 1000), st.integers(2, 200), st.integers(2, 200), st.integers(0, 2))
 def test_the_distance_is_that_of_scipy(seed, first, second, decimals):
+    # Two seconds that whoever only looks for tests need not spend.
+    from scipy.stats import ks_2samp
+
     rng = np.random.default_rng(seed)
     one, other = (
         np.round(rng.normal(size=first), decimals),

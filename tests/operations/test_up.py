@@ -26,7 +26,7 @@ SOUND_SECONDS = 70
 
 @pytest.fixture(scope="module")
 def embedded():
-    with run_embedded() as server:
+    with run_embedded(makes_tables=True) as server:
         yield server
 
 
@@ -138,6 +138,7 @@ def test_nothing_survives_a_killed_supervisor():
 
 
 @pytest.mark.slow
+@pytest.mark.repeats
 def test_children_that_hang_are_killed_and_replaced(embedded):
     """Frozen, each lives and does nothing; nobody but the supervisor can tell."""
     names = ["web", "worker", "beat"]
@@ -155,6 +156,7 @@ def test_children_that_hang_are_killed_and_replaced(embedded):
 
 
 @pytest.mark.slow
+@pytest.mark.repeats
 def test_a_sound_server_is_let_be(embedded):
     """For longer than any child may hang."""
     before = [child.restart_count for child in embedded.read_status().children]

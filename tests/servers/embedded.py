@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from apps.operations.supervisor.status import ChildState, SupervisorStatus, read_status
+from tests.servers.prepared import copy_sqlite
 from tests.servers.stack import ROOT, build_site, find_free_port
 from tests.servers.waiting import is_process_alive, wait_until
 
@@ -101,9 +102,16 @@ def run_embedded(
     database_url: str = "",
     admin_password: str = "",
     settings: Mapping[str, str] | None = None,
+    makes_tables: bool = False,
 ) -> Iterator[Embedded]:
-    """A started server of one machine with its own agent and its starter tests."""
+    """A started server of one machine with its own agent and its starter tests.
+
+    On SQLite it finds its tables there, unless it is to make them as a first start does.
+    """
     folder = Path(tempfile.mkdtemp(prefix="swarm-"))
+    (folder / "var").mkdir(mode=0o700)
+    if not database_url and not makes_tables:
+        copy_sqlite(folder / "var")
     site = build_site(database_url, folder / "var", settings)
     environment = {**site.environment, "SWARM_PORT": str(find_free_port())}
     if admin_password:

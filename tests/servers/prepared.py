@@ -8,11 +8,12 @@ import atexit
 import fcntl
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -92,12 +93,23 @@ def prepare_database(var_dir: Path, database_url: str = "") -> None:
         raise RuntimeError(f"no database could be prepared:\n{run.stdout}{run.stderr}")
 
 
-def copy_sqlite(var_dir: Path) -> None:
-    """Puts a prepared database where a server with this folder looks for it."""
+def make_sqlite() -> Path:
+    """The prepared database, which is only to be copied."""
 
     def prepare(draft: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="swarm-") as folder:
             prepare_database(Path(folder))
             shutil.copyfile(Path(folder) / SQLITE_NAME, draft)
 
-    shutil.copyfile(prepare_once(SQLITE_NAME, prepare), var_dir / SQLITE_NAME)
+    return prepare_once(SQLITE_NAME, prepare)
+
+
+def copy_sqlite(var_dir: Path) -> None:
+    """Puts a prepared database where a server with this folder looks for it."""
+    shutil.copyfile(make_sqlite(), var_dir / SQLITE_NAME)
+
+
+def load_sqlite(connection: sqlite3.Connection) -> None:
+    """Puts a prepared database into an empty one."""
+    with closing(sqlite3.connect(f"file:{make_sqlite()}?mode=ro&immutable=1", uri=True)) as source:
+        source.backup(connection)
