@@ -12,6 +12,8 @@ from tests.security import hostile
 pytestmark = pytest.mark.django_db
 
 ADDRESS = "http://testserver"
+# Doors that rightly answer 401: to credentials nobody has, and to who just ended the own session.
+MAY_ANSWER_401 = ("/api/v1/jwt/", "/api/v1/sessions/")
 DOCUMENT = SchemaGenerator().get_schema(request=None, public=True)
 # The systematic phase draws a hundred requests an operation, whatever the profile says.
 CONFIG = SchemathesisConfig.from_dict({"phases": {"coverage": {"enabled": hostile.is_long()}}})
@@ -38,4 +40,4 @@ def test_what_the_schema_allows_and_forbids_is_answered(case, operator):
         headers=without(asked.headers, "authorization", "cookie"),
     )
     assert answer.status_code < 500, answer.content
-    assert answer.status_code != 401
+    assert answer.status_code != 401 or asked.path_url.startswith(MAY_ANSWER_401)
