@@ -11,6 +11,9 @@ import { drawThreshold } from "./threshold.js";
 
 const LEAST_WIDTH = 200;
 const LEAST_DRAG_PIXELS = 8;
+// How near the pointer has to be to a line to mean it, and how the others look meanwhile.
+const NEAR_PIXELS = 24;
+const OTHERS_ALPHA = 0.4;
 
 /** The legend tells the newest values while the pointer is elsewhere.
  * @param {uPlot} chart @param {number} first the first line */
@@ -38,7 +41,9 @@ function describe(drawing, readSpan) {
   return {
     ...describeLook(drawing),
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), timeZone),
+    focus: { alpha: OTHERS_ALPHA },
     cursor: {
+      focus: { prox: drawing.unusual?.isSelective ? NEAR_PIXELS : -1 },
       // Other charts follow the pointer, but only the one under it is dragged across.
       sync: { key: "page", filters: { sub: (type) => type === "mousemove" || type === "mouseleave", pub: () => true } },
       drag: { x: Boolean(drawing.zoom), y: false, setScale: false, dist: LEAST_DRAG_PIXELS },
@@ -53,6 +58,7 @@ function describe(drawing, readSpan) {
       setCursor: [newest],
       setData: [newest],
       ready: [newest],
+      setSeries: [(_chart, index) => drawing.unusual?.choose((index ?? 0) - 1 - 2 * drawing.bands.length)],
       setSelect: [(chart) => takeSelection(chart, drawing)],
       drawClear: [(chart) => drawDisturbed(chart, drawing.readDisturbed?.() ?? [], shade)],
       drawAxes: [(chart) => drawing.unusual?.drawUsual(chart)],

@@ -5,7 +5,7 @@ import { formatQuantity, formatTick } from "./format.js";
 
 /** @typedef {{label: string, isGhost?: boolean, colour?: number}} Line */
 /** @typedef {{label: string, name: "extremes" | "percentiles" | "forecast"}} Band */
-/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, isScore?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, unusual?: {drawUsual: (chart: uPlot) => void, drawRibbon: (chart: uPlot) => void}, zoom?: (start: number, end: number) => void}} Drawing */
+/** @typedef {{style: string, lines: Line[], bands: Band[], isBars?: boolean, isWhole?: boolean, isScaled?: boolean, isScore?: boolean, readDisturbed?: () => [number, number][], height?: number, threshold?: number | null, unusual?: {isSelective: boolean, choose: (line: number) => void, drawUsual: (chart: uPlot) => void, drawRibbon: (chart: uPlot) => void}, zoom?: (start: number, end: number) => void}} Drawing */
 
 const LINE_COLOURS = ["--chart-1", "--chart-2", "--chart-3", "--chart-4", "--chart-5", "--chart-6"];
 const GHOST_DASH = [5, 4];

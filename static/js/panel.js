@@ -9,7 +9,7 @@ import { Unusual } from "./unusual.js";
 /** @typedef {import("./series.js").Panel} Panel */
 /** @typedef {import("./series.js").Series} Series */
 /** @typedef {import("./series.js").Column} Column */
-/** @typedef {{readSpan: () => [number, number], band: string, words: DOMStringMap, zoom?: (start: number, end: number) => void, disturbed: [number, number][]}} Stage */
+/** @typedef {{readSpan: () => [number, number], band: string, words: DOMStringMap, fetchUsual: (panel: Panel, line: number) => Promise<import("./series.js").Usual | undefined>, zoom?: (start: number, end: number) => void, disturbed: [number, number][]}} Stage */
 
 // Beside longer buckets single values would be another kind of line.
 const LONGEST_LIVE_STEP = 60;
@@ -46,7 +46,7 @@ export class PanelView {
     const title = make("figcaption", "", panel.title);
     if (panel.threshold_text) title.append(describeThreshold(panel.threshold_text));
     this.resolution = make("small", "panel-resolution");
-    this.unusual = new Unusual(panel, stage.words);
+    this.unusual = new Unusual(panel, stage, () => this.draw());
     title.append(this.unusual.key, this.resolution);
     this.changes = make("ul", "panel-changes");
     this.body = make("div", "panel-body");

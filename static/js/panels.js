@@ -38,6 +38,7 @@ class History {
       readSpan: this.readSpan,
       band,
       words: host.dataset,
+      fetchUsual: (panel, line) => this.fetchUsual(panel, line),
       zoom: isZoomable ? zoom : undefined,
       disturbed: [],
     };
@@ -73,6 +74,16 @@ class History {
     } finally {
       this.isLoading = false;
     }
+  }
+
+  /** The band of what was usual of one line of a panel.
+   * @param {import("./series.js").Panel} panel @param {number} line */
+  async fetchUsual(panel, line) {
+    const { url = "", usual = "" } = this.host.dataset;
+    const alone = { ...panel, lines: [panel.lines[line]], band: [], usual_line: 0 };
+    const view = { url, compare: "", forecast: "", usual, points: LEAST_POINTS };
+    const fetched = await fetchSeries(view, [alone], this.readSpan());
+    return fetched.series[0][0].usual;
   }
 
   /** Single values go on by the socket; buckets and earlier times are fetched again. */

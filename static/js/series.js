@@ -2,13 +2,14 @@
 // The series of a page's panels, fetched in one request, as columns of charts.
 import { describeNotes, findExpected, findExpectedBand } from "./foretold.js";
 import { describeJsonRequest } from "./requests.js";
+import { hasBand } from "./usual.js";
 
 /** @typedef {{key: string, label: string, source: string, subject: string}} Line */
-/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string}} Panel */
+/** @typedef {{title: string, style: string, lines: Line[], band: Line[], is_bars: boolean, is_complement: boolean, is_whole: boolean, is_scaled: boolean, threshold: number | null, threshold_text: string, usual_line?: number}} Panel */
 /** @typedef {{figure: string, before: string, now: string, percent: string, arrow: string, word: string, tone: string}} Change */
 /** @typedef {{step_seconds: number, resolution: string, at: number[], mean: number[], minimum?: number[], maximum?: number[], p50?: number[], p95?: number[], earlier?: {at: number[], mean: number[]}, forecast?: import("./foretold.js").Expected, changes?: Change[], unusual?: Mark[], usual?: Usual}} Series */
 /** @typedef {{id: string, start: number, end: number, score: number, text: string}} Mark */
-/** @typedef {{at: number[], low: number[], high: number[], hold_seconds: number}} Usual */
+/** @typedef {import("./usual.js").Usual} Usual */
 /** @typedef {{url: string, compare: string, forecast: string, usual: string, points: number}} View */
 /** @typedef {(number | null | undefined)[]} Column */
 /** @typedef {{at: number[], values: Column}} Part */
@@ -34,8 +35,8 @@ export async function fetchSeries(view, panels, span) {
       query.append("source", line.source);
       query.append("subject", line.subject);
       query.append("key", line.key);
-      const hasUsual = view.usual && line === panel.lines[0];
-      query.append("columns", mayBand(panel) ? (hasUsual ? "usual" : "all") : "mean");
+      const hasUsual = view.usual && hasBand(panel, line);
+      query.append("columns", (mayBand(panel) ? ["all", "usual"] : ["mean", "mean_usual"])[hasUsual ? 1 : 0]);
     }
   }
   const response = await fetch(`${view.url}?${query}`, { headers: describeJsonRequest() });

@@ -281,3 +281,6 @@ def test_what_was_unusual_comes_with_its_line_and_the_usual_where_it_is_wanted(p
     assert "usual" not in second
     assert "usual" not in read(page, host, cpu)[0]
     assert ask(page, host, cpu, usual="other").status_code == 400
+    [alone] = read(page, host, {**cpu, "columns": "mean_usual"}, usual="range")
+    assert alone["usual"] == first["usual"]
+    assert "p95" not in alone

@@ -12,7 +12,8 @@ from apps.ml.algorithms.joint_fitting import find_conformal_quantile, fit_joint,
 from apps.ml.algorithms.planting import plant_faults
 from apps.ml.algorithms.stages import Stage, find_stage
 from apps.ml.learners.base import Rows
-from apps.ml.learners.joint_anomaly import JointAnomalyLearner, build_joint
+from apps.ml.learners.joint_anomaly import JointAnomalyLearner
+from apps.ml.selectors.joint import build_joint
 from apps.ml.selectors.joint_sentences import describe_joint
 from tests.factories.observing import METRICS, draw_observations
 

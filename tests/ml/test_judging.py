@@ -10,10 +10,11 @@ from apps.jobs.services import run_due_jobs
 from apps.ml.algorithms.scopes import Scope
 from apps.ml.algorithms.stages import Stage
 from apps.ml.errors import StillLearning
-from apps.ml.learners.joint_anomaly import KIND, JointAnomalyLearner
+from apps.ml.learners.joint_anomaly import JointAnomalyLearner
 from apps.ml.models import Feedback, Finding, ModelVersion
 from apps.ml.published import FindingRaised
 from apps.ml.selectors.champions import SHELF
+from apps.ml.selectors.joint import KIND
 from apps.ml.selectors.joint_sentences import describe_joint
 from apps.ml.selectors.stages import describe_stage, find_assignment_stage
 from apps.ml.services import joint

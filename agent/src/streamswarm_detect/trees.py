@@ -37,6 +37,9 @@ DTYPES: Final = {
     "unit": ("<f8",),
 }
 PREFIX: Final = "trees_"
+ROOTS: Final = f"{PREFIX}roots"
+LEFT: Final = f"{PREFIX}left"
+BASE: Final = f"{PREFIX}base"
 
 
 class BadTreesError(ValueError):

@@ -6,8 +6,8 @@ from apps.accounts.policy import AnyUser
 from apps.clients.selectors import list_clients
 from apps.ml.algorithms.series import LEARNING_VALUES
 from apps.ml.algorithms.stages import LEAST_SHOWN
-from apps.ml.learners.joint_anomaly import KIND
 from apps.ml.models import ModelVersion, SeriesState, SeriesWatch
+from apps.ml.selectors.joint import KIND
 from apps.ml.selectors.observations import list_judged_results
 from apps.tests.selectors import list_assignments
 

@@ -1,16 +1,25 @@
 """Models and trainings as their pages show them."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.accounts.policy import AnyUser
 from apps.accounts.selectors import administers_everything
-from apps.ml.algorithms.drift import name_level
+from apps.dashboard.formats import Style, format_quantity
+from apps.ml.algorithms.drift import DRIFTED, WATCHED, name_level
+from apps.ml.algorithms.health_class import KIND as CLASS_KIND
 from apps.ml.learners import LEARNERS
+from apps.ml.learners.health_class import LEAST_CLIENTS, LEAST_INCIDENTS
+from apps.ml.learners.outlook import describe_used, find_standing
 from apps.ml.models import ModelVersion, Training
 from apps.ml.selectors.registry import list_models, list_trainings, name_scope, name_scopes
 from apps.ml.services.standings import Standing, list_standings
@@ -19,6 +28,22 @@ VERSIONS_SHOWN = 10
 GROUPS_PER_PAGE = 20
 TRAININGS_PER_PAGE = 30
 STANDINGS_SHOWN = 200
+# Scales end a little above their highest value; a line has a width that can be seen.
+ROOM = 1.05
+LEAST_WIDTH = 1.0
+DRIFT_SCALE = 2 * DRIFTED
+# What learners measure besides their loss, and whether it is a share.
+FIGURES: Mapping[str, tuple[str | Promise, bool]] = {
+    "planted_found": (gettext_lazy("Planted faults found"), True),
+    "baseline_planted_found": (gettext_lazy("Found by the baseline"), True),
+    "baseline_false_positive_rate": (gettext_lazy("False alarms of the baseline"), True),
+    "backtest_ratio": (gettext_lazy("Backtest error, of the last value's"), False),
+    "covered_80": (gettext_lazy("Held by the 80 % interval"), True),
+    "outputs": (gettext_lazy("Values said"), False),
+    "brier_persistence": (gettext_lazy("Loss of: as now"), False),
+    "brier_majority": (gettext_lazy("Loss of: the usual rate"), False),
+    "brier_burn_rate": (gettext_lazy("Loss of: the burn rate"), False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +56,34 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Whisker:
+    """An interval and its value as places on a scale, in percent of its width."""
+
+    low: float
+    value: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A line of the list: a version with its score beside that of the baseline."""
+    """A line of the list: a version with its score beside that of the baseline.
+
+    Both are drawn on the same scale, which begins at 0.
+    """
 
     version: ModelVersion
     score: Score | None
     baseline: Score | None
     drift: str
+    score_drawn: Whisker | None = None
+    baseline_drawn: Whisker | None = None
+
+    @property
+    def saved_percent(self) -> float | None:
+        """How much smaller its loss is than that of the baseline; negative when it is greater."""
+        if self.score is None or self.baseline is None or not self.baseline.value:
+            return None
+        return 100 * (1 - self.score.value / self.baseline.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +96,9 @@ class ModelGroup:
     rows: Sequence[ModelRow]
     count: int
     may_roll_back: bool
+    # How far learning is by the model in use, in words; and what it has to beat.
+    stage_words: str = ""
+    baseline: str | Promise = ""
 
     @property
     def champion(self) -> ModelVersion | None:
@@ -59,11 +108,50 @@ class ModelGroup:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """A feature of a model and how far it has moved since; None where nobody has looked."""
+    """A feature of a model and how far it has moved since; None where nobody has looked.
+
+    `length` is that of its bar, in percent of a scale that ends at twice what counts as drifted.
+    """
 
     name: str
     index: float | None
     level: str
+    length: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DriftCard:
+    """The newest review of a model: of how many rows, and how far what it says has moved.
+
+    `distance` is that of Kolmogorov and Smirnov, from 0 to 1; None where nobody has looked.
+    """
+
+    features: Sequence[FeatureDrift]
+    rows: int
+    distance: float | None
+    is_distance_significant: bool
+    drifted_share: float | None
+    reviewed_at: datetime | None
+    edges: tuple[float, float] = (100 * WATCHED / DRIFT_SCALE, 100 * DRIFTED / DRIFT_SCALE)
+
+
+@dataclass(frozen=True, slots=True)
+class KindRow:
+    """A kind of model: what it needs, what it has to beat, and how many are in use."""
+
+    title: str | Promise
+    provisional: int
+    needed: int
+    baseline: str | Promise
+    champion_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the judging in words, and as it is written."""
+
+    name: str
+    text: str
 
 
 def name_learner(kind: str) -> str:
@@ -90,24 +178,44 @@ def build_group(versions: list[ModelVersion]) -> ModelGroup:
     newest = versions[:VERSIONS_SHOWN]
     rows = [*newest, *(one for one in used if one not in newest)]
     former = (one for one in versions if one.state == "retired" and one.promoted_at)
-    has_champion = any(one.state == "champion" for one in used)
+    champion = next((one for one in used if one.state == "champion"), None)
+    learner = LEARNERS.get(versions[0].kind)
+    words = ""
+    if learner is not None and champion is not None:
+        words = describe_used(learner, find_standing(learner, champion), champion)
     return ModelGroup(
         kind=versions[0].kind,
         title=name_learner(versions[0].kind),
         scope_name=name_scope(versions[0]),
         rows=[describe_row(one) for one in rows],
         count=len(versions),
-        may_roll_back=has_champion and next(former, None) is not None,
+        may_roll_back=champion is not None and next(former, None) is not None,
+        stage_words=words,
+        baseline=learner.baseline if learner else "",
     )
 
 
 def describe_row(version: ModelVersion) -> ModelRow:
+    score, baseline = (read_score(version.metrics, name) for name in ("loss", "baseline"))
+    highest = max((one.high for one in (score, baseline) if one), default=0.0)
     return ModelRow(
         version=version,
-        score=read_score(version.metrics, "loss"),
-        baseline=read_score(version.metrics, "baseline"),
+        score=score,
+        baseline=baseline,
         drift=describe_drift(version.drift),
+        score_drawn=draw_whisker(score, highest),
+        baseline_drawn=draw_whisker(baseline, highest),
     )
+
+
+def draw_whisker(score: Score | None, highest: float) -> Whisker | None:
+    """Its place on a scale from 0 to a little above the highest."""
+    if score is None or highest <= 0:
+        return None
+    low, value, high = (
+        100 * one / (highest * ROOM) for one in (score.low, score.value, score.high)
+    )
+    return Whisker(low, value, max(high - low, LEAST_WIDTH))
 
 
 def read_score(metrics: Mapping[str, Any], name: str) -> Score | None:
@@ -126,11 +234,48 @@ def list_feature_drifts(version: ModelVersion) -> list[FeatureDrift]:
     """The features of a model, those first that have moved most."""
     indices = version.drift.get("indices", {})
     rows = [
-        FeatureDrift(name, index, name_level(index) if index is not None else "unknown")
+        FeatureDrift(
+            name,
+            index,
+            name_level(index) if index is not None else "unknown",
+            100 * min((index or 0.0) / DRIFT_SCALE, 1.0),
+        )
         for name in version.features
         for index in [indices.get(name)]
     ]
     return sorted(rows, key=lambda row: -(row.index or 0.0))
+
+
+def describe_drift_card(version: ModelVersion) -> DriftCard:
+    drift = version.drift
+    return DriftCard(
+        features=list_feature_drifts(version),
+        rows=drift.get("rows", 0),
+        distance=drift.get("distance"),
+        is_distance_significant=bool(drift.get("is_distance_significant")),
+        drifted_share=drift.get("drifted_share"),
+        reviewed_at=version.reviewed_at,
+    )
+
+
+def list_kinds(user: AnyUser) -> list[KindRow]:
+    """Every kind of model with how many of it `user` may see in use; one query."""
+    champions = list_models(user).filter(state=ModelVersion.State.CHAMPION).order_by()
+    counts = Counter(champions.values_list("kind", flat=True))
+    return [
+        KindRow(one.title, one.provisional, one.needed, one.baseline, counts[one.kind])
+        for one in LEARNERS.values()
+    ]
+
+
+def describe_figures(version: ModelVersion) -> list[Figure]:
+    """The figures of the judging; those of a kind that is gone keep their name."""
+    found = []
+    for name, figure in version.metrics.get("figures", {}).items():
+        label, is_share = FIGURES.get(name, (name, False))
+        text = format_quantity(figure, Style.RATIO) if is_share else f"{figure:.3g}"
+        found.append(Figure(str(label), text))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +296,14 @@ class StandingRow:
     standing: Standing
     title: str
     scope_name: str
+
+    @property
+    def condition(self) -> str:
+        """What is missing besides results; empty where nothing else is."""
+        if self.standing.learner.kind != CLASS_KIND or self.standing.row_count:
+            return ""
+        words = _("%(incidents)d failures on %(clients)d clients are needed")
+        return words % {"incidents": LEAST_INCIDENTS, "clients": LEAST_CLIENTS}
 
     @property
     def share(self) -> float:

@@ -38,12 +38,14 @@ from apps.dashboard.selectors.clients import (
 )
 from apps.dashboard.selectors.health import describe_client_health
 from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_enrolment
+from apps.dashboard.selectors.learned import describe_client_learning
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.unusual import list_latest
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
 from apps.metrics.selectors import LatestValues, read_latest
+from apps.ml.learners.outlook import find_series_outlook, list_client_outlooks
 from apps.ml.selectors.health import find_test_scores
 from apps.tests.services.standings import describe_client_standing
 
@@ -152,6 +154,9 @@ def show_client(request: PageRequest, client_id: UUID) -> HttpResponse:
         **describe_head(request, client, "health"),
         "card": describe_client_health(client),
         "latest": list_latest(request.user, client_id=client.id),
+        "learning": describe_client_learning(
+            list_client_outlooks(client.id), find_series_outlook(client.id)
+        ),
         "host": find_source(latest, "host"),
         "agent": find_source(latest, "agent"),
         "fullest": find_fullest(latest),

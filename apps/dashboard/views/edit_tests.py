@@ -12,6 +12,7 @@ from apps.accounts.policy import Permission
 from apps.core.errors import Conflict, Invalid, Refused
 from apps.dashboard.forms.parameters import read_parameters
 from apps.dashboard.forms.tests import TestForm, describe_test_form
+from apps.dashboard.selectors.coming import describe_expectation, describe_said
 from apps.dashboard.selectors.previews import preview_test
 from apps.dashboard.views.access import PageRequest, page
 from apps.ml.selectors.expectations import expect_test
@@ -158,7 +159,13 @@ def predict_test(request: PageRequest) -> HttpResponse:
         target=target,
         client_ids=[client.id for client in form.cleaned_data.get("clients", ())],
     )
-    context = {"expectation": expectation, "kind": kind, "problem": problem}
+    context = {
+        "expectation": expectation,
+        "expected": describe_expectation(expectation),
+        "said": describe_said(expectation),
+        "kind": kind,
+        "problem": problem,
+    }
     return render(request, "dashboard/partials/_expectation.html", context)
 
 

@@ -29,12 +29,17 @@ from apps.dashboard.selectors.health import (
     read_course_of_site,
     read_quality,
 )
+from apps.dashboard.selectors.learned import describe_class
 from apps.dashboard.topics import OVERVIEW
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.history import lead_to_canonical
 from apps.ml.algorithms.courses import Course
+from apps.ml.algorithms.health_class import KIND as CLASS_KIND
+from apps.ml.learners.outlook import list_outlooks
 from apps.ml.models import HealthScore
 from apps.ml.selectors.health import find_client_scores, find_test_scores, read_course
+from apps.ml.selectors.health_class import ClassBeside, find_class_beside
+from apps.tests.models import Assignment
 from apps.tests.selectors import list_assignments
 
 DEFAULT_RANGE = "24h"
@@ -125,11 +130,24 @@ def show_assignment(request: PageRequest, assignment_id: UUID) -> HttpResponse:
         "more_url": f"{test_url}?client={client.id}",
         "goal_url": reverse("dashboard:health-goal", args=[assignment.test_id]),
     }
-    if not find_hidden(request.user, [client.id]):
+    hidden = find_hidden(request.user, [client.id])
+    score = row.score if row else None
+    beside = find_class_beside(assignment, score, shows_host=not hidden)
+    context |= describe_class_part(assignment, beside)
+    if not hidden:
         context = lead_up(
             context, client.name, reverse("dashboard:health-client", args=[client.id])
         )
     return render_health(request, context, read_stored(row, start, end))
+
+
+def describe_class_part(assignment: Assignment, beside: ClassBeside) -> dict[str, Any]:
+    """The learned class, and without one how far learning it is."""
+    words = ""
+    if beside.found is None:
+        outlooks = list_outlooks(assignment)
+        words = next((one.words for one in outlooks if one.kind == CLASS_KIND), "")
+    return {"learned": describe_class(beside), "class_words": words}
 
 
 def read_stored(row: HealthScore | None, start: datetime, end: datetime) -> Course | None:

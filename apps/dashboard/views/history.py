@@ -82,8 +82,8 @@ def read_wanted(asked: QueryDict) -> Wanted:
     """What the address wants: `start`, `end`, `points`, `compare`, `forecast`, and the lines.
 
     A line has a `source`, `subject`, `key` and `columns`, which is `mean`, or `all` for extremes
-    and percentiles too, or `usual` for the band of what was `usual` as well; each of the four is
-    there once a line.
+    and percentiles too, `usual` for the band of what was `usual` as well, `mean_usual` for it
+    beside the mean alone; each of the four is there once a line.
     Raises: Invalid naming what is wrong.
     """
     end = read_moment(asked, "end", read_now())
@@ -139,7 +139,7 @@ def read_wanted_lines(asked: QueryDict) -> list[WantedLine]:
             (source, subject),
             key,
             is_banded=columns in {"all", "usual"},
-            has_usual=columns == "usual",
+            has_usual=columns in {"usual", "mean_usual"},
         )
         for source, subject, key, columns in zip(*parts, strict=True)
     ]

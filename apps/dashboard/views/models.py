@@ -12,7 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.accounts.policy import Permission
 from apps.core.errors import Conflict
 from apps.dashboard.selectors.models import (
-    list_feature_drifts,
+    describe_drift_card,
+    describe_figures,
+    describe_row,
+    list_kinds,
     name_learner,
     page_models,
     read_score,
@@ -28,7 +31,12 @@ from apps.ml.services.registry import promote_model, retire_model, roll_back_mod
 @page(Permission.VIEW)
 def list_models_page(request: PageRequest) -> HttpResponse:
     listed, groups = page_models(request.user, request.GET.get("page"))
-    context = {"page": listed, "groups": groups, "topics": [LEARNING]}
+    context = {
+        "page": listed,
+        "groups": groups,
+        "kinds": list_kinds(request.user),
+        "topics": [LEARNING],
+    }
     folder = "dashboard/partials/_" if request.htmx else "dashboard/"
     return render(request, f"{folder}models.html", context)
 
@@ -45,7 +53,9 @@ def show_model(request: PageRequest, version_id: UUID) -> HttpResponse:
             name: read_score(version.metrics, name)
             for name in ("loss", "baseline", "margin", "champion")
         },
-        "features": list_feature_drifts(version),
+        "figures": describe_figures(version),
+        "drift": describe_drift_card(version),
+        "row": describe_row(version),
         "topics": [],
     }
     return render(request, "dashboard/model.html", context)

@@ -14,6 +14,7 @@ from apps.dashboard.kind_charts import describe_test_panels, keep_measured
 from apps.dashboard.ranges import fix_history
 from apps.dashboard.selectors.clients import find_hidden
 from apps.dashboard.selectors.findings import describe_facts, describe_findings
+from apps.dashboard.selectors.learned import WholeCard, describe_whole
 from apps.dashboard.selectors.runs import (
     describe_run,
     describe_runs,
@@ -24,6 +25,8 @@ from apps.dashboard.selectors.unusual import list_of_run
 from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.tests import find_panels_url
+from apps.ml.selectors.joint import judge_run
+from apps.ml.selectors.observations import list_measured
 from apps.tests.kinds import KINDS, Kind
 from apps.tests.models import Result, Run
 from apps.tests.selectors import get_run
@@ -75,10 +78,12 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
     result = find_result(run)
     kind = KINDS[run.assignment.test.kind]
     begin = (run.started_at or run.start_at) - CHART_MARGIN
+    hidden = find_hidden(request.user, [run.assignment.client_id])
     context = {
         "row": describe_run(run),
         "is_of_own_host": kind.target_form == "agent",
-        "hidden": find_hidden(request.user, [run.assignment.client_id]),
+        "hidden": hidden,
+        "whole": describe_result_whole(run, result, shows_host=not hidden),
         "run": run,
         "result": result,
         "card": build_card(run, result),
@@ -93,6 +98,13 @@ def show_run(request: PageRequest, run_id: UUID) -> HttpResponse:
     }
     template = "dashboard/partials/_run.html" if request.htmx else "dashboard/run.html"
     return render(request, template, context)
+
+
+def describe_result_whole(run: Run, result: Result | None, *, shows_host: bool) -> WholeCard | None:
+    """What is said of the result as a whole; None of a run or kind without figures."""
+    if result is None or not list_measured(run.assignment.test.kind):
+        return None
+    return describe_whole(judge_run(run, result, shows_host=shows_host))
 
 
 def describe_run_panels(kind: Kind, result: Result | None) -> list[Panel]:

@@ -16,7 +16,9 @@ from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
 from apps.dashboard.selectors.clients import find_hidden
+from apps.dashboard.selectors.coming import describe_coming
 from apps.dashboard.selectors.health import describe_test_health, read_quality
+from apps.dashboard.selectors.learned import LearningRow, describe_learning
 from apps.dashboard.selectors.routes import describe_route_changes
 from apps.dashboard.selectors.runs import describe_runs, list_begun_runs
 from apps.dashboard.selectors.tests import (
@@ -30,6 +32,7 @@ from apps.dashboard.topics import OVERVIEW, name_topic
 from apps.dashboard.views.access import PageRequest, page
 from apps.dashboard.views.clients import PAGE_SIZES, read_page_size
 from apps.dashboard.views.history import HISTORY_TARGET, lead_to_canonical
+from apps.ml.learners.outlook import find_series_outlook, list_outlooks
 from apps.ml.selectors.health import find_test_scores
 from apps.tests.kinds import KINDS
 from apps.tests.kinds.base import Kind
@@ -106,6 +109,8 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "chosen": chosen,
         "maintenance": find_maintenance(chosen),
         **describe_health(chosen, shown),
+        "learning": describe_learning_of(chosen),
+        "coming": describe_coming(chosen) if chosen else None,
         "selection_words": describe_selection(test),
         "pair_words": describe_pairs(test),
         "address_words": explain_address(chosen) if chosen else "",
@@ -139,6 +144,17 @@ def describe_health(chosen: Assignment | None, shown: Sequence[Assignment]) -> d
         "card": describe_test_health(scores.get(chosen.id), url),
         "quality": read_quality(chosen),
     }
+
+
+def describe_learning_of(chosen: Assignment | None) -> list[LearningRow]:
+    """How far learning about the drawn client is; empty of a kind without figures."""
+    if chosen is None:
+        return []
+    outlooks = list_outlooks(chosen)
+    if not outlooks:
+        return []
+    series = find_series_outlook(chosen.client_id, source_id=chosen.source_id or 0)
+    return describe_learning(outlooks, series)
 
 
 def choose_template(request: PageRequest) -> str:

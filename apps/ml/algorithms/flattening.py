@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streamswarm_detect.trees import PREFIX
+from streamswarm_detect.trees import BASE, LEFT, PREFIX, ROOTS
 
 Floats = NDArray[np.float64]
 LEAF: Final = -1
@@ -162,6 +162,22 @@ def join(
         f"{PREFIX}base": base,
         f"{PREFIX}unit": np.array([unit]),
     }
+
+
+def concatenate(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The trees of several models of one library behind each other, with a base of 0.
+
+    Their own bases are the caller's to keep.
+    """
+    sizes = [part[LEFT].size for part in parts]
+    begins = np.cumsum([0, *sizes[:-1]])
+    moved = [
+        {**part, **{name: part[name] + begin for name in (LEFT, ROOTS)}}
+        for part, begin in zip(parts, begins.astype(np.int32), strict=True)
+    ]
+    names = [name for name in parts[0] if name not in {BASE, f"{PREFIX}unit"}]
+    joined = {name: np.concatenate([part[name] for part in moved]) for name in names}
+    return {**joined, BASE: np.zeros(1), f"{PREFIX}unit": np.ones(1)}
 
 
 def order(table: Table, begin: int) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.ml.api import anomalies, registry
+from apps.ml.api import anomalies, judgements, predictions, registry
 from apps.ml.api.diagnoses import DiagnosisViewSet
 from apps.ml.api.findings import FindingViewSet
 from apps.ml.api.forecasts import ForecastViewSet
@@ -20,6 +20,28 @@ urlpatterns = [
         anomalies.AnomalyRateView.as_view(),
         name="client-anomalies",
     ),
+    path(
+        "clients/<uuid:id>/learning/",
+        judgements.ClientLearningView.as_view(),
+        name="client-learning",
+    ),
+    path("runs/<uuid:id>/judgement/", judgements.RunJudgementView.as_view(), name="run-judgement"),
+    path(
+        "assignments/<uuid:id>/learning/",
+        judgements.AssignmentLearningView.as_view(),
+        name="assignment-learning",
+    ),
+    path(
+        "assignments/<uuid:id>/health-class/",
+        judgements.HealthClassView.as_view(),
+        name="assignment-health-class",
+    ),
+    path(
+        "assignments/<uuid:id>/prediction/",
+        predictions.PredictionView.as_view(),
+        name="assignment-prediction",
+    ),
+    path("tests/prediction/", predictions.ExpectationView.as_view(), name="test-prediction"),
     path("tests/<uuid:id>/health-goal/", HealthGoalView.as_view(), name="health-goal"),
     path("learners/", registry.LearnersView.as_view(), name="learners"),
     *router.urls,

@@ -14,23 +14,16 @@ from apps.ml.algorithms.features import (
     name_features,
 )
 from apps.ml.algorithms.gate import Evaluation
-from apps.ml.algorithms.joint import (
-    JointModel,
-    OtherFeaturesError,
-    read_joint,
-    score_scaled,
-    standardise,
-)
+from apps.ml.algorithms.joint import OtherFeaturesError, score_scaled, standardise
 from apps.ml.algorithms.joint_fitting import fit_joint
 from apps.ml.algorithms.planting import plant_faults
 from apps.ml.algorithms.stages import LEAST_ALERTING, LEAST_SHOWN
 from apps.ml.learners.assignments import count_results, find_assignment, list_assignment_scopes
 from apps.ml.learners.base import Artifact, Progress, Rows, Scope, Trained
 from apps.ml.models import Finding
+from apps.ml.selectors.joint import KIND, build_joint
 from apps.ml.selectors.labels import find_confirmed
 from apps.ml.selectors.observations import find_floor, list_measured, read_observations
-
-KIND = Finding.Kind.JOINT_ANOMALY.value
 
 
 class JointAnomalyLearner:
@@ -93,8 +86,3 @@ class JointAnomalyLearner:
                 "baseline_false_positive_rate": float(is_far.mean()),
             },
         )
-
-
-def build_joint(artifact: Artifact) -> JointModel:
-    """The model that answers; for `take_champion`."""
-    return read_joint(artifact.arrays, artifact.calibration, artifact.features)

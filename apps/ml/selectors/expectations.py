@@ -15,7 +15,7 @@ from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.ml.algorithms.expectations import LEAST_VALUES, Expected, expect_next
 from apps.ml.errors import NoModel
-from apps.ml.selectors.predictions import Prediction, predict_next
+from apps.ml.selectors.predictions import Predictions, predict_next
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.selectors import leave_out_overlapped, list_assignments
@@ -48,7 +48,7 @@ class Expectation:
     client_count: int
     figures: Mapping[str, Expected]
     # Of a single test of a single client, where a model beats the last value.
-    prediction: Prediction | None = None
+    predictions: Predictions | None = None
     needed: int = LEAST_VALUES
 
 
@@ -66,13 +66,13 @@ def expect_test(
         found = read_values(rows.order_by(F("last_run_at").desc(nulls_last=True), "id"), kind)
         most = max(most, found.count)
         if found.figures:
-            prediction = find_prediction(rows) if basis == Basis.SAME else None
-            return Expectation(basis, found.count, found.client_count, found.figures, prediction)
+            predictions = find_predictions(rows) if basis == Basis.SAME else None
+            return Expectation(basis, found.count, found.client_count, found.figures, predictions)
     return Expectation(None, most, 0, {})
 
 
-def find_prediction(assignments: QuerySet[Assignment]) -> Prediction | None:
-    """What a model says of the next result, when it is one assignment and there is a model."""
+def find_predictions(assignments: QuerySet[Assignment]) -> Predictions | None:
+    """What a model says of the results to come, when it is one assignment and there is a model."""
     found = list(assignments[:2])
     if len(found) != 1:
         return None

@@ -1,14 +1,17 @@
 """The learned class of a test on a client, which stands beside its rule score."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from apps.core.clock import read_now
 from apps.ml.algorithms.containers import Artifact
 from apps.ml.algorithms.features import WINDOW, build_features, name_features
 from apps.ml.algorithms.forward_labels import look_ahead
+from apps.ml.algorithms.health import Band, find_band
 from apps.ml.algorithms.health_class import (
     KIND,
     LIKELIER,
@@ -21,7 +24,7 @@ from apps.ml.algorithms.health_class import (
 from apps.ml.algorithms.scopes import Scope
 from apps.ml.errors import NoModel
 from apps.ml.selectors.champions import take_champion
-from apps.ml.selectors.observations import list_measured, read_observations
+from apps.ml.selectors.observations import list_measured, read_observations, tells_of_host
 from apps.tests.models import Assignment
 
 MOST_CONTRIBUTIONS = 5
@@ -33,14 +36,68 @@ MOST_READ = 360 + WINDOW
 class HealthClass:
     """Whether the goal will probably be missed in the hour ahead, how probably, and why.
 
-    `contributions` are percentage points by metric or circumstance, largest first; `incidents` is
-    how many were learned from.
+    `contributions` are percentage points by metric or circumstance, largest first; `usual` is how
+    often the goal was missed in what was learned from, and `incidents` how many outages those were.
     """
 
     is_at_risk: bool
     probability: float
     contributions: Mapping[str, float]
+    usual: float
     incidents: int
+    version_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ClassBeside:
+    """The learned class of a test on a client beside its score of health.
+
+    Without one `reason` says why. `agreement` compares both in words, empty where one is missing;
+    `is_agreed` is false when they contradict each other.
+    """
+
+    found: HealthClass | None
+    reason: str = ""
+    agreement: str = ""
+    is_agreed: bool = True
+
+
+def find_class_beside(
+    assignment: Assignment, score: int | None, *, shows_host: bool
+) -> ClassBeside:
+    """What the model says of the hour ahead, and whether the score of the hour before agrees.
+
+    Without `shows_host` for who may not see the client: contributions of its host are left out.
+    """
+    try:
+        found = find_health_class(assignment)
+    except NoModel as error:
+        return ClassBeside(None, error.detail)
+    if not shows_host:
+        points = {key: one for key, one in found.contributions.items() if not tells_of_host(key)}
+        found = replace(found, contributions=points)
+    if score is None:
+        return ClassBeside(found)
+    is_healthy = find_band(score) == Band.HEALTHY
+    is_agreed = is_healthy is not found.is_at_risk
+    return ClassBeside(found, "", compare(is_healthy, found.is_at_risk), is_agreed)
+
+
+def compare(is_healthy: bool, is_at_risk: bool) -> str:  # noqa: FBT001 - the two things compared
+    """The score looks at the hour before, the class at the one ahead: so both may be right."""
+    if is_healthy and is_at_risk:
+        return _(
+            "They disagree: the score of the hour before is still healthy, but what was measured "
+            "looks as it did before the goal was missed."
+        )
+    if not is_healthy and not is_at_risk:
+        return _(
+            "They disagree: the hour before costs points, but it looks as it did when the goal was "
+            "kept in the hour after."
+        )
+    if is_at_risk:
+        return _("They agree: the hour before costs points, and the goal will likely be missed.")
+    return _("They agree: healthy, and the goal will likely be kept.")
 
 
 def build_class(artifact: Artifact) -> ClassModel:
@@ -66,5 +123,11 @@ def find_health_class(assignment: Assignment) -> HealthClass:
     probability = float(say_probability(champion.model, row[np.newaxis], features)[0])
     points = explain_probability(champion.model, row)
     largest = dict(list(points.items())[:MOST_CONTRIBUTIONS])
-    incidents = champion.version.incident_count
-    return HealthClass(probability >= LIKELIER, probability, largest, incidents)
+    return HealthClass(
+        is_at_risk=probability >= LIKELIER,
+        probability=probability,
+        contributions=largest,
+        usual=champion.model.rate,
+        incidents=champion.version.incident_count,
+        version_id=champion.version.id,
+    )

@@ -1,6 +1,7 @@
 """What a finding about a result as a whole says, as a sentence made of its figures."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -31,6 +32,7 @@ NAMES = {
     "path.hop.count": gettext_lazy("hops"),
     f"{CONTEXT}:failed": gettext_lazy("failure"),
     f"{CONTEXT}:failed_before": gettext_lazy("failures before"),
+    f"{CONTEXT}:failed_in_hour": gettext_lazy("failures in the hour"),
     f"{CONTEXT}:gap": gettext_lazy("pause since the last result"),
     f"{CONTEXT}:host_cpu": gettext_lazy("processor of the client"),
     f"{CONTEXT}:host_memory": gettext_lazy("memory of the client"),
@@ -49,29 +51,53 @@ UNTOLD = ("failed", "gap", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos")
 SHOWN = {"1": (100.0, " %"), "s": (1000.0, " ms"), "bit/s": (1e-6, " Mbit/s")}
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A contribution in words: what it is of, its value, what is usual; empty where not known."""
+
+    name: str
+    figure: str
+    usual: str
+    points: float
+    is_measured: bool = True
+
+
 def describe_joint(evidence: Mapping[str, Any]) -> str:
     """For example "packet loss 3.1 % (usual 0 to 0.2 %) +31 points; jitter 28 ms +17 points"."""
     return "; ".join(describe_contribution(one) for one in evidence.get("contributions", ()))
 
 
 def describe_contribution(contribution: Mapping[str, Any]) -> str:
+    part = read_part(contribution)
+    points = _("%(points)+.0f points") % {"points": part.points}
+    if not part.is_measured:
+        return _("%(name)s not measured %(points)s") % {"name": part.name, "points": points}
+    usual = f"({part.usual})" if part.usual else ""
+    return " ".join(one for one in (part.name, part.figure, usual, points) if one)
+
+
+def read_part(contribution: Mapping[str, Any]) -> Part:
     subject = contribution["subject"]
-    name = str(NAMES.get(subject, subject))
-    points = _("%(points)+.0f points") % {"points": contribution["points"]}
+    name, points = name_subject(subject), contribution["points"]
     value, low, high = (contribution.get(part) for part in ("value", "low", "high"))
     factor, unit = find_scale(subject)
     if subject.rpartition(":")[2] in UNTOLD:
-        return f"{name} {points}"
+        return Part(name, "", "", points)
     if value is None:
-        return _("%(name)s not measured %(points)s") % {"name": name, "points": points}
+        return Part(name, "", "", points, is_measured=False)
     figure = f"{value * factor:.3g}{unit}"
     if low is None or high is None:
-        return f"{name} {figure} {points}"
-    span = _("usual %(low)s to %(high)s") % {
+        return Part(name, figure, "", points)
+    usual = _("usual %(low)s to %(high)s") % {
         "low": f"{low * factor:.3g}",
         "high": f"{high * factor:.3g}{unit}",
     }
-    return f"{name} {figure} ({span}) {points}"
+    return Part(name, figure, usual, points)
+
+
+def name_subject(subject: str) -> str:
+    """What people call a metric or circumstance."""
+    return str(NAMES.get(subject, subject))
 
 
 def find_scale(subject: str) -> tuple[float, str]:

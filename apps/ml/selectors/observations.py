@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from apps.metrics.catalogue import read_key
 from apps.metrics.selectors import find_sources_of_clients, read_many
-from apps.ml.algorithms.features import MOST_METRICS, Measured, Observations
+from apps.ml.algorithms.features import CONTEXT, MOST_METRICS, Measured, Observations
+from apps.ml.algorithms.next_values import MOST_SAID
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment, Result, Run
 from apps.tests.selectors import leave_out_overlapped
@@ -29,6 +30,7 @@ HOST_KEYS = (
     "system.memory.utilization",
     "system.cpu.load_average.1m",
 )
+OF_HOST = ("host_cpu", "host_memory", "host_load", "client_failing")
 # Longer than two days: then it comes by hours, for learning as for judging.
 HOST_AT_LEAST = timedelta(days=3)
 HOUR_SECONDS = 3600.0
@@ -54,9 +56,23 @@ def list_measured(kind: str) -> tuple[Measured, ...]:
     return tuple(Measured(key, find_floor(key)) for key in keys)
 
 
+def list_said(kind: str) -> tuple[str, ...]:
+    """The headlines of a kind of test whose values to come are said, the chief one first."""
+    known = KINDS.get(kind)
+    return tuple(known.headline[:MOST_SAID]) if known else ()
+
+
 def find_floor(key: str) -> float:
     known = read_key(key)
     return FLOORS.get(known.metric.unit, OTHER_FLOOR) if known else OTHER_FLOOR
+
+
+def tells_of_host(subject: str) -> bool:
+    """Whether a subject of features is about the client itself, not about what the test measured.
+
+    Who sees a test between two clients may see only one of them.
+    """
+    return subject in {f"{CONTEXT}:{name}" for name in OF_HOST}
 
 
 def list_judged_results() -> QuerySet[Result]:

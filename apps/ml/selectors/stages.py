@@ -25,10 +25,24 @@ def find_assignment_stage(kind: str, assignment: Assignment) -> Standing:
 
 
 def describe_stage(standing: Standing) -> str:
-    """In words: "learning 12/50"."""
+    """In words, with what comes next: "learning 12/50: until then rules alone decide"."""
+    if standing.stage == Stage.LEARNING and standing.count >= standing.needed:
+        words = _("no model is in use, though there are %(count)d results: rules alone decide")
+        return words % {"count": standing.count}
+    if standing.stage == Stage.EARLY and standing.count >= standing.needed:
+        words = _(
+            "early, of %(count)d results in less than seven days: what it finds counts as "
+            "information until then"
+        )
+        return words % {"count": standing.count}
     return {
         Stage.LEARNING: _("learning %(count)d/%(needed)d: until then rules alone decide"),
-        Stage.PROVISIONAL: _("provisional, of %(count)d/%(needed)d results: it raises no alerts"),
-        Stage.EARLY: _("early, of %(count)d results: what it finds counts as information"),
+        Stage.PROVISIONAL: _(
+            "provisional, learning %(count)d/%(needed)d: it may alert at %(needed)d results"
+        ),
+        Stage.EARLY: _(
+            "early, %(count)d/%(needed)d: what it finds counts as information; it warns from "
+            "%(needed)d results over seven days on"
+        ),
         Stage.FULL: _("learned from %(count)d results"),
     }[standing.stage] % {"count": standing.count, "needed": standing.needed}

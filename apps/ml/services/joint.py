@@ -10,13 +10,13 @@ import structlog
 
 from apps.core.clock import read_now
 from apps.ml.algorithms.features import WINDOW, build_features, name_features
-from apps.ml.algorithms.joint import Contribution, JointModel, explain_row, score_rows
+from apps.ml.algorithms.joint import JointModel, explain_row, score_rows
 from apps.ml.algorithms.scopes import Scope, parse_scope
 from apps.ml.algorithms.stages import Stage
 from apps.ml.errors import NoModel
-from apps.ml.learners.joint_anomaly import KIND, build_joint
 from apps.ml.models import Finding, JudgingMark, ModelVersion
 from apps.ml.selectors.champions import Champion, take_champion
+from apps.ml.selectors.joint import KIND, build_joint, write_contribution
 from apps.ml.selectors.observations import (
     Recorded,
     count_judged_results,
@@ -162,12 +162,6 @@ def choose_severity(stage: Stage, score: float) -> Finding.Severity:
         return Finding.Severity.INFO
     is_critical = score >= CRITICAL_SCORE
     return Finding.Severity.CRITICAL if is_critical else Finding.Severity.WARNING
-
-
-def write_contribution(one: Contribution) -> dict[str, str | float | None]:
-    figures = {"value": one.value, "low": one.low, "high": one.high}
-    known = {name: figure if np.isfinite(figure) else None for name, figure in figures.items()}
-    return {"subject": one.subject, "points": round(one.points, 1), **known}
 
 
 def keep_records(assignment: Assignment, found: Sequence[Finding]) -> list[Finding]:
