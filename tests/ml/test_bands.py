@@ -107,3 +107,23 @@ def test_a_ribbon_has_the_findings_of_its_time_oldest_first(source):
     assert [mark.start - START.timestamp() for mark in marks] == [0, 1800, 3600]
     assert marks[0].text == "largest step from one value to the next in 24 hours"
     assert read_ribbons([], START, START + timedelta(hours=2)) == {}
+
+
+def test_a_result_that_was_unusual_as_a_whole_marks_the_metrics_that_made_it_so(source):
+    parts = [
+        {"subject": "net.packet.loss.ratio", "points": 38.7, "value": 0.3, "low": 0, "high": 0.01},
+        {"subject": "context:gap", "points": 9.0, "value": 1.0, "low": None, "high": None},
+        {"subject": KEY, "points": -3.0, "value": 0.2, "low": 0.1, "high": 0.3},
+    ]
+    Finding.objects.create(
+        kind="joint_anomaly", severity="info", client=source.client, source=source, score=4.0,
+        started_at=START, ended_at=START, is_provisional=True, created_at=START,
+        evidence={"contributions": parts},
+    )  # fmt: skip
+    found = read_ribbons([source.id], START - timedelta(minutes=1), START + timedelta(hours=1))
+    (mark,) = found.pop((source.id, "net.packet.loss.ratio"))
+    assert mark.start == mark.end == START.timestamp()
+    assert mark.text == (
+        "result as a whole, provisional: packet loss 30 % (usual 0 to 1 %) +39 points"
+    )
+    assert found == {}

@@ -1,16 +1,19 @@
 """What charts draw of judgements: the bands of what was usual, and a ribbon of what was not."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.selectors import read_range
+from apps.ml.algorithms.features import CONTEXT
 from apps.ml.algorithms.series.bands import Band, find_hour_band, find_range_band
 from apps.ml.models import Finding
+from apps.ml.selectors.joint_sentences import describe_contribution
 from apps.ml.selectors.sentences import describe_series
 
 BAND_KINDS = ("range", "hour")
@@ -38,24 +41,42 @@ class Mark:
 def read_ribbons(
     source_ids: Collection[int], start: datetime, end: datetime
 ) -> dict[Series, list[Mark]]:
-    """The marks in [start, end) by source and metric, oldest first, the newest 200; one query."""
+    """The marks in [start, end) by source and metric, oldest first; one query.
+
+    Those of the newest 200 findings. A result that was unusual as a whole marks each metric that
+    made it so.
+    """
     rows = Finding.objects.filter(
-        kind=Finding.Kind.SERIES_ANOMALY,
+        kind__in=(Finding.Kind.SERIES_ANOMALY, Finding.Kind.JOINT_ANOMALY),
         source_id__in=source_ids,
         started_at__lt=end,
         ended_at__gt=start,
     ).order_by("-started_at", "-id")
     found: dict[Series, list[Mark]] = {}
     for row in rows[:MOST_MARKS]:
-        mark = Mark(
-            id=row.id,
-            start=row.started_at.timestamp(),
-            end=row.ended_at.timestamp(),
-            score=row.score or 0.0,
-            text=describe_series(row.cause, row.evidence),
-        )
-        found.setdefault((row.source_id or 0, row.metric), []).insert(0, mark)
+        for metric, text in describe_marks(row):
+            mark = Mark(
+                id=row.id,
+                start=row.started_at.timestamp(),
+                end=row.ended_at.timestamp(),
+                score=row.score or 0.0,
+                text=text,
+            )
+            found.setdefault((row.source_id or 0, metric), []).insert(0, mark)
     return found
+
+
+def describe_marks(finding: Finding) -> Iterator[tuple[str, str]]:
+    """The metrics that a finding marks, each with what is said of it."""
+    if finding.kind == Finding.Kind.SERIES_ANOMALY:
+        yield finding.metric, describe_series(finding.cause, finding.evidence)
+        return
+    words = (
+        _("result as a whole, provisional") if finding.is_provisional else _("result as a whole")
+    )
+    for one in finding.evidence.get("contributions", ()):
+        if one["points"] > 0 and not one["subject"].startswith(f"{CONTEXT}:"):
+            yield one["subject"], f"{words}: {describe_contribution(one)}"
 
 
 def read_band(series: Series, kind: str, *, start: datetime, end: datetime) -> Band:
