@@ -76,6 +76,18 @@ def test_a_path_that_went_silent_becomes_unknown(assignment, now):
     assert (find_score(assignment).score, find_score(assignment).reason) == (None, "old_results")
 
 
+def test_a_test_of_every_second_is_not_silent_before_a_minute_has_passed(now):
+    assignment = make_assignment(
+        make_client("host"), schedule_kind="continuous", duration_seconds=1.0, every_seconds=None
+    )
+    for seconds in range(10):
+        measure(assignment, now - timedelta(seconds=seconds))
+    refresh_health(now=now + timedelta(seconds=55))
+    assert find_score(assignment).score == 100
+    refresh_health(now=now + timedelta(minutes=10))
+    assert find_score(assignment).reason == "old_results"
+
+
 def test_loss_is_named_as_the_reason(assignment, now):
     measure_minutes(assignment, until=now, count=10, values={**GOOD, "net.packet.loss.ratio": 0.05})
     refresh_health(now=now)

@@ -31,6 +31,8 @@ WINDOW_INTERVALS = 6
 EXPECTED_FROM = timedelta(days=14)
 EXPECTED_LEAST = 5
 EVER = float("inf")
+# Results of quicker tests come in together, and are looked at once a minute.
+LEAST_INTERVAL_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def find_interval_seconds(test: Test, now: datetime) -> float:
         return EVER
     share = find_share(test, now)
     interval = test.duration_seconds / share if share else EVER
-    return max(interval, test.every_seconds or 0.0)
+    return max(interval, test.every_seconds or 0.0, LEAST_INTERVAL_SECONDS)
 
 
 def read_assignments(
