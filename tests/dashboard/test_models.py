@@ -62,7 +62,7 @@ def test_a_model_is_trained_promoted_rolled_back_and_retired_by_buttons(page, le
     assert "Roll back" in text
     assert "Version 1 is the champion again." in act(page, "roll-back", second)
     first.refresh_from_db()
-    assert (first.state, first.decision) == ("champion", "Rolled back to by root.")
+    assert (first.state, first.decision) == ("champion", "Brought back by root.")
     assert "Version 1 is used no more." in act(page, "retire", first)
     assert not ModelVersion.objects.filter(state="champion").exists()
     done = list(AuditEntry.objects.order_by("-id").values_list("action", "actor_label")[:3])

@@ -75,7 +75,7 @@ def promote(request: PageRequest, version_id: UUID) -> HttpResponse:
 def roll_back(request: PageRequest, version_id: UUID) -> HttpResponse:
     champion = get_model(request.user, version_id)
     done = _("Version %(version)s is the champion again.")
-    reason = _("Rolled back to by %(user)s.") % {"user": request.user.username}
+    reason = _("Brought back by %(user)s.") % {"user": request.user.username}
     return act(request, lambda: roll_back_model(champion=champion, reason=reason), done)
 
 

@@ -183,7 +183,8 @@ def describe_false_positives(mine: Evaluation, champion: Evaluation) -> str:
 
 def turn(interval: Interval) -> Interval:
     """The same difference seen from the other side."""
-    return Interval(-interval.value, -interval.high, -interval.low)
+    # Of 0 the other side is 0, not "-0".
+    return Interval(0.0 - interval.value, 0.0 - interval.high, 0.0 - interval.low)
 
 
 def show(interval: Interval) -> str:
