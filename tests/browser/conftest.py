@@ -55,3 +55,10 @@ def aside():
 def host_folder():
     with tempfile.TemporaryDirectory(prefix="swarm-hosts-") as folder:
         yield Path(folder) / "host"
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = Path(os.environ.get("STREAMSWARM_PICTURES") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -4,11 +4,9 @@ With `STREAMSWARM_PICTURES=FOLDER` each form, test and run is left there as a pi
 night, and on a phone.
 """
 
-import os
 import re
 import shutil
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -18,7 +16,8 @@ from streamswarm_agent.laboratory.namespaces import explain_missing
 from tests.browser.branches import open_branches
 from tests.browser.conftest import QUICK
 from tests.browser.people import sign_in
-from tests.browser.visitor import WIDE, visit
+from tests.browser.pictures import take_pictures
+from tests.browser.visitor import visit
 from tests.flows.api_user import PASSWORD, ApiUser
 from tests.servers.embedded import run_embedded
 from tests.servers.waiting import wait_until
@@ -26,7 +25,6 @@ from tests.servers.waiting import wait_until
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LATER = "2036-01-01T00:00"
-PHONE = {"width": 390, "height": 844}
 RUN_SECONDS = 180
 # In a short run of all tests these two stand for the others.
 IN_SHORT = {"dns", "udp_session"}
@@ -150,13 +148,6 @@ def person(chromium, site):
         yield visitor
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    folder = Path(os.environ.get("STREAMSWARM_PICTURES") or tmp_path_factory.mktemp("pictures"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def test_every_kind_is_tried():
     assert {trial.kind for trial in TRIALS.values()} == set(KINDS)
 
@@ -259,18 +250,3 @@ def open_drawers(page):
     """All that is folded in the result but the whole of it as JSON."""
     for drawer in page.locator("#findings details:not(.drawer)").all():
         drawer.evaluate("drawer => { drawer.open = true; }")
-
-
-def take_pictures(page, folder, name):
-    """By day, by night and on a phone, none of which may scroll sideways."""
-    expect(page.locator("#live[data-state=connecting]:visible")).to_have_count(0)
-    page.wait_for_load_state("networkidle")
-    page.evaluate("window.scrollTo(0, 0)")
-    for look, scheme, size in (("day", "light", WIDE), ("night", "dark", WIDE),
-                               ("phone", "light", PHONE)):  # fmt: skip
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size(size)
-        page.screenshot(path=folder / f"{name}-{look}.png", full_page=True, animations="disabled")
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], name
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size(WIDE)
