@@ -18,7 +18,7 @@ from apps.metrics.models import BatchMark, IngestBatch
 from apps.metrics.services import is_clock_steady
 from apps.metrics.services.rollups import sort_known_arrivals
 from apps.metrics.writers import note_kept_frames
-from apps.ml.models import JudgingMark, ModelVersion, SeriesState, SeriesWatch
+from apps.ml.models import Feedback, JudgingMark, ModelVersion, SeriesState, SeriesWatch
 from apps.ml.selectors.goals import GoalChange
 from apps.ml.services.diagnosing import diagnose_run
 from apps.ml.services.health import refresh_health, set_goal
@@ -36,6 +36,7 @@ from tests.factories.clients import (
     make_enrolment,
     make_key,
 )
+from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
 from tests.factories.kept import keep_rows
@@ -65,6 +66,17 @@ def watch_series(client):
         source=source, is_watched=True, judged_until=EPOCH, stored_until=EPOCH
     )
     SeriesState.objects.create(source=source, metric="x", values_count=1, state=b"x")
+
+
+def find_something(client):
+    finding = make_finding(client, evidence={"value": "<script>alert(1)</script>"})
+    Feedback.objects.create(
+        finding=finding,
+        said_by=make_user("doubter", "operator"),
+        verdict=Feedback.Verdict.NOT_A_PROBLEM,
+        note="<img src=x onerror=alert(1)>",
+        said_at=read_now(),
+    )
 
 
 def judge(result):
@@ -104,6 +116,7 @@ def make_everything():
     make_forecast(probe)
     watch_series(probe)
     judge(result)
+    find_something(probe)
     note_kept_frames(EPOCH)
     sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)
