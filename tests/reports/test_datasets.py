@@ -21,7 +21,7 @@ from tests.factories.frames import COUNTER, KEY, MIDNIGHT, OTHER_KEY, make_parti
 from tests.factories.pairs import make_end, make_pair
 from tests.factories.tests import make_assignment, make_result, make_run
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -30,7 +30,19 @@ ROWS = [
     ("b", None, None, math.nan, None, None, None),
     ("c", 'Ünï "x"\n', AT, 1e-9, 0, False, "[]"),
 ]
-HOSTILE = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20x"]
+HOSTILE = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@x",
+    "\tx",
+    "\rx",
+    "\nx",
+    "\uff1d1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20x",
+]
 
 
 def make_chunk(rows):

@@ -18,7 +18,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -54,14 +54,14 @@ BYTES = {
 CALLER = "streamswarm.caller"
 
 
-class AnyType(BaseRenderer):
-    """What is downloaded is of the type that its name says, whatever the caller accepts."""
+class AnyType(BaseContentNegotiation):
+    """A file is of the type that its name says, whatever the caller accepts; refusals are JSON."""
 
-    media_type = "*/*"
-    format = ""
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return DefaultContentNegotiation().select_parser(request, parsers)
 
-    def render(self, data: Any, *_arguments: Any, **_options: Any) -> bytes:
-        return JSONRenderer().render(data)
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class DatasetSerializer(serializers.Serializer[Any]):
@@ -153,7 +153,7 @@ def describe_dataset(dataset: Dataset) -> dict[str, Any]:
 class DownloadView(APIView):
     """Rows as they come out of the database; nothing of them is kept."""
 
-    renderer_classes = (AnyType,)
+    content_negotiation_class = AnyType
 
     @extend_schema(
         tags=["reports"],
@@ -292,7 +292,9 @@ class ExportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Export]):
         parameters=[OpenApiParameter(SIGNATURE, description="As the link has it.")],
         responses=BYTES,
     )
-    @action(detail=True, pagination_class=None, filter_backends=[], renderer_classes=[AnyType])
+    @action(
+        detail=True, pagination_class=None, filter_backends=[], content_negotiation_class=AnyType
+    )
     def file(self, request: Request, id: UUID) -> HttpResponseBase:
         signature = request.query_params.get(SIGNATURE)
         if signature is not None:

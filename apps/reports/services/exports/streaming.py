@@ -1,7 +1,7 @@
 """Exports that are written while somebody downloads them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import structlog
 
@@ -18,11 +18,12 @@ logger = structlog.get_logger(__name__)
 STREAMS_AT_ONCE = 4
 RETRY_AFTER_SECONDS = 30
 
-_places = threading.BoundedSemaphore(STREAMS_AT_ONCE)
+_lock = threading.Lock()
+_going: set[int] = set()
 
 
 class ExportStream:
-    """The pieces of an export; whoever has it closes it.
+    """The pieces of an export, once.
 
     `is_wanted` is asked before each step: nobody reads the database for a caller who left. After
     an error the last piece says so where the format can, and the error is raised, which breaks the
@@ -32,13 +33,28 @@ class ExportStream:
     def __init__(self, pieces: Pieces, is_wanted: Callable[[], bool]) -> None:
         self._pieces = pieces
         self._is_wanted = is_wanted
-        self._holds_place = True
+        self._written = self._write()
 
     @property
     def row_count(self) -> int:
         return self._pieces.row_count
 
     def __iter__(self) -> Iterator[bytes]:
+        return self._written
+
+    def close(self) -> None:
+        self._written.close()
+
+    def _write(self) -> Generator[bytes, None, None]:
+        with _lock:
+            _going.add(id(self._pieces))
+        try:
+            yield from self._write_told()
+        finally:
+            with _lock:
+                _going.discard(id(self._pieces))
+
+    def _write_told(self) -> Iterator[bytes]:
         try:
             for piece in self._pieces.write():
                 if piece:
@@ -53,11 +69,6 @@ class ExportStream:
             raise
         yield self._pieces.end()
         logger.info("export_streamed", rows=self.row_count)
-
-    def close(self) -> None:
-        if self._holds_place:
-            self._holds_place = False
-            _places.release()
 
 
 def describe_break(error: Exception) -> str:
@@ -74,18 +85,15 @@ def open_stream(
     being downloaded.
     """
     selection = order.dataset.select(user, order.filters)
-    if not _places.acquire(blocking=False):
+    # Those who ask at the same moment may be a few more; what counts is that they stay few.
+    if len(_going) >= STREAMS_AT_ONCE:
         raise TooManyRequests(
             "exports_busy",
             f"{STREAMS_AT_ONCE} exports are being downloaded; have it made in the background.",
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
-    try:
-        note_stream(order)
-        return ExportStream(Pieces(selection, order), is_wanted)
-    except BaseException:
-        _places.release()
-        raise
+    note_stream(order)
+    return ExportStream(Pieces(selection, order), is_wanted)
 
 
 @audited()
