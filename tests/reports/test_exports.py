@@ -213,7 +213,7 @@ def test_a_file_made_in_many_turns_is_the_same_as_one_made_at_once(api, runs, mo
         api, dataset=dataset, format=format_name, is_gzip=is_gzip, filters={"state": ["failed"]}
     )
     # Seven rows by two, and a turn that finds no more.
-    assert run_due_jobs("reports") == 4
+    assert run_due_jobs("reports") == 5
     content = locate_file(export["id"]).read_bytes()
     if is_gzip:
         content, whole = gzip.decompress(content), gzip.decompress(whole)
@@ -312,6 +312,7 @@ def test_a_deleted_export_takes_its_file_along_and_stops(
         making.make_export(JobRun(job))
 
 
+@pytest.mark.django_db(transaction=True)
 def test_exports_take_no_more_room_than_they_may(api, ann, ready, runs, monkeypatch):
     change_settings(values={"export_quota_megabytes": 10})
     locate_file(ready.id).write_bytes(b"x" * 10_000_000)
@@ -342,6 +343,7 @@ def test_nobody_floods_the_worker(ann):
         services.request_export(user=ann, order=order)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_who_lost_their_role_meanwhile_gets_nothing(api, ann, runs):
     export = ask(api, dataset="runs")
     Role.objects.all().delete()

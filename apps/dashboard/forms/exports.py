@@ -132,7 +132,8 @@ def build_filter_field(name: str, field: forms.Field, user: User) -> forms.Field
     if isinstance(field.widget, BooleanWidget):
         return forms.ChoiceField(label=label, choices=FLAGS, required=False)
     if isinstance(field, forms.MultipleChoiceField):
-        field.widget = forms.CheckboxSelectMultiple(choices=field.choices)
+        choices: Any = field.choices
+        field.widget = forms.CheckboxSelectMultiple(choices=choices)
     field.help_text = ""
     return field
 

@@ -14,7 +14,7 @@ from apps.accounts.policy import AnyUser, Permission, require
 from apps.core.errors import FieldError, Invalid
 from apps.core.http import MOMENT_DETAIL, is_plausible
 from apps.reports.algorithms.tables import Chunk, Column, ColumnKind, Position, read_flags
-from apps.reports.selectors.expressions import build_expression
+from apps.reports.selectors.fields import build_expression
 from apps.reports.selectors.keyset import read_rows
 
 Filters = Mapping[str, Sequence[str]]
@@ -94,11 +94,11 @@ def is_out_of_range(value: object) -> bool:
     return isinstance(value, datetime) and not is_plausible(value)
 
 
-def read_columns(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-    """The rows column by column, with flags as flags."""
+def mend_flags(columns: Sequence[Column], found: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+    """What was found, with flags as flags."""
     return [
         read_flags(cells) if column.kind == ColumnKind.FLAG else cells
-        for column, cells in zip(columns, zip(*rows, strict=True), strict=True)
+        for column, cells in zip(columns, found, strict=True)
     ]
 
 
@@ -118,9 +118,9 @@ class RowSelection:
     def read(self, behind: Position | None = None) -> Iterator[Chunk]:
         cells = [build_expression(column) for column in self.columns]
         for step in read_rows(self.rows, cells, order=self.order, behind=behind):
-            columns = read_columns(self.columns, step.rows)
+            columns = mend_flags(self.columns, step.columns)
             expanded = self.expand(columns) if self.expand else columns
-            yield Chunk(expanded, len(step.rows), step.position)
+            yield Chunk(expanded, step.row_count, step.position)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Columns that several datasets have."""
 
 from apps.reports.algorithms.tables import Column, ColumnKind
-from apps.reports.selectors.expressions import IdText
+from apps.reports.selectors.fields import IdText
 
 WORD, TEXT, MOMENT = ColumnKind.WORD, ColumnKind.TEXT, ColumnKind.MOMENT
 NUMBER, WHOLE, FLAG = ColumnKind.NUMBER, ColumnKind.WHOLE, ColumnKind.FLAG

@@ -46,10 +46,7 @@ def spread_values(columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
         values += [measured[key] for key in present] + [None] * len(missing)
         reasons += [None] * len(present) + [name_absence(absent[key]) for key in missing]
         counts.append(len(present) + len(missing))
-    repeated = [
-        list(chain.from_iterable(map(repeat, cells, counts)))  # type: ignore[arg-type]  # repeat(cell, count)
-        for cells in shared
-    ]
+    repeated = [list(chain.from_iterable(map(repeat, cells, counts))) for cells in shared]
     return [*repeated, metrics, list(map(name_unit, metrics)), values, reasons]
 
 

@@ -21,7 +21,7 @@ from apps.reports.algorithms.tables import Chunk, Column, Position
 from apps.reports.datasets.base import Filters, apply_filters, require_dataset
 from apps.reports.datasets.columns import MOMENT, NUMBER, TEXT, WORD, identify
 from apps.reports.datasets.naming import name_absence, name_unit
-from apps.reports.selectors.expressions import build_expression
+from apps.reports.selectors.fields import build_expression
 from apps.reports.selectors.frames import FrameRow, match_later, read_frames
 from apps.reports.selectors.keyset import read_rows
 from apps.tests.selectors import list_assignments
@@ -109,7 +109,7 @@ class SampleSelection:
         cells = [F("id"), *map(build_expression, OF_SOURCE)]
         sources = self.sources if behind is None else self.sources.filter(id__gte=behind[0])
         for step in read_rows(sources, cells, order=("id",)):
-            for source_id, *words in step.rows:
+            for source_id, *words in zip(*step.columns, strict=True):
                 rows = self.keep_span(Frame.objects.filter(source_id=source_id))
                 if behind is not None and source_id == behind[0]:
                     rows = rows.filter(match_later(str(behind[1]), int(behind[2])))
@@ -157,7 +157,7 @@ def is_meant(key: str, metric: str) -> bool:
 
 def pick_numbers(stored: Any, wanted: Wanted) -> Sequence[float | None]:
     """The wanted numbers of a frame, which SQLite stores as packed bytes."""
-    numbers = unpack_numbers(stored) if isinstance(stored, bytes | memoryview) else stored
+    numbers = unpack_numbers(bytes(stored)) if isinstance(stored, bytes | memoryview) else stored
     return numbers if wanted.is_whole else [numbers[place] for place in wanted.places]
 
 

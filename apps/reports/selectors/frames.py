@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.db.models import F, Q, QuerySet
 
 from apps.metrics.models import Frame
-from apps.reports.selectors.expressions import MomentText
+from apps.reports.selectors.fields import MomentText
 from apps.reports.selectors.keyset import fetch
 
 FRAMES_AT_ONCE = 300

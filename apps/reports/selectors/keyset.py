@@ -16,7 +16,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import Combinable
 
 from apps.reports.algorithms.tables import Position
-from apps.reports.selectors.expressions import IdText, MomentText
+from apps.reports.selectors.fields import IdText, MomentText
 
 Row = tuple[Any, ...]
 
@@ -28,9 +28,10 @@ STEP_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Some rows, and where the last of them stands."""
+    """Some rows, column by column, and where the last of them stands."""
 
-    rows: list[Row]
+    columns: list[Row]
+    row_count: int
     position: Position
 
 
@@ -60,7 +61,7 @@ def read_rows(
         found = fetch(part.values_list(*names, *keys)[:size])
         if found:
             last = found[-1][width:]
-            yield Step([row[:width] for row in found], last)
+            yield Step(list(zip(*found, strict=True))[:width], len(found), last)
         if len(found) < size:
             return
         size = choose_size(found)

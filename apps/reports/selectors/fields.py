@@ -17,12 +17,12 @@ class MomentText(Func):
 
     output_field = models.TextField()
 
-    def as_postgresql(self, compiler: Any, _connection: Any, **_context: Any) -> tuple[str, Any]:
+    def as_postgresql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         form = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
         return f"to_char({column} AT TIME ZONE 'UTC', {form})", parameters
 
-    def as_sqlite(self, compiler: Any, _connection: Any, **_context: Any) -> tuple[str, Any]:
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         # Stored as `2026-01-31 12:00:00`, with microseconds unless they are all zero.
         whole = f"substr({column}, 1, 10) || 'T' || substr({column}, 12, 8) || "
@@ -35,11 +35,11 @@ class IdText(Func):
 
     output_field = models.TextField()
 
-    def as_postgresql(self, compiler: Any, _connection: Any, **_context: Any) -> tuple[str, Any]:
+    def as_postgresql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         return f"({column})::text", parameters
 
-    def as_sqlite(self, compiler: Any, _connection: Any, **_context: Any) -> tuple[str, Any]:
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         spans = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
         parts = (f"substr({column}, {start}, {length})" for start, length in spans)
