@@ -1,7 +1,8 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 from django_filters.widgets import BooleanWidget
@@ -16,6 +17,7 @@ from apps.dashboard.forms.history import MomentField
 from apps.reports.algorithms.formats import FORMATS, is_installed
 from apps.reports.datasets import DATASETS, Dataset
 from apps.reports.services.exports import Order, read_order
+from apps.tests.selectors import list_tests
 
 # The form asks for these in a way of its own, or a list needs them and a file does not.
 TAKEN = frozenset({"after", "before", "older"})
@@ -23,6 +25,15 @@ OFFERED = 500
 ANY = ("", _("Any"))
 FLAGS = [ANY, ("true", _("Yes")), ("false", _("No"))]
 MOMENTS = ("after", "before")
+# What people pick by name, although the filter takes an id.
+NAMED: Mapping[str, Callable[[User], QuerySet[Any]]] = {"client": list_clients, "test": list_tests}
+LABELS = {
+    "client": _("Client"),
+    "test": _("Test"),
+    "assignment": _("Assignment"),
+    "run": _("Run"),
+    "actor": _("Number of who acted"),
+}
 
 
 def list_datasets(user: User) -> dict[str, Dataset]:
@@ -61,8 +72,10 @@ class ExportForm(PageForm):
         usable = [(name, one.title) for name, one in FORMATS.items() if is_installed(one)]
         set_choices(self.fields["format"], usable)
         for name, field in build_filter_fields(self.chosen, user).items():
-            style_field(field)
-            self.fields[name] = field
+            # Ids are nothing to type in; another page may have put one into the address.
+            if not isinstance(field, forms.UUIDField) or name in data:
+                style_field(field)
+                self.fields[name] = field
 
     @property
     def filter_names(self) -> list[str]:
@@ -70,8 +83,15 @@ class ExportForm(PageForm):
         return [name for name in self.fields if name not in own]
 
     @property
-    def filter_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.filter_names]
+    def single_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.filter_names if not self.is_multiple(name)]
+
+    @property
+    def multiple_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.filter_names if self.is_multiple(name)]
+
+    def is_multiple(self, name: str) -> bool:
+        return isinstance(self.fields[name], forms.MultipleChoiceField)
 
     def read_filters(self) -> dict[str, Sequence[str]]:
         """The filters as the API takes them."""
@@ -125,9 +145,10 @@ def build_filter_fields(dataset: Dataset, user: User) -> Mapping[str, forms.Fiel
 
 def build_filter_field(name: str, field: forms.Field, user: User) -> forms.Field:
     """The filter's own field, or one that is easier to fill in and means the same."""
-    label = field.label or name
-    if name == "client":
-        rows = list_clients(user).order_by("name").values_list("id", "name")[:OFFERED]
+    label = LABELS.get(name) or field.label or name
+    field.label = label
+    if name in NAMED:
+        rows = NAMED[name](user).order_by("name").values_list("id", "name")[:OFFERED]
         return build_choice(label, [(str(id), text) for id, text in rows])
     if isinstance(field.widget, BooleanWidget):
         return forms.ChoiceField(label=label, choices=FLAGS, required=False)

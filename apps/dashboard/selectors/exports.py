@@ -62,6 +62,13 @@ def build_download(order: Order) -> str:
     return f"{path}?{query}" if query else path
 
 
+def list_fields(order: Order) -> list[tuple[str, str]]:
+    """The order as fields of the form, once a value."""
+    own = [("dataset", order.dataset.name), ("format", order.format.name)]
+    given = [(name, value) for name, values in order.filters.items() for value in values]
+    return [*own, *given, *([("is_gzip", "on")] if order.is_gzip else [])]
+
+
 def build_export(dataset: str, filters: dict[str, str | list[str]]) -> str:
     """The page of exports with that much filled in."""
     given = {name: value for name, value in filters.items() if value}

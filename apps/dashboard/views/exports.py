@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.accounts.policy import Permission
 from apps.core.errors import Conflict, StreamSwarmError
 from apps.dashboard.forms.exports import ExportForm
-from apps.dashboard.selectors.exports import build_download, describe_exports
+from apps.dashboard.selectors.exports import build_download, describe_exports, list_fields
 from apps.dashboard.views.access import PageRequest, page
 from apps.reports.selectors.exports import get_export
 from apps.reports.services import exports as services
@@ -56,6 +56,7 @@ def describe_form(request: PageRequest, form: ExportForm) -> dict[str, object]:
         "form": form,
         "estimate": None if order is None else estimate_export(request.user, order),
         "download": "" if order is None else build_download(order),
+        "fields": [] if order is None else list_fields(order),
     }
 
 
