@@ -3,7 +3,8 @@
 Measured values (50 a frame) and results (24 columns, four of them documents) are written by the
 writers of uploads and exported by the pieces that downloads and files are made of, to nowhere.
 Each line is a process of its own: `own` is the time of that process alone, without the database's;
-on SQLite the database is part of it. `peak` is the most memory that the process held meanwhile.
+on SQLite the database is part of it. `peak` is the most memory that the process held meanwhile (RSS, with
+what SQLite maps of its file), `own MB` what of it is not of files.
 
     python -m benchmarks.exports [--rows 1000000] [--database both]
 """
@@ -77,6 +78,7 @@ def describe(one: dict[str, Any]) -> tuple[object, ...]:
         f"{one['bytes'] / 1e6:.0f}",
         f"{one['rows'] / one['own_seconds']:,.0f}",
         f"{one['rows'] / one['wall_seconds']:,.0f}",
+        f"{one['own_megabytes']:.0f}",
         f"{one['peak_megabytes']:.0f}",
     )
 
@@ -88,7 +90,16 @@ def main() -> None:
     options = parser.parse_args()
     chosen = DATABASES if options.database == "both" else (options.database,)
     found = [one for database in chosen for one in run(database, options.rows)]
-    columns = ("database", "export", "rows", "MB", "rows/s of own CPU", "rows/s in all", "peak MB")
+    columns = (
+        "database",
+        "export",
+        "rows",
+        "MB",
+        "rows/s of own CPU",
+        "rows/s in all",
+        "own MB",
+        "peak MB",
+    )
     print_table(columns, [describe(one) for one in found])
     files = [one for one in found if one["format"] == "csv" and one["rows"] > SMALLEST_ROWS]
     slowest = min(files, key=lambda one: one["rows"] / one["own_seconds"])

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def empty_folder():
-    yield
+    """Another module may have left files in the run's var folder."""
     for name in list_sizes():
         (find_folder() / name).unlink()
 
