@@ -3,8 +3,8 @@
 Measured values (50 a frame) and results (24 columns, four of them documents) are written by the
 writers of uploads and exported by the pieces that downloads and files are made of, to nowhere.
 Each line is a process of its own: `own` is the time of that process alone, without the database's;
-on SQLite the database is part of it. `peak` is the most memory that the process held meanwhile (RSS, with
-what SQLite maps of its file), `own MB` what of it is not of files.
+on SQLite the database is part of it. `peak` is the most memory that the process held meanwhile
+(RSS, with what SQLite maps of its file), `own MB` what of it is not of files.
 
     python -m benchmarks.exports [--rows 1000000] [--database both]
 """
