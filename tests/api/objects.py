@@ -9,8 +9,8 @@ from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
-from tests.factories.findings import make_finding
 from tests.factories.exports import make_export
+from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
 from tests.factories.jobs import make_job

@@ -25,8 +25,8 @@ from apps.ml.services.diagnosing import diagnose_run
 from apps.reports.models import Export
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
-from tests.factories.findings import make_finding
 from tests.factories.exports import make_export
+from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import WHY, make_score
 from tests.factories.jobs import make_job

@@ -10,6 +10,7 @@ from apps.reports.services import exports as services
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
 from tests.factories.exports import make_export
+from tests.factories.findings import make_finding
 from tests.factories.tests import make_assignment, make_run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -115,8 +116,10 @@ def test_only_who_administers_everything_is_offered_the_audit(client, ann):
     ("page", "words"),
     [
         ("/runs/?state=failed", "/exports/?dataset=runs&amp;state=failed"),
+        ("/findings/?severity=warning", "/exports/?dataset=findings&amp;severity=warning"),
         ("/clients/?q=pro&site=vienna", "/exports/?dataset=clients&amp;q=pro&amp;site=vienna"),
     ],
 )
 def test_lists_lead_here_with_their_filters(client, ann, run, page, words):
+    make_finding(run.assignment.client)
     assert words in client.get(page).content.decode()

@@ -12,8 +12,8 @@ from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
-from tests.factories.findings import make_diagnosis, make_finding
 from tests.factories.exports import make_export
+from tests.factories.findings import make_diagnosis, make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
 from tests.factories.jobs import make_job

@@ -20,7 +20,7 @@ from apps.reports.services.exports import Order, read_order
 from apps.tests.selectors import list_tests
 
 # The form asks for these in a way of its own, or a list needs them and a file does not.
-TAKEN = frozenset({"after", "before", "older"})
+TAKEN = frozenset({"after", "before", "since", "until", "older"})
 OFFERED = 500
 ANY = ("", _("Any"))
 FLAGS = [ANY, ("true", _("Yes")), ("false", _("No"))]

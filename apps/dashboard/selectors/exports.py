@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 
 from apps.accounts.policy import AnyUser
+from apps.ml.selectors.findings import FindingQuery
 from apps.reports.datasets import DATASETS
 from apps.reports.models import Export
 from apps.reports.selectors.exports import list_exports
@@ -60,6 +61,20 @@ def build_download(order: Order) -> str:
     query = urlencode({name: list(values) for name, values in order.filters.items()}, doseq=True)
     path = reverse("export-download", args=[order.file_name])
     return f"{path}?{query}" if query else path
+
+
+def build_findings_export(query: FindingQuery) -> str:
+    """The page of exports with what a list of findings is narrowed by."""
+    filters: dict[str, str | list[str]] = {
+        name: str(getattr(query, name) or "")
+        for name in (
+            "kind", "severity", "client", "site", "tag", "test", "metric", "cause", "feedback",
+            "group",
+        )
+    }  # fmt: skip
+    filters["after"] = query.since.isoformat() if query.since else ""
+    filters["provisional"] = "" if query.provisional is None else str(query.provisional).lower()
+    return build_export("findings", filters)
 
 
 def list_fields(order: Order) -> list[tuple[str, str]]:

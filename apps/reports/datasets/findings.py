@@ -1,41 +1,24 @@
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 
-from apps.accounts.policy import AnyUser, Permission, find_scope, narrow
+from apps.ml.api.findings import FindingFilter
 from apps.ml.models import Finding
-from apps.ml.selectors.diagnoses import filter_client
+from apps.ml.selectors.findings import list_findings
 from apps.reports.algorithms.tables import Column
 from apps.reports.datasets.base import RowDataset
 from apps.reports.datasets.columns import DOCUMENT, FLAG, MOMENT, NUMBER, TEXT, WORD, identify
 
 
-class FindingFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
-    client = filters.UUIDFilter(field_name="client_id")
-    test = filters.UUIDFilter(field_name="test_id")
-    run = filters.UUIDFilter(field_name="run_id")
-    kind = filters.MultipleChoiceFilter(
-        choices=Finding.Kind.choices, label="One of these kinds", distinct=False
-    )
+class ExportedFindingFilter(FindingFilter):
+    """The filters of the list, and a time by the names that all datasets have."""
+
     severity = filters.MultipleChoiceFilter(
-        choices=Finding.Severity.choices, label="One of these severities", distinct=False
+        choices=Finding.Severity.choices, label="One of these", distinct=False
     )
-    metric = filters.CharFilter(label="Key of the metric")
-    cause = filters.CharFilter(label="Cause")
     after = filters.IsoDateTimeFilter(
         field_name="started_at", lookup_expr="gte", label="Not before"
     )
     before = filters.IsoDateTimeFilter(field_name="started_at", lookup_expr="lt", label="Before")
-
-    class Meta:
-        model = Finding
-        fields = ["is_provisional"]
-
-
-def list_findings(user: AnyUser) -> QuerySet[Finding]:
-    """The findings about clients that `user` may see."""
-    scope = find_scope(user, Permission.VIEW)
-    return narrow(Finding.objects.all(), scope, build_filter=filter_client)
 
 
 FINDINGS = RowDataset(
@@ -63,7 +46,7 @@ FINDINGS = RowDataset(
         Column("evidence", DOCUMENT, "evidence"),
         Column("created_at", MOMENT, "created_at"),
     ),
-    filterset=FindingFilter,
+    filterset=ExportedFindingFilter,
     list_rows=list_findings,
     order=("started_at", "id"),
 )
