@@ -80,5 +80,6 @@ docs: setup-test ## Check that the documentation and the code agree
 lock: setup-test ## Pin every dependency anew (UPGRADE=1 takes the newest)
 	cd requirements && for name in base node; do ../$(COMPILE) --output-file $$name.txt $$name.in || exit 1; done
 	cd requirements && ../$(COMPILE) --constraint base.txt --output-file agent.txt agent.in
+	cd requirements && ../$(COMPILE) --constraint base.txt --output-file parquet.txt parquet.in
 	cd requirements && ../$(COMPILE) --constraint base.txt --constraint agent.txt --output-file dev.txt dev.in
 	npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved

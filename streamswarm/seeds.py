@@ -239,6 +239,18 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "Days that findings and diagnoses are kept; twice as long where somebody gave feedback.",
     ),
     Variable(
+        "SWARM_EXPORT_KEPT_HOURS",
+        "24",
+        parse_setting("export_kept_hours"),
+        "Hours that a file of an export is kept for downloading.",
+    ),
+    Variable(
+        "SWARM_EXPORT_QUOTA_MEGABYTES",
+        "2048",
+        parse_setting("export_quota_megabytes"),
+        "What all files of exports together may take on the disk, MB.",
+    ),
+    Variable(
         "SWARM_MONITORED_DEVICES",
         "",
         parse_devices,

@@ -20,6 +20,12 @@ CALLS_PER_THREAD = 16
 ANSWER_SECONDS = 60.0
 # Before it is asked whether the database is the reason.
 PATIENCE_SECONDS = 3.0
+# Nobody who takes nothing of an answer for so long keeps a thread.
+STALLED_SECONDS = 60.0
+# An answer that takes longer to send is one during which callers leave.
+LONG_ANSWER_SECONDS = 1.0
+# By that name the application finds its caller in the scope.
+CALLER = "streamswarm.caller"
 PAGE_TYPE = b"text/html; charset=utf-8"
 HEALTH, READINESS, STATIC = "/healthz", "/readyz", "/static/"
 NOT_READY = json.dumps({"status": "not ready", "checks": {"database": "silent"}}).encode()
@@ -32,14 +38,19 @@ SILENT = (
 
 
 class Waiting:
-    """One call: whether its answer has begun, and whether its caller is being waited for."""
+    """One call: whether its answer has begun, and whether its caller is being waited for.
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    `is_gone` is for the thread that makes a long answer: the rest of it is nobody's.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, stalled_seconds: float) -> None:
         self._receive = receive
         self._send = send
+        self._stalled_seconds = stalled_seconds
         self._is_given_up = False
         self._begun = asyncio.Event()
         self.is_reading = False
+        self.is_gone = False
 
     async def receive(self) -> Message:
         """The next piece; a caller who says nothing for 30 s counts as gone."""
@@ -53,9 +64,21 @@ class Waiting:
             self.is_reading = False
 
     async def send(self, message: Message) -> None:
-        if not self._is_given_up:
-            self._begun.set()
-            await self._send(message)
+        if self._is_given_up or self.is_gone:
+            return
+        self._begun.set()
+        try:
+            async with asyncio.timeout(self._stalled_seconds):
+                await self._send(message)
+        except TimeoutError:
+            # The server ends the connection of an answer that was never finished.
+            self.is_gone = True
+
+    async def notice_leaving(self) -> None:
+        """Returns when the caller has left; only for calls without a body, which nobody reads."""
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        self.is_gone = True
 
     async def has_begun(self, answering: asyncio.Task[None], seconds: float) -> bool:
         """Whether the answer, or its failure, began within that time."""
@@ -82,6 +105,8 @@ class BoundedSite:
     `status` answers the questions about this process, from threads that nothing else can take.
     """
 
+    stalled_seconds = STALLED_SECONDS
+
     def __init__(self, application: Any, *, status: Any, threads: int, silence: Silence) -> None:
         self._application = application
         self._status = status
@@ -102,7 +127,8 @@ class BoundedSite:
         elif self._silence.is_known and not path.startswith(STATIC):
             await refuse(send, path, SILENT)
         else:
-            await self._pass_on(scope, Waiting(receive, send))
+            waiting = Waiting(receive, send, stalled_seconds=self.stalled_seconds)
+            await self._pass_on({**scope, CALLER: waiting}, waiting)
 
     async def _pass_on(self, scope: Message, waiting: Waiting) -> None:
         self._calls += 1
@@ -118,10 +144,23 @@ class BoundedSite:
                 answering.add_done_callback(note_late_fault)
                 await refuse(waiting.give_up(), scope["path"], reason)
                 return
-        await answering
+        await see_through(scope, waiting, answering)
 
     def _free_place(self, _answering: asyncio.Task[None]) -> None:
         self._calls -= 1
+
+
+async def see_through(scope: Message, waiting: Waiting, answering: asyncio.Task[None]) -> None:
+    """Waits for the end of the answer, and tells a long one when its caller leaves."""
+    await asyncio.wait({answering}, timeout=LONG_ANSWER_SECONDS)
+    if answering.done() or scope["method"] != "GET":
+        await answering
+        return
+    leaving = asyncio.create_task(waiting.notice_leaving())
+    try:
+        await answering
+    finally:
+        leaving.cancel()
 
 
 def note_late_fault(answering: asyncio.Task[None]) -> None:

@@ -336,6 +336,28 @@ DEFINITIONS: tuple[Definition, ...] = (
         minimum=8,
         maximum=3660,
     ),
+    Definition(
+        "export_kept_hours",
+        "retention",
+        "whole",
+        "SWARM_EXPORT_KEPT_HOURS",
+        _("Export files"),
+        _("How long a file that was made in the background is kept for downloading."),
+        unit="h",
+        minimum=1,
+        maximum=720,
+    ),
+    Definition(
+        "export_quota_megabytes",
+        "retention",
+        "whole",
+        "SWARM_EXPORT_QUOTA_MEGABYTES",
+        _("Room of export files"),
+        _("What all of them together may take on the disk."),
+        unit="MB",
+        minimum=10,
+        maximum=10_000_000,
+    ),
 )
 
 BY_NAME: Mapping[str, Definition] = {one.name: one for one in DEFINITIONS}

@@ -45,6 +45,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Findings"), "alert-triangle", "dashboard:findings", "findings"),
     Entry(_("Diagnoses"), "stethoscope", "dashboard:diagnoses", "diagnoses"),
     Entry(_("Metrics"), "chart-line", "dashboard:catalogue", "catalogue"),
+    Entry(_("Exports"), "download", "dashboard:exports", "exports"),
     Entry(_("Models"), "chart-dots", "dashboard:models", "models"),
     Entry(_("Training"), "refresh", "dashboard:training", "training"),
     Entry(_("Maintenance"), "calendar", "dashboard:maintenance", "maintenance"),

@@ -12,6 +12,7 @@ from apps.dashboard.views import (
     diagnoses,
     edit_tests,
     enrolment,
+    exports,
     findings,
     fleet,
     health,
@@ -227,6 +228,9 @@ urlpatterns = [
     path("runs/<uuid:run_id>/diagnose/", diagnoses.ask_of_run, name="diagnose-run"),
     path("tests/<uuid:test_id>/diagnose/", diagnoses.ask_of_test, name="diagnose-test"),
     path("clients/<uuid:client_id>/diagnose/", diagnoses.ask_of_client, name="diagnose-client"),
+    path("exports/", exports.list_exports_page, name="exports"),
+    path("exports/<uuid:export_id>/delete/", exports.delete_export, name="delete-export"),
+    path("exports/<uuid:export_id>/link/", exports.link_export, name="link-export"),
     path("diagnoses/", diagnoses.list_diagnoses_page, name="diagnoses"),
     path("diagnoses/<uuid:diagnosis_id>/", diagnoses.show_diagnosis, name="diagnosis"),
     path(

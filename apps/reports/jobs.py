@@ -2,6 +2,18 @@
 
 from collections.abc import Mapping
 
-from apps.jobs.registry import JobKind
+from django.utils.translation import gettext_lazy as _
 
-JOBS: Mapping[str, JobKind] = {}
+from apps.jobs.queues import Queue
+from apps.jobs.registry import JobKind
+from apps.reports.services.exports import EXPORT, make_export
+
+JOBS: Mapping[str, JobKind] = {
+    EXPORT: JobKind(
+        title=_("Make an export"),
+        handler=make_export,
+        queue=Queue.REPORTS,
+        # What no other turn can go on with takes as long as it takes.
+        time_limit_seconds=1800.0,
+    ),
+}

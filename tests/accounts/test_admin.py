@@ -36,6 +36,7 @@ from tests.factories.clients import (
     make_enrolment,
     make_key,
 )
+from tests.factories.exports import make_export
 from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.jobs import make_job
@@ -127,6 +128,7 @@ def make_everything():
     SetupCode.objects.create(digest="0" * 64, created_at=read_now())
     call_command("sync_schedules", verbosity=0)
     ann = User.objects.get(username="ann")
+    make_export(ann)
     invite(email="eve@example.org", grants=[Grant("viewer")], invited_by=ann)
     issue_password_link(user=ann)
     verify_audit()

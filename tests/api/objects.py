@@ -9,6 +9,7 @@ from apps.ml.services.diagnosing import diagnose_run
 from apps.tests.models import Quota
 from tests.factories.accounts import make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key, make_site, make_tag
+from tests.factories.exports import make_export
 from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
@@ -23,6 +24,8 @@ PLACES = (
     ("maintenance", "maintenance"),
     ("invitation", "invitation"),
     ("quota", "quota"),
+    ("exports/<str", "download"),
+    ("export", "export"),
     ("job", "job"),
     ("diagnoses/<", "diagnosis"),
     ("findings/<", "finding"),
@@ -78,6 +81,8 @@ def make_objects(site):
         "forecast": make_forecast(probe).id,
         "quota": Quota.objects.create(scope="client", client=probe, tests=100).id,
         "job": make_job(state="dead").id,
+        "download": "runs.csv",
+        "export": make_export(owner, content=b"run").id,
         "diagnosis": diagnose_run(result.run, asked_by=None).id,
         "finding": make_finding(probe, "joint_anomaly").id,
         "model": make_version(client=probe, kind=f"model_{site}").id,

@@ -129,6 +129,62 @@ async def test_who_keeps_the_site_waiting_for_a_body_counts_as_gone(database, mo
     assert received == [{"type": "http.disconnect"}]
 
 
+class Leaver(Call):
+    """A caller who leaves when the test says so."""
+
+    def __init__(self):
+        super().__init__("/api/v1/exports/runs.csv")
+        self.leaves = asyncio.Event()
+        self.messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive(self):
+        if self.messages:
+            return self.messages.pop()
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+
+class LongAnswer:
+    """An application that sends until its caller is gone."""
+
+    def __init__(self, piece=b"x"):
+        self.began = asyncio.Event()
+        self.has_noticed = False
+        self.piece = piece
+
+    async def __call__(self, scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        self.began.set()
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not scope[site_module.CALLER].is_gone:
+                await send({"type": "http.response.body", "body": self.piece, "more_body": True})
+                await asyncio.sleep(0)
+        self.has_noticed = True
+
+
+async def test_a_long_answer_is_told_that_its_caller_left(database, monkeypatch):
+    monkeypatch.setattr(site_module, "LONG_ANSWER_SECONDS", 0)
+    long_answer, caller = LongAnswer(), Leaver()
+    task = caller.start(build(long_answer, database))
+    await long_answer.began.wait()
+    caller.leaves.set()
+    await finish(task)
+    assert long_answer.has_noticed
+
+
+async def test_a_caller_who_takes_nothing_of_an_answer_counts_as_gone(database, monkeypatch):
+    monkeypatch.setattr(site_module.BoundedSite, "stalled_seconds", 0.02)
+
+    class Stalled(Call):
+        async def send(self, message):
+            if message["type"] == "http.response.body":
+                await asyncio.Event().wait()
+
+    long_answer = LongAnswer()
+    await finish(Stalled().start(build(long_answer, database)))
+    assert long_answer.has_noticed
+
+
 async def test_a_slow_answer_is_waited_for_while_the_database_answers(database, impatient):
     held = HeldSite()
     site = build(held, database)

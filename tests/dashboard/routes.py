@@ -10,6 +10,8 @@ OWN_ACTIONS = frozenset(
         "end-session",
         "end-other-sessions",
         "revoke-own-token",
+        "delete-export",
+        "link-export",
     }
 )
 # Only to be posted to; tests of their own look after these.

@@ -22,8 +22,10 @@ from apps.metrics.services import (
 )
 from apps.ml.models import Diagnosis, Feedback, Finding, Forecast, ModelVersion
 from apps.ml.services.diagnosing import diagnose_run
+from apps.reports.models import Export
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
+from tests.factories.exports import make_export
 from tests.factories.findings import make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import WHY, make_score
@@ -53,6 +55,7 @@ class Corner:
     version: ModelVersion
     forecast: Forecast
     finding: Finding
+    export: Export
 
     @property
     def test(self) -> Test:
@@ -87,6 +90,7 @@ class Corner:
             "version_id": self.version.id,
             "forecast_id": self.forecast.id,
             "finding_id": self.finding.id,
+            "export_id": self.export.id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -140,6 +144,7 @@ def build_corner(site, now):
     forecast = make_forecast(client, subject=HOSTILE)
     diagnosis = make_hostile_diagnosis(run)
     finding = make_hostile_finding(run, person)
+    export = make_export(person, filters={"q": [HOSTILE], "site": [site]})
     return Corner(
         client,
         assignment,
@@ -154,6 +159,7 @@ def build_corner(site, now):
         version,
         forecast,
         finding,
+        export,
     )
 
 

@@ -12,6 +12,7 @@ from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
 from tests.factories.clients import make_client, make_enrolment, make_key
+from tests.factories.exports import make_export
 from tests.factories.findings import make_diagnosis, make_finding
 from tests.factories.forecasts import make_forecast
 from tests.factories.health import make_score
@@ -51,6 +52,7 @@ def add_people(centre: Centre, number: int) -> None:
     grants = [Grant("viewer", site_slug=site), Grant("operator")]
     invite(email=f"crowd-{number}@example.org", grants=grants, invited_by=centre.owner)
     make_token(centre.owner, "read")
+    make_export(centre.owner)
     make_session(centre.owner)
     for state in Job.State.values:
         make_job(key=f"{state}-{number}", state=state, requested_by=centre.person)

@@ -1,25 +1,17 @@
-"""Reading and exporting the audit, for those who administer everything."""
-
-from typing import Any
+"""Reading the audit, for those who administer everything."""
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
 from django.utils.functional import cached_property
 from django_filters import rest_framework as filters
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework.decorators import action
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from apps.accounts.api.serializers import AuditSerializer
-from apps.accounts.audit_export import FORMATS, write_export
 from apps.accounts.models import AuditEntry
 from apps.accounts.policy import Permission
 from apps.accounts.selectors import list_audit, match_audit_text
-from apps.core.errors import FieldError, Invalid
 from apps.core.http import Pagination
 
 COUNTED = 10_000
@@ -71,32 +63,6 @@ class AuditViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[AuditEntry
     lookup_field = "id"
     lookup_value_converter = "int"
     ordering_fields = ["at"]
-    own_parameters: tuple[str, ...] = ()
 
     def get_queryset(self) -> QuerySet[AuditEntry]:
         return list_audit(self.request.user)
-
-    @extend_schema(
-        tags=["accounts"],
-        summary="Export the audit",
-        description="Newest first, with the filters of the list. In CSV, text that a spreadsheet "
-        "would execute begins with an apostrophe.",
-        parameters=[
-            OpenApiParameter("as", enum=list(FORMATS), default="csv", description="The format.")
-        ],
-        responses={
-            (200, "text/csv"): OpenApiTypes.STR,
-            (200, "application/jsonl"): OpenApiTypes.STR,
-        },
-    )
-    @action(detail=False, pagination_class=None, own_parameters=("as",))
-    def export(self, request: Request) -> StreamingHttpResponse:
-        name = request.query_params.get("as", "csv")
-        if name not in FORMATS:
-            allowed = ", ".join(FORMATS)
-            raise Invalid([FieldError("as", "unknown_format", f"must be one of {allowed}")])
-        rows = self.filter_queryset(self.get_queryset())
-        lines: Any = write_export(rows, name)
-        response = StreamingHttpResponse(lines, content_type=FORMATS[name].content_type)
-        response["Content-Disposition"] = f'attachment; filename="audit.{name}"'
-        return response

@@ -11,7 +11,7 @@ class ClientFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter sh
     )
     name = filters.CharFilter(lookup_expr="icontains", label="Part of the name")
     presence = filters.MultipleChoiceFilter(
-        choices=Client.Presence.choices, label="One of these presences"
+        choices=Client.Presence.choices, label="One of these presences", distinct=False
     )
     site = filters.CharFilter(field_name="site__slug", label="Short name of the site")
     tag = filters.CharFilter(

@@ -1,10 +1,8 @@
 from datetime import datetime
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -21,6 +19,7 @@ from apps.accounts.selectors import (
     read_audit_check,
 )
 from apps.dashboard.selectors.audit import describe_entries
+from apps.dashboard.selectors.exports import build_export
 from apps.dashboard.views.access import PageRequest, page
 
 ROWS_PER_PAGE = 50
@@ -52,7 +51,7 @@ def list_audit_page(request: PageRequest) -> HttpResponse:
         "kinds": add_chosen(list_audit_words(newest, "object_type"), filters["object_type"]),
         "doors": AuditEntry.Via.choices,
         "check": read_audit_check(),
-        "exports": [(name, build_export(query, name)) for name in ("csv", "jsonl")],
+        "export": build_export("audit", describe_query(query)),
     }
     part = "partials/_audit.html" if request.htmx else "audit.html"
     return render(request, f"dashboard/{part}", context)
@@ -91,10 +90,9 @@ def read_id(text: str) -> int | None:
     return min(int(text), LARGEST_ID) if text.isascii() and text.isdecimal() else None
 
 
-def build_export(query: AuditQuery, name: str) -> str:
-    """The address that exports what is filtered here."""
-    wanted = {
-        "as": name,
+def describe_query(query: AuditQuery) -> dict[str, str | list[str]]:
+    """What is filtered here, as an export takes it."""
+    return {
         "person": query.person,
         "action": query.action,
         "object_type": query.object_type,
@@ -104,8 +102,6 @@ def build_export(query: AuditQuery, name: str) -> str:
         "after": query.after.isoformat() if query.after else "",
         "before": query.before.isoformat() if query.before else "",
     }
-    parameters = urlencode({key: value for key, value in wanted.items() if value})
-    return f"{reverse('audit-export')}?{parameters}"
 
 
 @require_POST

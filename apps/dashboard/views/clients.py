@@ -36,6 +36,7 @@ from apps.dashboard.selectors.clients import (
     measure_history,
     order_by_value,
 )
+from apps.dashboard.selectors.exports import build_export
 from apps.dashboard.selectors.health import describe_client_health
 from apps.dashboard.selectors.hosts import describe_beats, describe_disks, find_enrolment
 from apps.dashboard.selectors.learned import describe_client_learning
@@ -95,6 +96,7 @@ def list_clients_page(request: PageRequest) -> HttpResponse:
         "presences": Client.Presence.choices,
         "sizes": PAGE_SIZES,
         "capabilities": CAPABILITIES,
+        "export": build_export("clients", describe_query(query)),
         "sites": list_sites(request.user),
         "tags": list_tags(request.user),
         "versions": list_versions(request.user),
@@ -115,6 +117,19 @@ def read_client_query(asked: QueryDict) -> ClientQuery:
         )
     }  # fmt: skip
     return ClientQuery(**texts, has_clone=asked.get("clone") == "1")
+
+
+def describe_query(query: ClientQuery) -> dict[str, str | list[str]]:
+    """What the list is narrowed by, as an export takes it."""
+    return {
+        "q": query.text,
+        "presence": query.presence,
+        "site": query.site,
+        "tag": query.tag,
+        "agent_version": query.version,
+        "capability": query.capability,
+        "is_clone_suspected": "true" if query.has_clone else "",
+    }
 
 
 def read_page_size(text: str | None) -> int:

@@ -19,6 +19,7 @@ from apps.clients.selectors import list_sites, list_tags
 from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.dashboard.selectors.diagnoses import describe_evidence, list_causes
+from apps.dashboard.selectors.exports import build_findings_export
 from apps.dashboard.selectors.finding_charts import find_chart
 from apps.dashboard.selectors.learning import describe_learning
 from apps.dashboard.selectors.unusual import (
@@ -96,6 +97,7 @@ def list_findings_page(request: PageRequest) -> HttpResponse:
         "learning": None if groups else describe_learning(request.user),
         "rates": show_rates(list_false_rates(rows)),
         "subjects": name_subjects(request.user, query.client, query.test),
+        "export": build_findings_export(query),
         "topics": [FINDINGS],
         **list_choices(request),
     }

@@ -8,11 +8,13 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
 from apps.accounts.policy import Permission
+from apps.core.clock import read_now
 from apps.dashboard.cards import build_card
 from apps.dashboard.charts import Panel
 from apps.dashboard.kind_charts import describe_test_panels, keep_measured
 from apps.dashboard.ranges import fix_history
 from apps.dashboard.selectors.clients import find_hidden
+from apps.dashboard.selectors.exports import build_export
 from apps.dashboard.selectors.findings import describe_facts, describe_findings
 from apps.dashboard.selectors.learned import WholeCard, describe_whole
 from apps.dashboard.selectors.runs import (
@@ -57,10 +59,21 @@ def list_runs_page(request: PageRequest) -> HttpResponse:
         "is_first_page": before is None,
         "state": state,
         "states": STATES,
+        "exports": describe_run_exports(state, before),
         "topics": [OVERVIEW],
     }
     template = "dashboard/partials/_runs.html" if request.htmx else "dashboard/runs.html"
     return render(request, template, context)
+
+
+def describe_run_exports(state: str, before: datetime | None) -> dict[str, str]:
+    """The addresses that export what is listed, and the results of that time."""
+    until = (before or read_now()).isoformat()
+    states = [state] if state in Run.State.values else [name for name, _word in STATES]
+    return {
+        "runs": build_export("runs", {"state": states, "before": until}),
+        "results": build_export("results", {"before": until}),
+    }
 
 
 def parse_moment(text: str) -> datetime | None:

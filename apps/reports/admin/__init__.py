@@ -1,0 +1,3 @@
+from apps.reports.admin import exports
+
+__all__ = ["exports"]

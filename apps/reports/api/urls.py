@@ -1,5 +1,14 @@
 """The doors of this room, below `/api/v1/`."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from apps.reports.api.exports import DatasetsView, DownloadView, ExportViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("exports", ExportViewSet, basename="export")
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("exports/datasets/", DatasetsView.as_view(), name="export-datasets"),
+    path("exports/<str:name>", DownloadView.as_view(), name="export-download"),
+    *router.urls,
+]

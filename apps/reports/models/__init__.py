@@ -1,0 +1,3 @@
+from apps.reports.models.exports import Export
+
+__all__ = ["Export"]

@@ -1,0 +1,3 @@
+from apps.reports.tasks import exports
+
+__all__ = ["exports"]
