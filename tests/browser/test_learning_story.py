@@ -40,7 +40,7 @@ MANY_ROUNDS = {
     "resolve_names": False,
 }
 LEAST_FALL, FULL_SCORE = 20, 100
-ASK_SECONDS = 0.5
+ASK_SECONDS, UNSEEN_SECONDS = 0.5, 4
 # For what planner, agent, worker and page do one after the other on a busy machine.
 COLLECT_SECONDS, SETTLE_SECONDS = 400, 240
 SETTLE_MILLISECONDS = SETTLE_SECONDS * 1000
@@ -194,12 +194,19 @@ def train(story, number):
     story.keep(f"training-{number}")
     expect(newest).to_contain_text("Done")
     seen = page.evaluate("window.swarmSeen")
-    if number == 1:
+    # A page asks every two seconds; what is shorter may be over before it is shown.
+    if number == 1 and measure_newest_training(story) > UNSEEN_SECONDS:
         assert any(re.match(r"Running \d+\.\d %", words) for words in seen), seen
     expect(newest).to_contain_text(f"version {number}")
     newest.get_by_role("link").first.click()
     expect(page.locator("h1")).to_contain_text(f"version {number}")
     story.keep(f"version-{number}")
+
+
+def measure_newest_training(story):
+    newest = story.admin.get("trainings/")["results"][0]
+    begun, ended = (datetime.fromisoformat(newest[name]) for name in ("started_at", "finished_at"))
+    return (ended - begun).total_seconds()
 
 
 def put_to_use(story):
