@@ -2,6 +2,22 @@
 
 from collections.abc import Mapping
 
-from apps.jobs.registry import JobKind
+from django.utils.translation import gettext_lazy as _
 
-JOBS: Mapping[str, JobKind] = {}
+from apps.jobs.queues import Queue
+from apps.jobs.registry import JobKind
+from apps.reports.services.reports.delivering import MOST_ATTEMPTS, SEND_REPORT, send_report
+from apps.reports.services.reports.making import MAKE_REPORT, make_report
+
+JOBS: Mapping[str, JobKind] = {
+    MAKE_REPORT: JobKind(
+        title=_("Make a report"), handler=make_report, queue=Queue.REPORTS, most_attempts=2
+    ),
+    SEND_REPORT: JobKind(
+        title=_("Send a report"),
+        handler=send_report,
+        queue=Queue.REPORTS,
+        most_attempts=MOST_ATTEMPTS,
+        time_limit_seconds=120.0,
+    ),
+}

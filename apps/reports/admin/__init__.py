@@ -1,0 +1,3 @@
+from apps.reports.admin import reports
+
+__all__ = ["reports"]

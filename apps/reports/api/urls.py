@@ -1,5 +1,8 @@
-"""The doors of this room, below `/api/v1/`."""
+from rest_framework.routers import SimpleRouter
 
-from django.urls import URLPattern
+from apps.reports.api.reports import ReportPlanViewSet, ReportViewSet
 
-urlpatterns: list[URLPattern] = []
+router = SimpleRouter(use_regex_path=False)
+router.register("report-plans", ReportPlanViewSet, basename="report-plan")
+router.register("reports", ReportViewSet, basename="report")
+urlpatterns = [*router.urls]

@@ -1,0 +1,3 @@
+from apps.reports.tasks import reports
+
+__all__ = ["reports"]
