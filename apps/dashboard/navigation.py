@@ -47,6 +47,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Metrics"), "chart-line", "dashboard:catalogue", "catalogue"),
     Entry(_("Models"), "chart-dots", "dashboard:models", "models"),
     Entry(_("Training"), "refresh", "dashboard:training", "training"),
+    Entry(_("Reports"), "book", "dashboard:reports", "reports"),
     Entry(_("Maintenance"), "calendar", "dashboard:maintenance", "maintenance"),
     Entry(_("Users"), "users", "dashboard:users", "users", Permission.ADMINISTER),
     Entry(_("Audit"), "list-details", "dashboard:audit", "audit", Permission.ADMINISTER),

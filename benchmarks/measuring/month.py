@@ -49,7 +49,9 @@ class Month:
     end: datetime
     clients: list["Client"] = field(default_factory=list)
     secrets: dict[Any, str] = field(default_factory=dict)
-    rng: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - the same again
+    rng: random.Random = field(
+        default_factory=lambda: random.Random(7)  # noqa: S311 - the same again and again
+    )
 
     @property
     def start(self) -> datetime:

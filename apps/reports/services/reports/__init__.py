@@ -12,6 +12,7 @@ from apps.reports.services.reports.plans import (
     check_plan,
     create_plan,
     delete_plan,
+    draft_plan,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "create_plan",
     "delete_plan",
     "delete_report",
+    "draft_plan",
     "forget_reports",
     "make_due_reports",
     "resend",

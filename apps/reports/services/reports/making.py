@@ -11,7 +11,7 @@ from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
 from apps.configuration.selectors import read_whole
 from apps.core.clock import read_now
-from apps.core.errors import StreamSwarmError
+from apps.core.errors import Conflict, StreamSwarmError
 from apps.jobs.errors import JobFailed
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
@@ -25,7 +25,7 @@ from apps.reports.services.reports.document import (
     build_document,
     render_html,
 )
-from apps.reports.services.reports.plans import find_next_of, require_sending
+from apps.reports.services.reports.plans import find_next_of
 from apps.reports.writers.press import Printed, print_html
 
 logger = structlog.get_logger(__name__)
@@ -43,10 +43,11 @@ def ask_report(
 ) -> Report:
     """A report that a worker will make; with `is_trial` it is sent to who asks, and only there.
 
-    Raises: Refused as `require_sending`; Invalid for a trial of somebody without an address.
+    Raises: Conflict for a trial of somebody without an address.
     """
-    recipients = [by.email] if is_trial and by.email else []
-    require_sending(by, recipients)
+    if is_trial and not by.email:
+        raise Conflict("no_address", "Your profile has no e-mail address.")
+    recipients = [by.email] if is_trial else []
     reason = Report.Reason.TRIAL if is_trial else Report.Reason.ASKED
     report = queue_report(plan, reason=reason, span=span or find_span(plan, read_now()))
     queue_deliveries(report, recipients)

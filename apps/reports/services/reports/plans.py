@@ -188,6 +188,16 @@ def create_plan(definition: PlanDefinition, *, owner: User) -> ReportPlan:
     return plan
 
 
+def draft_plan(definition: PlanDefinition, *, owner: User) -> ReportPlan:
+    """The plan as it would be, stored nowhere.
+
+    Raises: Invalid naming each wrong field and its limit.
+    """
+    plan = ReportPlan(owner=owner, created_at=read_now())
+    apply_definition(plan, definition, check_plan(definition))
+    return plan
+
+
 @audited()
 def change_plan(*, plan: ReportPlan, definition: PlanDefinition, by: User) -> ReportPlan:
     """The plan as it is from now on.
