@@ -26,6 +26,7 @@ class ReportAdmin(ReadOnlyAdmin):
 @admin.register(ReportFile)
 class ReportFileAdmin(ReadOnlyAdmin):
     list_display = ["report"]
+    search_fields = ["report__plan__name"]
     list_select_related = ["report__plan"]
     exclude = ["content"]
 

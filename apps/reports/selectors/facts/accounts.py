@@ -12,7 +12,7 @@ from apps.reports.algorithms.accounting import Incident, Tally, Turn, find_incid
 from apps.tests.models import Assignment, Run
 
 JUDGED = Q(result__is_success__isnull=False)
-LEFT_OUT = Q(state__in=(Run.State.PAUSED, Run.State.CANCELLED))
+LEFT_OUT = Q(state__in=(Run.State.PAUSED, Run.State.CANCELLED, *Run.OPEN_STATES))
 # Turns beyond that many are a flapping network; the counts stay exact.
 MOST_TURNS = 50_000
 
@@ -39,7 +39,7 @@ def count_runs(assignments: Collection[Assignment], span: Span) -> dict[UUID, Ta
     """The tally of each of the assignments, which the caller may see; one query.
 
     A run that never began, was missed or failed to execute is unknown; one that maintenance
-    paused or somebody cancelled is in no count.
+    paused, somebody cancelled, or that is still under way is in no count.
     """
     seconds = {one.id: one.test.duration_seconds for one in assignments}
     rows = list_runs_of(seconds, span).exclude(LEFT_OUT).values("assignment_id")
