@@ -10,7 +10,7 @@ from apps.jobs.models import Job
 from apps.jobs.services import run_due_jobs
 from apps.reports.models import Delivery, Report
 from apps.reports.selectors.reports import read_file
-from apps.reports.services.reports import ask_report, make_due_reports, resend
+from apps.reports.services.reports import ask_report, make_due_reports, resend, settle_reports
 from apps.reports.writers import press
 from tests.factories.reports import make_plan, make_report
 
@@ -123,3 +123,12 @@ def test_a_report_that_is_not_made_is_not_sent(owner):
     report = make_report(plan, state="failed")
     with pytest.raises(Conflict):
         resend(report.deliveries.get())
+
+
+def test_a_report_whose_work_was_given_up_is_shown_as_failed(owner):
+    report = ask_report(make_plan(owner), by=owner)
+    Job.objects.filter(kind="make_report").update(state="dead", error="It kills its worker.")
+    assert settle_reports() == 1
+    report.refresh_from_db()
+    assert (report.state, report.error) == ("failed", "It kills its worker.")
+    assert settle_reports() == 0

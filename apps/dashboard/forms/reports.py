@@ -3,6 +3,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -14,7 +15,7 @@ from apps.dashboard.forms.base import PageForm
 from apps.dashboard.forms.maintenance import WEEKDAY_WORDS
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES
-from apps.reports.services.reports import PlanDefinition
+from apps.reports.services.reports import LARGEST_LOGO_BYTES, PlanDefinition
 from apps.tests.models import Test
 from apps.tests.selectors import list_tests
 
@@ -129,6 +130,12 @@ class ReportForm(PageForm):
     def clean_recipients(self) -> list[str]:
         text: str = self.cleaned_data["recipients"]
         return [word for word in text.replace(",", " ").replace(";", " ").split() if word]
+
+    def clean_logo(self) -> Any:
+        logo = self.cleaned_data["logo"]
+        if logo and logo.size > LARGEST_LOGO_BYTES:
+            raise ValidationError(_("It must have at most 256 KiB."))
+        return logo
 
     def build_definition(self) -> PlanDefinition:
         """The plan that a valid form asks for."""

@@ -4,11 +4,13 @@ from apps.core.clock import read_now
 from apps.metrics.services import is_clock_steady
 from apps.reports.services.reports import forget_reports as forget
 from apps.reports.services.reports import make_due_reports as make_due
+from apps.reports.services.reports import settle_reports
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def make_due_reports() -> None:
     make_due(now=read_now())
+    settle_reports()
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types

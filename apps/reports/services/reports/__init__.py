@@ -5,8 +5,10 @@ from apps.reports.services.reports.making import (
     delete_report,
     forget_reports,
     make_due_reports,
+    settle_reports,
 )
 from apps.reports.services.reports.plans import (
+    LARGEST_LOGO_BYTES,
     PlanDefinition,
     change_plan,
     check_plan,
@@ -16,6 +18,7 @@ from apps.reports.services.reports.plans import (
 )
 
 __all__ = [
+    "LARGEST_LOGO_BYTES",
     "PlanDefinition",
     "ask_question",
     "ask_report",
@@ -29,4 +32,5 @@ __all__ = [
     "forget_reports",
     "make_due_reports",
     "resend",
+    "settle_reports",
 ]

@@ -42,6 +42,7 @@ STYLESHEET = "css/report.css"
 PRINT_STYLESHEET = "reports/print.css"
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 COLOUR = re.compile(r"#[0-9a-f]{6}")
+PLAIN_ACCENT = "#0f5fb8"
 NAMED_AT_MOST = 6
 
 
@@ -66,13 +67,14 @@ class Document:
     summary: dict[str, Any]
     language: str
     logo_url: str
+    accent: str
     made_at: str
 
     @property
     def context(self) -> dict[str, object]:
         """What templates/reports/body.html shows."""
-        names = ("title", "kind", "period", "scope", "sections", "language", "logo_url", "made_at")
-        return {name: getattr(self, name) for name in names}
+        names = ("title", "kind", "period", "scope", "sections", "language", "logo_url", "accent")
+        return {name: getattr(self, name) for name in (*names, "made_at")}
 
 
 def ask_question(
@@ -99,7 +101,8 @@ def build_document(plan: ReportPlan, question: Question, now: datetime) -> Docum
     """The report of the plan, which need not be stored, about the question."""
     with translation.override(plan.language), timezone.override(question.zone):
         facts = Facts(question)
-        draft = Draft(facts, plan.accent if COLOUR.fullmatch(plan.accent) else "#0f5fb8", now)
+        accent = plan.accent if COLOUR.fullmatch(plan.accent) else PLAIN_ACCENT
+        draft = Draft(facts, accent, now)
         names = plan.sections or TEMPLATES[plan.template]
         built = [(name, SECTIONS[name].build(draft)) for name in names if name in SECTIONS]
         contents = [(name, content) for name, content in built if content is not None]
@@ -114,6 +117,7 @@ def build_document(plan: ReportPlan, question: Question, now: datetime) -> Docum
             summary=summarise(contents),
             language=plan.language,
             logo_url=build_logo_url(plan.logo),
+            accent=accent,
             made_at=format_moment(now),
         )
 

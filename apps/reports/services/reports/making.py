@@ -13,6 +13,7 @@ from apps.configuration.selectors import read_whole
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, StreamSwarmError
 from apps.jobs.errors import JobFailed
+from apps.jobs.models import Job
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
@@ -169,6 +170,22 @@ def store_report(report: Report, document: Document, printed: Printed) -> None:
     report.coverage = document.coverage
     report.save()
     queue_deliveries(report, [])
+
+
+def settle_reports() -> int:
+    """How many reports were marked as failed because their work was given up or discarded.
+
+    A job that kills its worker has no chance to say so itself.
+    """
+    settled = 0
+    ended = Job.objects.filter(state__in=(Job.State.DEAD, Job.State.DISCARDED))
+    open_ones = Report.objects.filter(state__in=(Report.State.QUEUED, Report.State.MAKING))
+    keys = {str(one): one for one in open_ones.values_list("id", flat=True)}
+    for job in ended.filter(kind=MAKE_REPORT, key__in=keys):
+        error = job.error or "It was given up."
+        rows = open_ones.filter(id=keys[job.key])
+        settled += rows.update(state=Report.State.FAILED, error=error)
+    return settled
 
 
 @audited()
