@@ -141,7 +141,21 @@ def test_chosen_tests_narrow_it_and_a_deleted_one_matches_nothing(owner, network
 
 
 def test_the_period_before_is_compared(owner, network, now):
-    measure(network["bad"], now - timedelta(days=8), [True] * 3 + [False] * 2 + [True])
+    measure(network["bad"], now - timedelta(days=8), [True] * 30 + [False] * 2 + [True])
     figures = {title: change for title, _value, change in build(owner, now).summary["figures"]}
     assert figures["Incidents"] == "as many as before"
     assert "points against before" in figures["Availability"]
+
+
+def test_a_period_of_which_little_is_known_is_not_compared(owner, network, now):
+    measure(network["bad"], now - timedelta(days=8), [False] * 3)
+    changes = {change for _title, _value, change in build(owner, now).summary["figures"]}
+    assert changes == {"no earlier data"}
+
+
+def test_a_report_of_one_test_says_nothing_of_what_else_is_wrong_with_its_clients(
+    owner, network, now
+):
+    make_forecast(network["client"])
+    names = list_names(build(owner, now, template="test", tests=[str(network["good"].test_id)]))
+    assert names == ["summary", "tests", "service_levels", "appendix"]

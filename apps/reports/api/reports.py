@@ -171,6 +171,8 @@ class ReportPlanViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Repor
 
     queryset = ReportPlan.objects.none()
     serializer_class = ReportPlanSerializer
+    # They are one's own, as a profile is.
+    write_permission = Permission.VIEW
     lookup_field = "id"
     lookup_value_converter = "uuid"
     filterset_fields: ClassVar = {"template": ["exact"], "cadence": ["exact"]}
@@ -238,6 +240,8 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
 
     queryset = Report.objects.none()
     serializer_class = ReportSerializer
+    # They are one's own, as a profile is.
+    write_permission = Permission.VIEW
     lookup_field = "id"
     lookup_value_converter = "uuid"
     filterset_fields: ClassVar = {"plan": ["exact"], "state": ["exact"], "reason": ["exact"]}

@@ -57,6 +57,11 @@ def write_verdict(draft: Draft, judged: Sequence[Forecast]) -> str:
             "None of the %(count)d limits that are watched will be reached within 60 days.",
             len(judged),
         ) % {"count": len(judged)}
+    if not reached:
+        return _("%(near)d of %(count)d limits will be reached within 60 days.") % {
+            "near": near,
+            "count": len(judged),
+        }
     return _(
         "%(reached)d of %(count)d limits are reached, and %(near)d more will be within 60 days."
     ) % {"reached": reached, "near": near, "count": len(judged)}

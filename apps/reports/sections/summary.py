@@ -144,15 +144,16 @@ def list_figures(facts: Facts) -> list[KeyFigure]:
 
 
 def show_availability(facts: Facts) -> KeyFigure | None:
-    now, before = facts.total.availability, facts.previous_total.availability
+    now = facts.total.availability
     if now is None:
         return None
+    before = facts.previous_total.availability if facts.has_previous else None
     return KeyFigure(_("Availability"), write_share(now), compare_points(now, before))
 
 
 def show_incidents(facts: Facts) -> KeyFigure:
     count = len(facts.incidents)
-    if not facts.previous_total.judged_seconds:
+    if not facts.has_previous:
         return KeyFigure(_("Incidents"), str(count), Change(_("no earlier data")))
     before = len(facts.previous_incidents)
     if count == before:
@@ -173,7 +174,7 @@ def show_latency(facts: Facts) -> KeyFigure | None:
     if not own:
         return None
     title = _("Latency (%(kind)s)") % {"kind": kind}
-    before = facts.previous_latency_means
+    before = facts.previous_latency_means if facts.has_previous else {}
     changes = [mean / before[id] - 1 for id, mean in own.items() if before.get(id)]
     change = compare_share(median(changes)) if changes else Change(_("no earlier data"))
     return KeyFigure(title, write_seconds(median(own.values())), change)
@@ -183,7 +184,7 @@ def show_loss(facts: Facts) -> KeyFigure | None:
     now = facts.read_assignment_means("loss")
     if not now:
         return None
-    before = facts.read_assignment_means("loss", is_previous=True)
+    before = facts.read_assignment_means("loss", is_previous=True) if facts.has_previous else {}
     mean = sum(now.values()) / len(now)
     earlier = sum(before.values()) / len(before) if before else None
     change = compare_points(mean, earlier, is_more_better=False)
@@ -191,9 +192,10 @@ def show_loss(facts: Facts) -> KeyFigure | None:
 
 
 def show_coverage(facts: Facts) -> KeyFigure | None:
-    now, before = facts.total.coverage, facts.previous_total.coverage
+    now = facts.total.coverage
     if now is None:
         return None
+    before = facts.previous_total.coverage if facts.has_previous else None
     return KeyFigure(_("Measured"), write_share(now), compare_points(now, before))
 
 

@@ -35,6 +35,8 @@ from apps.tests.selectors import list_assignments
 INTERFACE_KIND = "interface"
 HOST_KIND = "host"
 LOOPBACK = "lo"
+# Of the time that was measured in a period, so much must be in the one before it.
+ENOUGH_TO_COMPARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +152,21 @@ class Facts:
     def previous_total(self) -> Total:
         return add_tallies(self.previous_tallies.values())
 
+    @property
+    def has_previous(self) -> bool:
+        """Whether enough was measured in the period before to compare with it."""
+        enough = self.total.judged_seconds * ENOUGH_TO_COMPARE
+        return self.previous_total.judged_seconds >= enough > 0
+
     @cached_property
     def assignments_by_id(self) -> Mapping[UUID, Assignment]:
         return {one.id: one for one in self.assignments}
 
     @cached_property
     def judgements(self) -> Judgements:
+        question = self.question
         client_ids = [client.id for client in self.clients]
-        return read_judgements(self.question.user, client_ids, self.question.span)
+        return read_judgements(question.user, client_ids, question.span, test_ids=question.test_ids)
 
     def list_of_kind(self, measure: Measure) -> Mapping[str, Sequence[Assignment]]:
         """The assignments that have the measure, by their kind."""

@@ -49,20 +49,30 @@ class Judgements:
         return found
 
 
-def read_judgements(user: AnyUser, client_ids: Sequence[UUID], span: Span) -> Judgements:
-    """What `user` may see of the judgements of those clients; three queries."""
+def read_judgements(
+    user: AnyUser, client_ids: Sequence[UUID], span: Span, *, test_ids: Sequence[UUID] = ()
+) -> Judgements:
+    """What `user` may see of the judgements of those clients, of those tests if any are named.
+
+    Three queries.
+    """
     diagnoses = list_diagnoses(user).filter(
         client_id__in=client_ids, about_at__gte=span.start, about_at__lt=span.end
     )
     forecasts = list_forecasts(user).filter(source__client_id__in=client_ids, limit__isnull=False)
+    if test_ids:
+        diagnoses = diagnoses.filter(test_id__in=test_ids)
+        forecasts = forecasts.filter(source__assignment__test_id__in=test_ids)
     return Judgements(
         diagnoses=list(diagnoses[:MOST_DIAGNOSES]),
-        unusual=count_unusual(client_ids, span),
+        unusual=count_unusual(client_ids, span, test_ids),
         forecasts=list(forecasts),
     )
 
 
-def count_unusual(client_ids: Sequence[UUID], span: Span) -> list[UnusualMetric]:
+def count_unusual(
+    client_ids: Sequence[UUID], span: Span, test_ids: Sequence[UUID]
+) -> list[UnusualMetric]:
     """The metrics of the clients, which the caller may see, that were unusual most often."""
     rows = Finding.objects.filter(
         kind=Finding.Kind.SERIES_ANOMALY,
@@ -70,6 +80,8 @@ def count_unusual(client_ids: Sequence[UUID], span: Span) -> list[UnusualMetric]
         started_at__lt=span.end,
         ended_at__gt=span.start,
     ).order_by()
+    if test_ids:
+        rows = rows.filter(test_id__in=test_ids)
     counted = rows.values("metric").annotate(
         findings=Count("id"), clients=Count("client_id", distinct=True), score=Max("score")
     )
