@@ -275,9 +275,9 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, id: UUID) -> Response:
         user = require_user(request)
+        report = get_report(user, id)
         asked = ResendSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        report = get_report(user, id)
         delivery = get_delivery(user, asked.validated_data["delivery"], report_id=report.id)
         return Response(DeliverySerializer(resend(delivery)).data)
 
