@@ -138,7 +138,7 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
         read_only_fields = fields
 
 
-class ResendSerializer(serializers.Serializer[Any]):
+class RedeliverySerializer(serializers.Serializer[Any]):
     delivery = serializers.IntegerField(help_text="Id of a delivery of this report.")
 
 
@@ -269,14 +269,14 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
     @extend_schema(
         tags=["reports"],
         summary="Send a report again",
-        request=ResendSerializer,
+        request=RedeliverySerializer,
         responses=DeliverySerializer,
     )
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, id: UUID) -> Response:
         user = require_user(request)
         report = get_report(user, id)
-        asked = ResendSerializer(data=request.data)
+        asked = RedeliverySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         delivery = get_delivery(user, asked.validated_data["delivery"], report_id=report.id)
         return Response(DeliverySerializer(resend(delivery)).data)
