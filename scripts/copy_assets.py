@@ -19,6 +19,11 @@ FILES: dict[str, str] = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "uPlot.esm.js": "uplot/dist/uPlot.esm.js",
     "uPlot.min.css": "uplot/dist/uPlot.min.css",
+    # Of printed reports; pages use the reader's own fonts.
+    "inter-latin-400.woff2": "@fontsource/inter/files/inter-latin-400-normal.woff2",
+    "inter-latin-600.woff2": "@fontsource/inter/files/inter-latin-600-normal.woff2",
+    "inter-latin-ext-400.woff2": "@fontsource/inter/files/inter-latin-ext-400-normal.woff2",
+    "inter-latin-ext-600.woff2": "@fontsource/inter/files/inter-latin-ext-600-normal.woff2",
 }
 
 # fmt: off

@@ -39,5 +39,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("forget expired sign-ins", "apps.accounts.tasks.forget_expired", 21_600),
     PeriodicWork("ask for forecasts", "apps.ml.tasks.forecasting.ask_for_forecasts", 3600),
     PeriodicWork("forget exports", "apps.reports.tasks.exports.forget_exports", 600),
+    PeriodicWork("make due reports", "apps.reports.tasks.reports.make_due_reports", 30),
+    PeriodicWork("forget reports", "apps.reports.tasks.reports.forget_reports", 3600),
     PeriodicWork("note liveness", "apps.operations.tasks.note_liveness", 10),
 )

@@ -227,6 +227,12 @@ SEED_VARIABLES: tuple[Variable, ...] = (
         "Days that the runs of tests are kept, with their results.",
     ),
     Variable(
+        "SWARM_REPORT_RETENTION_DAYS",
+        "400",
+        parse_setting("report_retention_days"),
+        "Days that made reports are kept, with their files.",
+    ),
+    Variable(
         "SWARM_FACT_RETENTION_DAYS",
         "90",
         parse_setting("fact_retention_days"),

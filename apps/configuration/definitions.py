@@ -315,6 +315,17 @@ DEFINITIONS: tuple[Definition, ...] = (
         maximum=3660,
     ),
     Definition(
+        "report_retention_days",
+        "retention",
+        "whole",
+        "SWARM_REPORT_RETENTION_DAYS",
+        _("Reports"),
+        _("How long made reports are kept, with their files."),
+        unit="d",
+        minimum=1,
+        maximum=3660,
+    ),
+    Definition(
         "fact_retention_days",
         "retention",
         "whole",

@@ -45,6 +45,15 @@ class MailServer:
         return f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file beside the text; its name is of plain letters."""
+
+    name: str
+    content: bytes = field(repr=False)
+    type: str
+
+
 def load_mail_server() -> MailServer:
     """The mail server of the settings.
 
@@ -65,7 +74,14 @@ def load_mail_server() -> MailServer:
     )
 
 
-def send_message(*, to: Sequence[str], subject: str, text: str, html: str = "") -> None:
+def send_message(
+    *,
+    to: Sequence[str],
+    subject: str,
+    text: str,
+    html: str = "",
+    attachments: Sequence[Attachment] = (),
+) -> None:
     """Hands one message, with an HTML part beside the text when there is one, to the mail server.
 
     Takes 10 s at most for each answer of the server. Line ends in the subject become spaces.
@@ -85,6 +101,8 @@ def send_message(*, to: Sequence[str], subject: str, text: str, html: str = "") 
     )
     if html:
         message.attach_alternative(html, "text/html")
+    for one in attachments:
+        message.attach(one.name, one.content, one.type)
     try:
         connection.open()
         message.send()

@@ -48,6 +48,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Exports"), "download", "dashboard:exports", "exports"),
     Entry(_("Models"), "chart-dots", "dashboard:models", "models"),
     Entry(_("Training"), "refresh", "dashboard:training", "training"),
+    Entry(_("Reports"), "book", "dashboard:reports", "reports"),
     Entry(_("Maintenance"), "calendar", "dashboard:maintenance", "maintenance"),
     Entry(_("Users"), "users", "dashboard:users", "users", Permission.ADMINISTER),
     Entry(_("Audit"), "list-details", "dashboard:audit", "audit", Permission.ADMINISTER),

@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.jobs.queues import Queue
 from apps.jobs.registry import JobKind
 from apps.reports.services.exports import EXPORT, make_export
+from apps.reports.services.reports.delivering import MOST_ATTEMPTS, SEND_REPORT, send_report
+from apps.reports.services.reports.making import MAKE_REPORT, make_report
 
 JOBS: Mapping[str, JobKind] = {
     EXPORT: JobKind(
@@ -15,5 +17,15 @@ JOBS: Mapping[str, JobKind] = {
         queue=Queue.REPORTS,
         # What no other turn can go on with takes as long as it takes.
         time_limit_seconds=1800.0,
+    ),
+    MAKE_REPORT: JobKind(
+        title=_("Make a report"), handler=make_report, queue=Queue.REPORTS, most_attempts=2
+    ),
+    SEND_REPORT: JobKind(
+        title=_("Send a report"),
+        handler=send_report,
+        queue=Queue.REPORTS,
+        most_attempts=MOST_ATTEMPTS,
+        time_limit_seconds=120.0,
     ),
 }

@@ -22,6 +22,7 @@ from apps.ml.models import Feedback, JudgingMark, ModelVersion, SeriesState, Ser
 from apps.ml.selectors.goals import GoalChange
 from apps.ml.services.diagnosing import diagnose_run
 from apps.ml.services.health import refresh_health, set_goal
+from apps.reports.models import Report
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
@@ -43,14 +44,15 @@ from tests.factories.jobs import make_job
 from tests.factories.kept import keep_rows
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window
+from tests.factories.reports import make_plan, make_report
 from tests.factories.tests import make_assignment, make_result
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 # Their digests are seals, and there to be compared.
-SEALED = {AuditEntry, AuditHead, AuditCheck, ModelVersion}
-OWN_APPS = {"accounts", "jobs", "clients", "metrics", "tests", "ingest"}
+SEALED = {AuditEntry, AuditHead, AuditCheck, ModelVersion, Report}
+OWN_APPS = {"accounts", "jobs", "clients", "metrics", "tests", "ingest", "reports"}
 # Django's admin takes no model with a composite primary key.
 NEVER_REGISTERED = {"metrics.Frame", "metrics.HourStrip", "metrics.Rollup"}
 
@@ -115,6 +117,7 @@ def make_everything():
     make_job(state="dead")
     make_training(client=probe, result=make_version(client=probe))
     make_forecast(probe)
+    make_report(make_plan(User.objects.get(username="ann"), "<script>alert(1)</script>"))
     watch_series(probe)
     judge(result)
     find_something(probe)

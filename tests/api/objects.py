@@ -16,11 +16,16 @@ from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
+from tests.factories.reports import make_plan, make_report
 from tests.factories.tests import make_assignment, make_result
 
 # The first word that a route contains says what its id is of.
 PLACES = (
     ("password/<", "secret"),
+    ("reports/files/", "report"),
+    ("reports/deliveries/", "delivery"),
+    ("api/v1/reports/", "report"),
+    ("report", "report_plan"),
     ("maintenance", "maintenance"),
     ("invitation", "invitation"),
     ("quota", "quota"),
@@ -62,8 +67,12 @@ def make_objects(site):
     invitation, _secret = invite(
         email=f"{site}@example.org", grants=[Grant("viewer", site_slug=site)], invited_by=owner
     )
+    report = make_report(make_plan(owner, f"report-{site}", selector=select(sites=[site])))
     return {
         "client": probe.id,
+        "report": report.id,
+        "report_plan": report.plan_id,
+        "delivery": report.deliveries.get().id,
         "test": result.run.assignment.test_id,
         "assignment": result.run.assignment_id,
         "run": result.run_id,

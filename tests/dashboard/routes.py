@@ -2,7 +2,7 @@
 
 from django.urls import get_resolver, reverse
 
-# What everybody does with the own account.
+# What everybody does with the own account and the own reports.
 OWN_ACTIONS = frozenset(
     {
         "remove-authenticator",
@@ -12,8 +12,16 @@ OWN_ACTIONS = frozenset(
         "revoke-own-token",
         "delete-export",
         "link-export",
+        "preview-report",
+        "make-report",
+        "try-report",
+        "delete-report-plan",
+        "delete-report",
+        "resend-report",
     }
 )
+# What belongs to whoever made it, wherever its subject is.
+OWNED = frozenset({"report-plan", "edit-report-plan", "report-file"})
 # Only to be posted to; tests of their own look after these.
 ACTIONS = frozenset(
     {

@@ -22,7 +22,7 @@ from apps.metrics.services import (
 )
 from apps.ml.models import Diagnosis, Feedback, Finding, Forecast, ModelVersion
 from apps.ml.services.diagnosing import diagnose_run
-from apps.reports.models import Export
+from apps.reports.models import Export, Report
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import INVENTORY, make_client, make_key, make_site
 from tests.factories.exports import make_export
@@ -32,6 +32,7 @@ from tests.factories.health import WHY, make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
+from tests.factories.reports import make_plan, make_report
 from tests.factories.tests import make_assignment, make_result
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -56,6 +57,7 @@ class Corner:
     forecast: Forecast
     finding: Finding
     export: Export
+    report: Report
 
     @property
     def test(self) -> Test:
@@ -91,6 +93,9 @@ class Corner:
             "forecast_id": self.forecast.id,
             "finding_id": self.finding.id,
             "export_id": self.export.id,
+            "plan_id": self.report.plan_id,
+            "report_id": self.report.id,
+            "delivery_id": self.report.deliveries.get().id,
             "deed": "end-sessions",
             "metric": "system.cpu.utilization",
         }
@@ -160,7 +165,13 @@ def build_corner(site, now):
         forecast,
         finding,
         export,
+        make_hostile_report(person, site),
     )
+
+
+def make_hostile_report(person, site):
+    plan = make_plan(person, f"{HOSTILE}{site}-report", selector=select(sites=[site]))
+    return make_report(plan, verdict=HOSTILE, error=HOSTILE)
 
 
 def make_hostile_diagnosis(run):

@@ -8,6 +8,7 @@ from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.jobs.models import Job
 from apps.metrics.services import NewDocument, know_source, record_document
+from apps.reports.models import Report
 from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
@@ -19,6 +20,7 @@ from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
+from tests.factories.reports import make_plan, make_report
 from tests.factories.tests import make_assignment, make_result, make_test
 
 
@@ -51,6 +53,8 @@ def add_people(centre: Centre, number: int) -> None:
     grant(centre.person, "viewer", site=f"site-{number}")
     grants = [Grant("viewer", site_slug=site), Grant("operator")]
     invite(email=f"crowd-{number}@example.org", grants=grants, invited_by=centre.owner)
+    make_report(make_plan(centre.owner, f"crowd-{number}"))
+    make_report(Report.objects.order_by("created_at").first().plan)
     make_token(centre.owner, "read")
     make_export(centre.owner)
     make_session(centre.owner)

@@ -81,6 +81,12 @@ STATES: dict[str, tuple[str, str, str | Promise]] = {
     "info": ("idle", "info-circle", gettext_lazy("Information")),
     "warning": ("warning", "alert-triangle", gettext_lazy("Warning")),
     "critical": ("bad", "circle-x", gettext_lazy("Critical")),
+    "queued": ("idle", "clock", gettext_lazy("Waiting")),
+    "making": ("busy", "loader", gettext_lazy("Being made")),
+    "ready": ("good", "circle-check", gettext_lazy("Ready")),
+    "sent": ("good", "circle-check", gettext_lazy("Sent")),
+    "unsent": ("idle", "clock", gettext_lazy("Waiting")),
+    "retrying": ("warning", "refresh", gettext_lazy("Tried again")),
     "revoked": ("warning", "ban", gettext_lazy("Revoked")),
 }
 

@@ -1,3 +1,3 @@
-from apps.reports.admin import exports
+from apps.reports.admin import exports, reports
 
-__all__ = ["exports"]
+__all__ = ["exports", "reports"]

@@ -1,3 +1,3 @@
-from apps.reports.tasks import exports
+from apps.reports.tasks import exports, reports
 
-__all__ = ["exports"]
+__all__ = ["exports", "reports"]

@@ -1,0 +1,194 @@
+"""Reports: plans, the form with its live preview, and what was made and sent."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.accounts.policy import Permission
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, Invalid, Refused
+from apps.dashboard.forms.reports import ReportForm, describe_report_form, propose_report
+from apps.dashboard.views.access import PageRequest, page
+from apps.reports.models import ReportPlan
+from apps.reports.selectors.reports import (
+    get_delivery,
+    get_plan,
+    get_report,
+    list_plans,
+    list_reports,
+    read_file,
+)
+from apps.reports.services import reports
+from apps.reports.services.reports import PlanDefinition
+
+SHOWN = 50
+
+
+@require_GET
+@page(Permission.VIEW)
+def list_reports_page(request: PageRequest) -> HttpResponse:
+    context = {"plans": list_plans(request.user), "reports": list_reports(request.user)[:SHOWN]}
+    folder = "dashboard/partials/_" if request.htmx else "dashboard/"
+    return render(request, f"{folder}reports.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@page(Permission.VIEW)
+def make_plan(request: PageRequest) -> HttpResponse:
+    initial = propose_report(
+        {
+            "clients": request.GET.getlist("client"),
+            "tests": request.GET.getlist("test"),
+            "sites": request.GET.getlist("site"),
+        }
+    )
+    form = build_form(request, initial)
+    if not form.is_valid():
+        return render_form(request, form)
+    try:
+        plan = reports.create_plan(form.build_definition(), owner=request.user)
+    except (Invalid, Refused) as error:
+        form.take_errors(error)
+        return render_form(request, form)
+    messages.success(request, _("The report is set up."))
+    return redirect("dashboard:report-plan", plan_id=plan.id)
+
+
+@require_http_methods(["GET", "POST"])
+@page(Permission.VIEW)
+def edit_plan(request: PageRequest, plan_id: UUID) -> HttpResponse:
+    plan = get_plan(request.user, plan_id)
+    form = build_form(request, describe_report_form(plan))
+    if not form.is_valid():
+        return render_form(request, form, plan)
+    try:
+        reports.change_plan(plan=plan, definition=form.build_definition(), by=request.user)
+    except (Invalid, Refused) as error:
+        form.take_errors(error)
+        return render_form(request, form, plan)
+    messages.success(request, _("Saved."))
+    return redirect("dashboard:report-plan", plan_id=plan.id)
+
+
+def build_form(request: PageRequest, initial: dict[str, object]) -> ReportForm:
+    is_sent = request.method == "POST"
+    return ReportForm(
+        request.POST if is_sent else None,
+        request.FILES if is_sent else None,
+        user=request.user,
+        initial=initial,
+    )
+
+
+def render_form(
+    request: PageRequest, form: ReportForm, plan: ReportPlan | None = None
+) -> HttpResponse:
+    status = 422 if form.errors else 200
+    context = {"form": form, "plan": plan}
+    return render(request, "dashboard/report_form.html", context, status=status)
+
+
+@require_POST
+@page(Permission.VIEW)
+def preview_report(request: PageRequest) -> HttpResponse:
+    """The report as the form stands, by the template that is printed; nothing is stored."""
+    form = ReportForm(request.POST, user=request.user)
+    for name in ("name", "hour"):
+        form.fields[name].required = False
+    context: dict[str, object] = {
+        "problems": [one for found in form.errors.values() for one in found]
+    }
+    if not context["problems"]:
+        form.cleaned_data["name"] = form.cleaned_data["name"] or _("Report")
+        form.cleaned_data["hour"] = form.cleaned_data["hour"] or 0
+        context = draw_preview(request, form.build_definition())
+    return render(request, "dashboard/partials/_report_preview.html", context)
+
+
+def draw_preview(request: PageRequest, definition: PlanDefinition) -> dict[str, object]:
+    try:
+        plan = reports.draft_plan(definition, owner=request.user)
+    except (Invalid, Refused) as error:
+        detail = [one.detail for one in error.errors] if isinstance(error, Invalid) else []
+        return {"problems": detail or [error.detail]}
+    now = read_now()
+    question = reports.ask_question(plan, user=request.user, now=now)
+    return reports.build_document(plan, question, now).context
+
+
+@require_GET
+@page(Permission.VIEW)
+def show_plan(request: PageRequest, plan_id: UUID) -> HttpResponse:
+    plan = get_plan(request.user, plan_id)
+    rows = list_reports(request.user).filter(plan=plan)[:SHOWN]
+    context = {"plan": plan, "reports": rows, "title": plan.name}
+    if request.htmx:
+        return render(request, "dashboard/partials/_report_history.html", context)
+    return render(request, "dashboard/report_plan.html", context)
+
+
+@require_POST
+@page(Permission.VIEW)
+def make_report(request: PageRequest, plan_id: UUID) -> HttpResponse:
+    plan = get_plan(request.user, plan_id)
+    reports.ask_report(plan, by=request.user)
+    messages.success(request, _("The report is being made; it appears below."))
+    return redirect("dashboard:report-plan", plan_id=plan.id)
+
+
+@require_POST
+@page(Permission.VIEW)
+def send_test(request: PageRequest, plan_id: UUID) -> HttpResponse:
+    plan = get_plan(request.user, plan_id)
+    try:
+        reports.ask_report(plan, by=request.user, is_trial=True)
+    except (Conflict, Refused) as error:
+        messages.warning(request, error.detail)
+    else:
+        words = {"address": request.user.email}
+        messages.success(request, _("It is made now and mailed to %(address)s.") % words)
+    return redirect("dashboard:report-plan", plan_id=plan.id)
+
+
+@require_POST
+@page(Permission.VIEW)
+def remove_plan(request: PageRequest, plan_id: UUID) -> HttpResponse:
+    plan = get_plan(request.user, plan_id)
+    reports.delete_plan(plan)
+    messages.success(request, _("%(name)s is deleted.") % {"name": plan.name})
+    return redirect("dashboard:reports")
+
+
+@require_GET
+@page(Permission.VIEW)
+def download_report(request: PageRequest, report_id: UUID) -> HttpResponse:
+    report = get_report(request.user, report_id)
+    answer = HttpResponse(read_file(report), content_type="application/pdf")
+    answer["Content-Disposition"] = f'attachment; filename="{report.file_name}"'
+    return answer
+
+
+@require_POST
+@page(Permission.VIEW)
+def remove_report(request: PageRequest, report_id: UUID) -> HttpResponse:
+    report = get_report(request.user, report_id)
+    reports.delete_report(report)
+    messages.success(request, _("The report is deleted."))
+    return redirect("dashboard:report-plan", plan_id=report.plan_id)
+
+
+@require_POST
+@page(Permission.VIEW)
+def resend_report(request: PageRequest, delivery_id: int) -> HttpResponse:
+    delivery = get_delivery(request.user, delivery_id)
+    try:
+        reports.resend(delivery)
+    except Conflict as error:
+        messages.warning(request, error.detail)
+    else:
+        messages.success(request, _("It is sent again."))
+    return redirect("dashboard:report-plan", plan_id=delivery.report.plan_id)

@@ -1,0 +1,39 @@
+"""Looking at plans and reports; they are made on the pages and through the API."""
+
+from django.contrib import admin
+
+from apps.accounts.admin import ReadOnlyAdmin
+from apps.reports.models import Delivery, Report, ReportFile, ReportPlan
+
+
+@admin.register(ReportPlan)
+class ReportPlanAdmin(ReadOnlyAdmin):
+    list_display = ["name", "owner", "template", "period", "cadence", "next_at"]
+    list_filter = ["template", "cadence"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username"]
+    exclude = ["logo"]
+
+
+@admin.register(Report)
+class ReportAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "plan", "reason", "state", "pages", "size_bytes", "digest"]
+    list_filter = ["state", "reason"]
+    list_select_related = ["plan"]
+    search_fields = ["plan__name", "digest"]
+
+
+@admin.register(ReportFile)
+class ReportFileAdmin(ReadOnlyAdmin):
+    list_display = ["report"]
+    search_fields = ["report__plan__name"]
+    list_select_related = ["report__plan"]
+    exclude = ["content"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["report", "recipient", "state", "attempts", "sent_at", "error"]
+    list_filter = ["state"]
+    list_select_related = ["report__plan"]
+    search_fields = ["recipient"]

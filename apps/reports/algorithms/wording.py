@@ -1,0 +1,76 @@
+"""Quantities as a report writes them: with their unit, about three significant digits."""
+
+SPACE = "\N{NO-BREAK SPACE}"
+ABSENT = "\N{EM DASH}"
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+BIT_STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+# Beyond so good, more digits tell good from very good.
+FINE_RATIO = 0.99
+TINY_RATIO = 0.0001
+TENS, HUNDREDS = 10, 100
+
+
+def write_digits(value: float) -> str:
+    size = abs(value)
+    if size >= HUNDREDS or value == 0:
+        return f"{value:.0f}"
+    if size >= TENS:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+
+
+def write_seconds(seconds: float | None) -> str:
+    """A latency: milliseconds below a second."""
+    if seconds is None:
+        return ABSENT
+    if abs(seconds) < 1:
+        return f"{write_digits(seconds * 1000)}{SPACE}ms"
+    return f"{write_digits(seconds)}{SPACE}s"
+
+
+def write_span(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    whole = max(round(seconds), 0)
+    for large, name, small, small_name in (
+        (DAY, "d", HOUR, "h"),
+        (HOUR, "h", MINUTE, "min"),
+        (MINUTE, "min", 1, "s"),
+    ):
+        if whole >= large:
+            count, rest = divmod(whole, large)
+            text = f"{count}{SPACE}{name}"
+            return f"{text} {rest // small}{SPACE}{small_name}" if rest // small else text
+    return f"{whole}{SPACE}s"
+
+
+def write_share(ratio: float | None) -> str:
+    """A share of a whole in percent; of what is nearly whole three digits behind the point.
+
+    Never 100 % of what is less, and never 0 % of what is more than nothing.
+    """
+    if ratio is None:
+        return ABSENT
+    percent = ratio * 100
+    if FINE_RATIO <= ratio < 1:
+        return f"{min(percent, 99.999):.3f}{SPACE}%"
+    if 0 < ratio < TINY_RATIO:
+        return f"<{SPACE}0.01{SPACE}%"
+    digits = 0 if ratio in {0, 1} else 2 if percent < TENS else 1
+    return f"{percent:.{digits}f}{SPACE}%"
+
+
+def write_bits(bits_per_second: float | None) -> str:
+    if bits_per_second is None:
+        return ABSENT
+    for step, prefix in BIT_STEPS:
+        if abs(bits_per_second) >= step:
+            return f"{write_digits(bits_per_second / step)}{SPACE}{prefix}bit/s"
+    return f"{write_digits(bits_per_second)}{SPACE}bit/s"
+
+
+WRITERS = {"duration": write_seconds, "ratio": write_share, "bit_rate": write_bits}
+
+
+def write_quantity(value: float | None, style: str) -> str:
+    """The value in a style: `duration` (s), `ratio` (0 to 1) or `bit_rate` (bit/s)."""
+    return WRITERS[style](value)

@@ -1,0 +1,42 @@
+"""Each test on each client against its goal, and how that is counted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.reports.algorithms.wording import write_share, write_span
+from apps.reports.sections.base import Draft, name_assignment
+
+MOST_ROWS = 500
+
+
+class ServiceLevels:
+    title = _("Service levels")
+
+    def build(self, draft: Draft) -> Mapping[str, Any] | None:
+        accounts = draft.facts.accounts
+        if not accounts:
+            return None
+        rows = [
+            {
+                "name": name_assignment(one.assignment),
+                "goal": write_share(one.goal_ratio),
+                "availability": write_share(one.tally.availability),
+                "is_met": one.is_met,
+                "down": write_span(one.down_seconds) if one.incidents else "",
+                "incidents": len(one.incidents),
+                "runs": one.tally.judged,
+                "coverage": write_share(one.tally.coverage),
+            }
+            for one in accounts[:MOST_ROWS]
+        ]
+        return {
+            "rows": rows,
+            "left_out": len(accounts) - len(rows),
+            "availability": write_share(draft.facts.total.availability),
+            "coverage": write_share(draft.facts.total.coverage),
+            "met": sum(1 for one in accounts if one.is_met),
+            "missed": sum(1 for one in accounts if one.is_met is False),
+            "period": draft.period,
+        }

@@ -1,0 +1,3 @@
+from apps.reports.selectors.facts.gathering import Facts, Question
+
+__all__ = ["Facts", "Question"]

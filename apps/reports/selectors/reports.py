@@ -1,0 +1,75 @@
+"""Plans and reports as somebody may see them: their own, and all for who administers everything."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from apps.accounts.models import User
+from apps.accounts.policy import AnyUser
+from apps.accounts.selectors import administers_everything
+from apps.core.errors import NotFound
+from apps.reports.models import Delivery, Report, ReportPlan
+
+
+def list_plans(user: AnyUser) -> QuerySet[ReportPlan]:
+    rows = ReportPlan.objects.select_related("owner").defer("logo")
+    if administers_everything(user):
+        return rows
+    return rows.filter(owner=user) if isinstance(user, User) else rows.none()
+
+
+def get_plan(user: AnyUser, plan_id: UUID | str) -> ReportPlan:
+    """One plan.
+
+    Raises: NotFound when there is none, or none of `user`.
+    """
+    plan = list_plans(user).filter(id=plan_id).first()
+    if plan is None:
+        raise NotFound("report_plan_unknown", "There is no such report plan.")
+    return plan
+
+
+def list_reports(user: AnyUser) -> QuerySet[Report]:
+    """The reports of the plans that `user` sees, newest first, with their deliveries."""
+    rows = Report.objects.select_related("plan__owner").defer("plan__logo")
+    return rows.filter(plan__in=list_plans(user).order_by().values("id")).prefetch_related(
+        "deliveries"
+    )
+
+
+def get_report(user: AnyUser, report_id: UUID | str) -> Report:
+    """One report.
+
+    Raises: NotFound when there is none, or none of `user`.
+    """
+    report = list_reports(user).filter(id=report_id).first()
+    if report is None:
+        raise NotFound("report_unknown", "There is no such report.")
+    return report
+
+
+def read_file(report: Report) -> bytes:
+    """The PDF.
+
+    Raises: NotFound while there is none.
+    """
+    file = getattr(report, "file", None)
+    if file is None:
+        raise NotFound("report_not_ready", "This report has no file.")
+    return bytes(file.content)
+
+
+def get_delivery(user: AnyUser, delivery_id: int, *, report_id: UUID | None = None) -> Delivery:
+    """One delivery, of that report if one is named.
+
+    Raises: NotFound when there is none, or none of a report of `user`.
+    """
+    rows = Delivery.objects.select_related("report__plan")
+    if report_id is not None:
+        rows = rows.filter(report_id=report_id)
+    row = rows.filter(
+        id=delivery_id, report__plan__in=list_plans(user).order_by().values("id")
+    ).first()
+    if row is None:
+        raise NotFound("delivery_unknown", "There is no such delivery.")
+    return row

@@ -1,0 +1,121 @@
+"""Sending reports: each recipient's message by itself, tried again, and shown what became of it."""
+
+from collections.abc import Iterable
+
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from apps.accounts.services import audited, record_audit
+from apps.configuration.mail import Attachment, send_message
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, StreamSwarmError
+from apps.jobs.errors import JobFailed
+from apps.jobs.registry import Outcome
+from apps.jobs.runs import JobRun
+from apps.jobs.services import enqueue_job
+from apps.reports.models import Delivery, Report
+from apps.reports.sections.base import write_period
+from apps.reports.services.reports.document import ask_question
+
+SEND_REPORT = "send_report"
+MOST_ATTEMPTS = 5
+LONGEST_ERROR = 500
+MOST_MAILED_BYTES = 20 * 2**20
+
+
+def queue_deliveries(report: Report, recipients: Iterable[str]) -> None:
+    """Those recipients get the report too; once it is made, a job for each that waits is queued."""
+    known = [Delivery(report=report, recipient=one) for one in dict.fromkeys(recipients)]
+    Delivery.objects.bulk_create(known, ignore_conflicts=True)
+    if report.state != Report.State.READY:
+        return
+    waiting = Delivery.objects.filter(report=report, state=Delivery.State.WAITING)
+    for delivery in waiting:
+        queue_delivery(delivery)
+
+
+def queue_delivery(delivery: Delivery) -> None:
+    enqueue_job(
+        kind=SEND_REPORT, arguments={"delivery": delivery.id}, key=f"delivery-{delivery.id}"
+    )
+
+
+@audited()
+def resend(delivery: Delivery) -> Delivery:
+    """The delivery, which is tried once more from the beginning.
+
+    Raises: Conflict while the report is not ready.
+    """
+    if delivery.report.state != Report.State.READY:
+        raise Conflict("report_not_ready", "The report is not made yet.")
+    delivery.state, delivery.error = Delivery.State.WAITING, ""
+    delivery.save(update_fields=["state", "error"])
+    queue_delivery(delivery)
+    after = {"recipient": delivery.recipient}
+    record_audit(action="resend", target=delivery.report, after=after)
+    return delivery
+
+
+def send_report(run: JobRun) -> Outcome:
+    """Send the delivery of the job's arguments, and note what became of it.
+
+    A worker that dies between the mail server's "taken" and our note sends it twice: better than
+    never.
+    Raises: JobFailed with what the mail server said.
+    """
+    rows = Delivery.objects.select_related("report__plan__owner")
+    delivery = rows.filter(id=run.arguments["delivery"]).first()
+    if delivery is None or delivery.state == Delivery.State.SENT:
+        return Outcome("nothing to do")
+    delivery.attempts += 1
+    try:
+        mail(delivery)
+    except StreamSwarmError as error:
+        is_last = run.job.attempts >= MOST_ATTEMPTS
+        delivery.state = Delivery.State.FAILED if is_last else Delivery.State.RETRYING
+        delivery.error = error.detail[:LONGEST_ERROR]
+        delivery.save(update_fields=["state", "error", "attempts"])
+        raise JobFailed(error.detail) from error
+    delivery.state, delivery.error = Delivery.State.SENT, ""
+    delivery.sent_at = read_now()
+    delivery.save(update_fields=["state", "error", "attempts", "sent_at"])
+    return Outcome(f"sent to {delivery.recipient}")
+
+
+def mail(delivery: Delivery) -> None:
+    """Hand one message to the mail server: the summary to read, the whole beside it.
+
+    Raises: MailNotConfigured, MailFault.
+    """
+    report = delivery.report
+    plan = report.plan
+    question = ask_question(
+        plan, user=plan.owner, now=read_now(), span=(report.start_at, report.end_at)
+    )
+    with translation.override(plan.language), timezone.override(question.zone):
+        context = {
+            "report": report,
+            "plan": plan,
+            "period": write_period(question.start, question.end, question.zone),
+            "is_attached": (report.size_bytes or 0) <= MOST_MAILED_BYTES,
+            "summary": report.summary,
+        }
+        subject = f"{plan.name}: {question.start:%Y-%m-%d} \N{EN DASH} {question.end:%Y-%m-%d}"
+        if report.reason == Report.Reason.TRIAL:
+            subject = _("Test: %(subject)s") % {"subject": subject}
+        send_message(
+            to=[delivery.recipient],
+            subject=subject,
+            text=render_to_string("emails/report.txt", context),
+            html=render_to_string("emails/report.html", context),
+            attachments=attach(report),
+        )
+
+
+def attach(report: Report) -> list[Attachment]:
+    """The PDF, unless mail servers would refuse it for its size."""
+    if (report.size_bytes or 0) > MOST_MAILED_BYTES:
+        return []
+    content = bytes(report.file.content)
+    return [Attachment(report.file_name, content, "application/pdf")]

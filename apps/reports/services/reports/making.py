@@ -1,0 +1,204 @@
+"""Making reports: asked for, queued with what asks for them, made by a worker."""
+
+import hashlib
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from apps.accounts.models import User
+from apps.accounts.services import audited, record_audit
+from apps.configuration.selectors import read_whole
+from apps.core.clock import read_now
+from apps.core.errors import Conflict, StreamSwarmError
+from apps.jobs.errors import JobFailed
+from apps.jobs.models import Job
+from apps.jobs.registry import Outcome
+from apps.jobs.runs import JobRun
+from apps.jobs.services import enqueue_job
+from apps.reports.algorithms.periods import Span
+from apps.reports.models import Report, ReportFile, ReportPlan
+from apps.reports.services.reports.delivering import queue_deliveries
+from apps.reports.services.reports.document import (
+    Document,
+    ask_question,
+    build_document,
+    render_html,
+)
+from apps.reports.services.reports.plans import find_next_of
+from apps.reports.writers.press import Printed, print_html
+
+logger = structlog.get_logger(__name__)
+
+MAKE_REPORT = "make_report"
+LONGEST_VERDICT = 500
+PLANS_AT_ONCE = 20
+FORGOTTEN_AT_ONCE = 20
+GATHERED, PRINTED = 0.4, 0.9
+
+
+@audited()
+def ask_report(
+    plan: ReportPlan, *, by: User, is_trial: bool = False, span: Span | None = None
+) -> Report:
+    """A report that a worker will make; with `is_trial` it is sent to who asks, and only there.
+
+    Raises: Conflict for a trial of somebody without an address.
+    """
+    if is_trial and not by.email:
+        raise Conflict("no_address", "Your profile has no e-mail address.")
+    recipients = [by.email] if is_trial else []
+    reason = Report.Reason.TRIAL if is_trial else Report.Reason.ASKED
+    report = queue_report(plan, reason=reason, span=span or find_span(plan, read_now()))
+    queue_deliveries(report, recipients)
+    record_audit(action="make", target=report, after={"plan": plan.name, "reason": str(reason)})
+    return report
+
+
+def find_span(plan: ReportPlan, now: datetime) -> Span:
+    question = ask_question(plan, user=plan.owner, now=now)
+    return question.start, question.end
+
+
+def queue_report(plan: ReportPlan, *, reason: str, span: Span) -> Report:
+    """The stored report, whose job is committed with it."""
+    report = Report.objects.create(
+        plan=plan, reason=reason, start_at=span[0], end_at=span[1], created_at=read_now()
+    )
+    enqueue_job(kind=MAKE_REPORT, arguments={"report": str(report.id)}, key=str(report.id))
+    return report
+
+
+def make_due_reports(*, now: datetime) -> int:
+    """How many plans were due, each of which has a report queued now.
+
+    What was missed while nothing ran is made once, of the newest period; a second call at the same
+    time makes none twice.
+    """
+    due = ReportPlan.objects.filter(next_at__lte=now).order_by("next_at")
+    return sum(
+        make_due(plan_id, now) for plan_id in due.values_list("id", flat=True)[:PLANS_AT_ONCE]
+    )
+
+
+def make_due(plan_id: UUID, now: datetime) -> bool:
+    try:
+        with transaction.atomic():
+            rows = ReportPlan.objects.select_for_update(of=("self",)).select_related("owner")
+            plan = rows.filter(id=plan_id, next_at__lte=now).first()
+            if plan is None:
+                return False
+            plan.next_at = find_next_of(plan)
+            plan.save(update_fields=["next_at"])
+            if not plan.owner.is_active:
+                logger.warning("report_owner_inactive", plan=str(plan.id))
+                return False
+            span = find_span(plan, now)
+            report = queue_report(plan, reason=Report.Reason.SCHEDULED, span=span)
+            queue_deliveries(report, plan.recipients)
+    except IntegrityError:
+        # Another process made it at the same moment, or it was made of this period before.
+        move_on(plan_id, now)
+        return False
+    return True
+
+
+def move_on(plan_id: UUID, now: datetime) -> None:
+    """The plan is due again at its next time."""
+    plan = ReportPlan.objects.filter(id=plan_id, next_at__lte=now).first()
+    if plan is not None:
+        ReportPlan.objects.filter(id=plan_id, next_at=plan.next_at).update(
+            next_at=find_next_of(plan)
+        )
+
+
+def make_report(run: JobRun) -> Outcome:
+    """Make the report of the job's arguments; the file and its deliveries are committed at once.
+
+    Raises: JobFailed saying why it could not be made.
+    """
+    rows = Report.objects.select_related("plan__owner")
+    report = rows.filter(id=run.arguments["report"]).first()
+    if report is None or report.state == Report.State.READY:
+        return Outcome("nothing to do")
+    Report.objects.filter(id=report.id).update(state=Report.State.MAKING)
+    try:
+        run.report(0.1, "reading")
+        document = write_document(report)
+        run.report(GATHERED, "printing")
+        printed = print_html(render_html(document))
+        run.report(PRINTED, "storing")
+    except StreamSwarmError as error:
+        note_failure(report, error.detail)
+        raise JobFailed(error.detail) from error
+    except Exception as error:
+        note_failure(report, f"{type(error).__name__}; the log of the worker has the rest.")
+        raise
+    store_report(report, document, printed)
+    return Outcome(f"{printed.pages} pages, {len(printed.content)} bytes")
+
+
+def write_document(report: Report) -> Document:
+    """The document of a stored report, as its owner may see it.
+
+    Raises: JobFailed when the owner may not sign in any more.
+    """
+    plan = report.plan
+    if not plan.owner.is_active:
+        raise JobFailed("The owner of this report is not active.", is_final=True)
+    now = read_now()
+    span = (report.start_at, report.end_at)
+    return build_document(plan, ask_question(plan, user=plan.owner, now=now, span=span), now)
+
+
+def note_failure(report: Report, detail: str) -> None:
+    """The next attempt may put it right; until then the history says what is wrong."""
+    Report.objects.filter(id=report.id).update(state=Report.State.FAILED, error=detail[:500])
+
+
+@transaction.atomic
+def store_report(report: Report, document: Document, printed: Printed) -> None:
+    ReportFile.objects.update_or_create(report=report, defaults={"content": printed.content})
+    report.state, report.error = Report.State.READY, ""
+    report.made_at = read_now()
+    report.verdict = document.verdict[:LONGEST_VERDICT]
+    report.summary = document.summary
+    report.size_bytes = len(printed.content)
+    report.digest = hashlib.sha256(printed.content).hexdigest()
+    report.pages = printed.pages
+    report.coverage = document.coverage
+    report.save()
+    queue_deliveries(report, [])
+
+
+def settle_reports() -> int:
+    """How many reports were marked as failed because their work was given up or discarded.
+
+    A job that kills its worker has no chance to say so itself.
+    """
+    settled = 0
+    ended = Job.objects.filter(state__in=(Job.State.DEAD, Job.State.DISCARDED))
+    open_ones = Report.objects.filter(state__in=(Report.State.QUEUED, Report.State.MAKING))
+    keys = {str(one): one for one in open_ones.values_list("id", flat=True)}
+    for job in ended.filter(kind=MAKE_REPORT, key__in=keys):
+        error = job.error or "It was given up."
+        rows = open_ones.filter(id=keys[job.key])
+        settled += rows.update(state=Report.State.FAILED, error=error)
+    return settled
+
+
+@audited()
+def delete_report(report: Report) -> None:
+    """The report is gone, with its file."""
+    record_audit(action="delete", target=report, before={"digest": report.digest})
+    report.delete()
+
+
+def forget_reports(now: datetime) -> int:
+    """How many reports older than their setting says were forgotten, with their files."""
+    before = now - timedelta(days=read_whole("report_retention_days"))
+    old = Report.objects.filter(created_at__lt=before).order_by("created_at")
+    ids = list(old.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
+    Report.objects.filter(id__in=ids).delete()
+    return len(ids)

@@ -1,0 +1,20 @@
+from celery import shared_task
+
+from apps.core.clock import read_now
+from apps.metrics.services import is_clock_steady
+from apps.reports.services.reports import forget_reports as forget
+from apps.reports.services.reports import make_due_reports as make_due
+from apps.reports.services.reports import settle_reports
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def make_due_reports() -> None:
+    make_due(now=read_now())
+    settle_reports()
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def forget_reports() -> None:
+    now = read_now()
+    if is_clock_steady(now):
+        forget(now)

@@ -1,0 +1,117 @@
+"""Plans: checked, owned, audited, and due once."""
+
+from datetime import timedelta
+
+import pytest
+
+from apps.accounts.models import AuditEntry
+from apps.core.errors import Invalid, NotFound, Refused
+from apps.jobs.models import Job
+from apps.reports.models import Report, ReportPlan
+from apps.reports.selectors.reports import get_plan, list_plans
+from apps.reports.services.reports import (
+    change_plan,
+    create_plan,
+    delete_plan,
+    forget_reports,
+    make_due_reports,
+)
+from tests.factories.accounts import make_user
+from tests.factories.reports import define_plan, make_plan, make_report
+
+pytestmark = pytest.mark.django_db
+SENT = {"cadence": "daily", "hour": 6, "recipients": ["ann@example.org", "bob@example.org"]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "a\nb"}, "name"),
+        ({"template": "novel"}, "template"),
+        ({"period": "decade"}, "period"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"language": "xx"}, "language"),
+        ({"sections": ["summary", "summary"]}, "sections"),
+        ({"sections": ["gossip"]}, "sections"),
+        ({"accent": "red; } body { display: none"}, "accent"),
+        ({"cadence": "hourly", "recipients": ["ann@example.org"]}, "cadence"),
+        ({"cadence": "daily"}, "recipients"),
+        ({"hour": 24}, "hour"),
+        ({"weekday": 7}, "weekday"),
+        ({"month_day": 29}, "month_day"),
+        ({"recipients": ["ann@example.org\nBcc: x@example.org"]}, "recipients"),
+        ({"recipients": ["ann"]}, "recipients"),
+        ({"recipients": [f"a{n}@example.org" for n in range(51)]}, "recipients"),
+        ({"selector": {"planets": []}}, "selector"),
+        ({"tests": ["x"]}, "tests"),
+        ({"logo": b"<svg onload=alert(1)>"}, "logo"),
+        ({"logo": b"\x89PNG\r\n\x1a\n" + bytes(300_000)}, "logo"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_field(owner, fields, name):
+    with pytest.raises(Invalid) as caught:
+        create_plan(define_plan(**fields), owner=owner)
+    assert [error.field for error in caught.value.errors] == [name]
+
+
+def test_making_changing_and_deleting_are_audited(owner):
+    plan = make_plan(owner)
+    change_plan(plan=plan, definition=define_plan(name="Graz"), by=owner)
+    delete_plan(plan)
+    entries = AuditEntry.objects.filter(object_type="reportplan").order_by("id")
+    assert [entry.action for entry in entries] == ["create", "change", "delete"]
+
+
+def test_plans_belong_to_their_owner_and_to_who_administers_everything(owner):
+    plan = make_plan(owner)
+    assert list_plans(make_user("root", "admin")).get() == plan
+    with pytest.raises(NotFound):
+        get_plan(make_user("otto", "operator"), plan.id)
+
+
+def test_who_only_views_sends_to_nobody_but_themselves(db):
+    viewer = make_user("vera", "viewer")
+    viewer.email = "vera@example.org"
+    viewer.save()
+    with pytest.raises(Refused):
+        make_plan(viewer, recipients=["ann@example.org"])
+    make_plan(viewer, recipients=["vera@example.org"])
+
+
+def test_a_due_plan_makes_one_report_however_often_it_is_looked_at(owner, now):
+    plan = make_plan(owner, period="day", **SENT)
+    due = plan.next_at
+    assert make_due_reports(now=due - timedelta(seconds=1)) == 0
+    assert make_due_reports(now=due) == 1
+    assert make_due_reports(now=due) == 0
+    report = Report.objects.get()
+    assert [one.recipient for one in report.deliveries.all()] == SENT["recipients"]
+    assert Job.objects.filter(kind="make_report", state="queued").count() == 1
+
+
+def test_a_second_beat_makes_no_second_report_of_the_same_period(owner):
+    plan = make_plan(owner, period="day", **SENT)
+    due = plan.next_at
+    make_due_reports(now=due)
+    ReportPlan.objects.update(next_at=due)
+    assert make_due_reports(now=due) == 0
+    assert Report.objects.count() == 1
+    assert ReportPlan.objects.get().next_at > due - timedelta(days=1)
+
+
+def test_the_plan_of_somebody_who_is_shut_out_makes_nothing(owner):
+    plan = make_plan(owner, **SENT)
+    owner.is_active = False
+    owner.save()
+    assert make_due_reports(now=plan.next_at) == 0
+    assert not Report.objects.exists()
+
+
+def test_old_reports_are_forgotten_with_their_files(owner, now):
+    plan = make_plan(owner)
+    old = make_report(plan, created_at=now - timedelta(days=401))
+    kept = make_report(plan, created_at=now - timedelta(days=399))
+    assert forget_reports(now) == 1
+    assert list(Report.objects.all()) == [kept]
+    assert not Report.objects.filter(id=old.id).exists()

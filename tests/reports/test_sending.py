@@ -1,0 +1,134 @@
+"""A scheduled report is made, printed and arrives in a real SMTP server; a fault is shown."""
+
+import hashlib
+
+import pytest
+
+from apps.configuration.services import store_settings
+from apps.core.errors import Conflict
+from apps.jobs.models import Job
+from apps.jobs.services import run_due_jobs
+from apps.reports.models import Delivery, Report
+from apps.reports.selectors.reports import read_file
+from apps.reports.services.reports import ask_report, make_due_reports, resend, settle_reports
+from apps.reports.writers import press
+from tests.factories.reports import make_plan, make_report
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SENT = {
+    "cadence": "daily",
+    "period": "day",
+    "recipients": ["ann@example.org", "bob@example.org"],
+}
+
+
+def work():
+    """All jobs that are due now, as a worker does them."""
+    while run_due_jobs("reports"):
+        continue
+
+
+def find_part(message, type):
+    return next(part for part in message.walk() if part.get_content_type() == type)
+
+
+def test_a_scheduled_report_arrives_with_its_summary_and_the_pdf(owner, network, post):
+    plan = make_plan(owner, "Vienna & friends", **SENT)
+    make_due_reports(now=plan.next_at)
+    work()
+    report = Report.objects.get()
+    assert report.state == "ready"
+    assert report.pages >= 1
+    message = post.wait_for("ann@example.org")
+    assert post.wait_for("bob@example.org")
+    assert message["Subject"].startswith("Vienna & friends: ")
+    assert report.verdict in find_part(message, "text/plain").get_content()
+    assert "Vienna &amp; friends" in find_part(message, "text/html").get_content()
+    content = find_part(message, "application/pdf").get_content()
+    assert content == read_file(report)
+    assert hashlib.sha256(content).hexdigest() == report.digest
+    assert {one.state for one in Delivery.objects.all()} == {"sent"}
+
+
+def test_a_test_goes_to_who_asks_and_to_nobody_else(owner, network, post):
+    plan = make_plan(owner, **SENT)
+    ask_report(plan, by=owner, is_trial=True)
+    work()
+    assert post.wait_for("olga@example.org")["Subject"].startswith("Test: ")
+    assert len(post.messages) == 1
+
+
+def test_a_test_of_somebody_without_an_address_is_refused(owner):
+    plan = make_plan(owner, **SENT)
+    owner.email = ""
+    with pytest.raises(Conflict):
+        ask_report(plan, by=owner, is_trial=True)
+
+
+def test_a_mail_that_is_not_taken_is_tried_again_and_the_fault_is_shown(owner, post):
+    plan = make_plan(owner)
+    delivery = make_report(plan).deliveries.get()
+    store_settings(values={"smtp_port": 1})
+    resend(delivery)
+    work()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.attempts) == ("retrying", 6)
+    assert "nothing listens there" in delivery.error
+    job = Job.objects.get(kind="send_report")
+    assert job.state == "queued"
+    store_settings(values={"smtp_port": post.port})
+    Job.objects.update(run_after=job.created_at)
+    work()
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error) == ("sent", "")
+    assert post.wait_for(delivery.recipient)
+
+
+def test_what_is_never_taken_is_given_up_and_can_be_sent_again(owner, post):
+    delivery = make_report(make_plan(owner)).deliveries.get()
+    store_settings(values={"smtp_port": 1})
+    resend(delivery)
+    for _attempt in range(5):
+        work()
+        Job.objects.update(run_after=delivery.report.created_at)
+    delivery.refresh_from_db()
+    assert delivery.state == "failed"
+    assert Job.objects.get(kind="send_report").state == "dead"
+    store_settings(values={"smtp_port": post.port})
+    resend(delivery)
+    work()
+    delivery.refresh_from_db()
+    assert delivery.state == "sent"
+
+
+def test_a_report_that_cannot_be_printed_says_so_and_sends_nothing(
+    owner, network, post, monkeypatch
+):
+    monkeypatch.setattr(
+        "apps.reports.services.reports.making.print_html",
+        lambda html: press.print_html(html, press.Limits(seconds=0.01)),
+    )
+    plan = make_plan(owner, **SENT)
+    make_due_reports(now=plan.next_at)
+    work()
+    report = Report.objects.get()
+    assert report.state == "failed"
+    assert "longer than" in report.error
+    assert post.messages == []
+    assert {one.state for one in Delivery.objects.all()} == {"waiting"}
+
+
+def test_a_report_that_is_not_made_is_not_sent(owner):
+    plan = make_plan(owner)
+    report = make_report(plan, state="failed")
+    with pytest.raises(Conflict):
+        resend(report.deliveries.get())
+
+
+def test_a_report_whose_work_was_given_up_is_shown_as_failed(owner):
+    report = ask_report(make_plan(owner), by=owner)
+    Job.objects.filter(kind="make_report").update(state="dead", error="It kills its worker.")
+    assert settle_reports() == 1
+    report.refresh_from_db()
+    assert (report.state, report.error) == ("failed", "It kills its worker.")
+    assert settle_reports() == 0
