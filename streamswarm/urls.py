@@ -11,6 +11,7 @@ from apps.metrics.api.urls import urlpatterns as metrics_patterns
 from apps.ml.api.urls import urlpatterns as ml_patterns
 from apps.operations.api import ServerMetricsView
 from apps.operations.views import show_health, show_readiness
+from apps.reports.api.scraping import ClientMetricsView
 from apps.reports.api.urls import urlpatterns as reports_patterns
 from apps.tests.api.urls import router as tests_router
 
@@ -20,6 +21,7 @@ urlpatterns = [
     path("healthz", show_health, name="healthz"),
     path("readyz", show_readiness, name="readyz"),
     path("metrics", ServerMetricsView.as_view(), name="metrics"),
+    path("metrics/clients", ClientMetricsView.as_view(), name="client-metrics"),
     path("api/v1/agent/", include("apps.ingest.urls")),
     path(
         "api/v1/",

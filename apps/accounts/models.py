@@ -59,6 +59,7 @@ class Token(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
     """An API token: hashed, expiring, limited to its scopes and to its user's roles."""
 
     class Scope(models.TextChoices):
+        METRICS = "metrics", _("Read numbers, as Prometheus and Grafana do")
         READ = "read", _("Read")
         WRITE = "write", _("Write")
         ADMIN = "admin", _("Administer")

@@ -8,10 +8,12 @@ from django.urls import get_resolver
 PUBLIC = "public"  # anybody
 SIGNED_IN = "signed in"  # a session or a token, whatever its role
 VIEW, OPERATE, ADMINISTER = "view", "operate", "administer"
+ASK = "ask"  # to view numbers, whatever the method, by a token of any scope
 SESSION = "session"  # to view, by a session only
 AGENT = "agent"  # an agent's key
 
 READ = {"GET": VIEW}
+ASKED = {"GET": ASK, "POST": ASK}
 SEEN_BY_OPERATORS = {"GET": OPERATE}
 SEEN_BY_ADMINS = {"GET": ADMINISTER}
 DONE = {"POST": OPERATE}
@@ -142,8 +144,17 @@ API = {
     "api/v1/trainings/": {"GET": VIEW, "POST": ADMINISTER},
     "api/v1/trainings/<uuid:id>/": READ,
     "api/v1/sources/": READ,
+    "api/v1/analysis/": READ,
+    "api/v1/prometheus/api/v1/query": ASKED,
+    "api/v1/prometheus/api/v1/query_range": ASKED,
+    "api/v1/prometheus/api/v1/series": ASKED,
+    "api/v1/prometheus/api/v1/labels": ASKED,
+    "api/v1/prometheus/api/v1/label/<str:label>/values": {"GET": ASK},
+    "api/v1/prometheus/api/v1/metadata": {"GET": ASK},
+    "api/v1/prometheus/api/v1/status/buildinfo": {"GET": ASK},
     "api/schema/": {"GET": SIGNED_IN},
     "metrics": READ,
+    "metrics/clients": {"GET": ASK},
 }
 DOOR = {
     "api/v1/agent/enrol": {"POST": PUBLIC},

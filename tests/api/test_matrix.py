@@ -16,14 +16,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # What each person holds; tokens are an administrator's, so that only their scopes limit them.
 SESSIONS = {"newcomer": "", "viewer": "viewer", "operator": "operator", "admin": "admin"}
-SCOPES = ("read", "write", "admin")
+SCOPES = ("metrics", "read", "write", "admin")
 STRONGEST = ("anonymous", "admin", "token admin", "agent")
 LEVELS = {
     "newcomer": {matrix.SIGNED_IN},
-    "viewer": {matrix.SIGNED_IN, matrix.VIEW, matrix.SESSION},
-    "operator": {matrix.SIGNED_IN, matrix.VIEW, matrix.SESSION, matrix.OPERATE},
+    "viewer": {matrix.SIGNED_IN, matrix.VIEW, matrix.ASK, matrix.SESSION},
+    "operator": {matrix.SIGNED_IN, matrix.VIEW, matrix.ASK, matrix.SESSION, matrix.OPERATE},
     "admin": {
-        matrix.SIGNED_IN, matrix.VIEW, matrix.SESSION, matrix.OPERATE, matrix.ADMINISTER,
+        matrix.SIGNED_IN, matrix.VIEW, matrix.ASK, matrix.SESSION, matrix.OPERATE,
+        matrix.ADMINISTER,
     },
     "agent": {matrix.AGENT},
 }  # fmt: skip
@@ -72,12 +73,12 @@ def may(person, level, method):
         return level in LEVELS[person]
     scope = person.rpartition(" ")[2]
     role = "viewer" if person.startswith("viewer's") else "admin"
-    if level == matrix.SIGNED_IN:
+    if level in {matrix.SIGNED_IN, matrix.ASK}:
         return True
     if level == matrix.SESSION or level not in LEVELS[role]:
         return False
-    needed = 2 if level == matrix.ADMINISTER else 0 if method == "GET" else 1
-    return SCOPES.index(scope) >= needed
+    needed = "admin" if level == matrix.ADMINISTER else "read" if method == "GET" else "write"
+    return SCOPES.index(scope) >= SCOPES.index(needed)
 
 
 def ask(people, person, method, path):

@@ -25,6 +25,11 @@ READS = sorted(
 QUERIES = {
     "api/v1/series/": "?metric=net.rtt.median&client={client}&test={test}",
     "api/v1/sources/": "?client={client}",
+    "api/v1/prometheus/api/v1/query": '?query={{client=~".%2B"}}',
+    "api/v1/prometheus/api/v1/query_range": (
+        '?query={{client=~".%2B"}}&start=1769860800&end=1769861800&step=100'
+    ),
+    "api/v1/prometheus/api/v1/series": '?match[]={{client=~".%2B"}}',
     "api/v1/clients/<uuid:id>/documents/": "?kind=processes",
     "api/v1/maintenance-windows/preview/": (
         "?starts_at=2026-01-01T00:00:00Z&duration_seconds=3600&time_zone=UTC"

@@ -11,9 +11,15 @@ if TYPE_CHECKING:
     # At run time a circle: that module loads the default permissions, which are these.
     from rest_framework.views import APIView
 
-READ, WRITE, ADMIN = Token.Scope.READ, Token.Scope.WRITE, Token.Scope.ADMIN
+METRICS, READ = Token.Scope.METRICS, Token.Scope.READ
+WRITE, ADMIN = Token.Scope.WRITE, Token.Scope.ADMIN
 # A wider scope contains the narrower ones.
-CARRIERS = {READ: {READ, WRITE, ADMIN}, WRITE: {WRITE, ADMIN}, ADMIN: {ADMIN}}
+CARRIERS = {
+    METRICS: {METRICS, READ, WRITE, ADMIN},
+    READ: {READ, WRITE, ADMIN},
+    WRITE: {WRITE, ADMIN},
+    ADMIN: {ADMIN},
+}
 
 
 class PolicyPermission(BasePermission):
@@ -29,6 +35,19 @@ class PolicyPermission(BasePermission):
         else:
             permission = getattr(view, "write_permission", Permission.OPERATE)
         return holds(request, permission)
+
+
+class NumbersPermission(BasePermission):
+    """The door of what only reads numbers, also where a long question is sent by POST.
+
+    A token needs no more than the scope `metrics`.
+    """
+
+    def has_permission(self, request: Request, _view: "APIView") -> bool:
+        return (
+            carries_scope(request, METRICS)
+            and not find_scope(request.user, Permission.VIEW).is_empty
+        )
 
 
 def holds(request: Request, permission: Permission) -> bool:

@@ -60,7 +60,9 @@ class TokenSerializer(serializers.ModelSerializer[Token]):
 class NewTokenSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=100, help_text="What the token is for.")
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(Token.Scope.choices), allow_empty=False, max_length=3
+        child=serializers.ChoiceField(Token.Scope.choices),
+        allow_empty=False,
+        max_length=len(Token.Scope),
     )
     days = serializers.IntegerField(
         min_value=1, max_value=730, default=365, help_text="Days until it expires."
