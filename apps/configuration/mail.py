@@ -115,6 +115,22 @@ def send_message(
     logger.info("mail_sent", server=server.name, recipients=len(recipients))
 
 
+def reach_mail_server() -> str:
+    """The name of the mail server of the settings, after signing in there; nothing is sent.
+
+    Raises: MailNotConfigured without a server; MailFault saying in words what went wrong.
+    """
+    server = load_mail_server()
+    connection = build_connection(server)
+    try:
+        connection.open()
+    except (OSError, smtplib.SMTPException) as error:
+        raise MailFault(explain_fault(error, server)) from error
+    finally:
+        close_quietly(connection)
+    return server.name
+
+
 def build_connection(server: MailServer) -> EmailBackend:
     """Django's SMTP connection, which checks certificates by the system's authorities."""
     return EmailBackend(

@@ -39,6 +39,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_("Clients"), "server", "dashboard:clients", "clients"),
     Entry(_("Fleet"), "chart-line", "dashboard:fleet", "fleet"),
     Entry(_("Capacity"), "chart-dots", "dashboard:capacity", "capacity"),
+    Entry(_("Analysis"), "chart-line", "dashboard:analysis", "analysis"),
     Entry(_("Sites and tags"), "map-pin", "dashboard:places", "places"),
     Entry(_("Tests"), "activity", "dashboard:tests", "tests"),
     Entry(_("Runs"), "history", "dashboard:runs", "runs"),

@@ -3,6 +3,7 @@ from django.urls import path
 from apps.dashboard.views import (
     act_on_clients,
     act_on_tests,
+    analysis,
     audit,
     bulk_clients,
     capacity,
@@ -81,6 +82,7 @@ urlpatterns = [
     path("models/<uuid:version_id>/retire/", models.retire, name="retire-model"),
     path("training/", training.show_training, name="training"),
     path("training/start/", training.start, name="start-training"),
+    path("analysis/", analysis.show_analysis, name="analysis"),
     path("capacity/", capacity.list_capacity, name="capacity"),
     path("capacity/<uuid:forecast_id>/", capacity.show_forecast, name="forecast"),
     path(

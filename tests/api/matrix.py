@@ -255,6 +255,7 @@ PAGES = {
     "models/<uuid:version_id>/retire/": DONE_BY_ADMINS,
     "training/": READ,
     "training/start/": DONE_BY_ADMINS,
+    "analysis/": READ,
     "capacity/": READ,
     "capacity/<uuid:forecast_id>/": READ,
     "clients/<uuid:client_id>/forecasts/": DONE,

@@ -88,8 +88,8 @@ class FrequencySerializer(serializers.Serializer[Any]):
 
 
 class DaySerializer(serializers.Serializer[Any]):
-    day = serializers.DateField(source="0")
-    count = serializers.IntegerField(source="1")
+    day = serializers.DateField()
+    count = serializers.IntegerField()
 
 
 class AnomaliesSerializer(serializers.Serializer[Any]):
@@ -105,8 +105,8 @@ class AnomaliesSerializer(serializers.Serializer[Any]):
 
 
 class PeakClientSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(source="0")
-    bits_per_second = serializers.FloatField(source="1")
+    name = serializers.CharField()
+    bits_per_second = serializers.FloatField()
 
 
 class PeakSerializer(serializers.Serializer[Any]):

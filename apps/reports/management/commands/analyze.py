@@ -106,7 +106,7 @@ def write_traffic(traffic: Traffic, analysis: Analysis) -> Iterator[str]:
         return
     peak = traffic.peak
     at = peak.at.astimezone(analysis.question.zone)
-    names = ", ".join(name for name, _rate in peak.clients)
+    names = ", ".join(one.name for one in peak.clients)
     figure = write_figure(peak.bits_per_second, "bit/s")
     yield f"Traffic, {traffic.direction}: peak {figure} at {at:%Y-%m-%d %H:%M} ({names})"
     if traffic.trend is not None:

@@ -25,6 +25,14 @@ class Frequency:
 
 
 @dataclass(frozen=True, slots=True)
+class DayCount:
+    """A day of the zone, and how often something was unusual in it."""
+
+    day: date
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Anomalies:
     """How many began in the period and in the one before, and where; days are the zone's."""
 
@@ -33,7 +41,7 @@ class Anomalies:
     # How probable such a change is by chance alone, if they came at one pace.
     chance: float | None
     per_day: float
-    days: tuple[tuple[date, int], ...]
+    days: tuple[DayCount, ...]
     metrics: tuple[Frequency, ...]
     clients: tuple[Frequency, ...]
 
@@ -50,7 +58,7 @@ def read_anomalies(question: Question) -> Anomalies:
         before=before,
         chance=compare_counts(count, before),
         per_day=count * DAY_SECONDS / question.period.length.total_seconds(),
-        days=tuple(days),
+        days=tuple(DayCount(day, n) for day, n in days),
         metrics=rank(rows.exclude(metric=""), "metric"),
         clients=rank(rows, "client__name"),
     )

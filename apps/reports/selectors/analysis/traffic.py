@@ -22,12 +22,20 @@ DAYS_FOR_DAILY_TREND = 8
 
 
 @dataclass(frozen=True, slots=True)
+class ClientRate:
+    """What the links of one client carried."""
+
+    name: str
+    bits_per_second: float
+
+
+@dataclass(frozen=True, slots=True)
 class Peak:
     """When all links together carried most (mean of a bucket, bit/s), and whose they were."""
 
     at: datetime
     bits_per_second: float
-    clients: tuple[tuple[str, float], ...]
+    clients: tuple[ClientRate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +132,9 @@ def find_peak(
             name = owners[source_id]
             shares[name] = shares.get(name, 0.0) + mean
     ranked = sorted(shares.items(), key=lambda pair: (-pair[1], pair[0]))[:LISTED]
+    clients = tuple(ClientRate(name, rate) for name, rate in ranked)
     moment = datetime.fromtimestamp(float(at[place]), UTC)
-    return Peak(moment, float(total[place]), tuple(ranked))
+    return Peak(moment, float(total[place]), clients)
 
 
 def take_days(at: Numbers, total: Numbers, period: Period) -> tuple[Numbers, Numbers]:
