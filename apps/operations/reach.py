@@ -39,8 +39,9 @@ def check_mail() -> list[Finding]:
 
 def check_agents() -> list[Finding]:
     """When the agents were last heard of; it fails when there are some and none is there."""
-    rows = Client.objects.filter(deleted_at=None).exclude(last_heartbeat_at=None)
-    heard = list(rows.order_by("-last_heartbeat_at").values_list("name", "last_heartbeat_at"))
+    rows = Client.objects.filter(deleted_at=None).order_by("-last_heartbeat_at")
+    pairs = rows.exclude(last_heartbeat_at=None).values_list("name", "last_heartbeat_at")
+    heard = [(name, at) for name, at in pairs if at is not None]
     if not heard:
         return [Finding("agents", Verdict.SKIPPED, "no agent was ever heard of")]
     now = read_now()

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
 
 from apps.accounts.policy import build_onlooker
 from apps.core.clock import read_now
@@ -214,6 +216,34 @@ def test_the_api_narrows_and_names_the_zone(client, end):
     assert read(client, site="graz").json()["anomalies"]["count"] == 0
     assert read(client, client=str(probe.id)).json()["anomalies"]["count"] == 1
     assert len(there["traffic"][0]["week"]) == 7
+
+
+def test_the_answer_is_as_described(client, end):
+    probe = make_client("probe-1")
+    assignment = make_assignment(probe, "Gateway")
+    forget_plans()
+    add_run(assignment, end - HOUR, is_success=True)
+    add_finding(probe, end - HOUR)
+    add_course(make_interface(probe), RECEIVED, end - 20 * HOUR, range(20))
+    add_course(make_source_of(assignment), RTT, end - 20 * HOUR, [*range(10), *range(100, 110)])
+    client.force_login(make_user("ann", "viewer"))
+    answer = read(client, start=(end - 10 * HOUR).timestamp(), end=end.timestamp()).json()
+    assert answer["changes"]
+    assert answer["traffic"][0]["trend"]
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    described = {"$ref": "#/components/schemas/Analysis", "components": schema["components"]}
+    assert list(Draft202012Validator(described).iter_errors(answer)) == []
+    whole = schema["components"]["schemas"]
+    for name, part in (
+        ("Analysis", answer),
+        ("Availability", answer["availability"]),
+        ("TestAvailability", answer["availability"]["tests"][0]),
+        ("Anomalies", answer["anomalies"]),
+        ("Traffic", answer["traffic"][0]),
+        ("Headline", answer["headlines"][0]),
+        ("TopChange", answer["changes"][0]),
+    ):
+        assert set(part) == set(whole[name]["properties"]), name
 
 
 @pytest.mark.parametrize(

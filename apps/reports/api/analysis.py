@@ -13,8 +13,8 @@ from apps.clients.selectors import get_client
 from apps.core.clock import read_now
 from apps.reports.selectors.analysis import (
     METHOD,
-    Analysis,
     Question,
+    build_document,
     check_period,
     read_analysis,
 )
@@ -56,7 +56,7 @@ class ShareSerializer(serializers.Serializer[Any]):
 class TestAvailabilitySerializer(serializers.Serializer[Any]):
     __test__ = False
 
-    test = serializers.UUIDField(source="test_id")
+    test_id = serializers.UUIDField()
     name = serializers.CharField()
     share = ShareSerializer(allow_null=True)
     planned = serializers.IntegerField()
@@ -70,16 +70,13 @@ class TestAvailabilitySerializer(serializers.Serializer[Any]):
 class AvailabilitySerializer(serializers.Serializer[Any]):
     """Of all runs together, and by test, the worst first."""
 
-    method = serializers.SerializerMethodField()
+    method = serializers.CharField()
     share = ShareSerializer(allow_null=True)
     planned = serializers.IntegerField()
     coverage = serializers.FloatField(allow_null=True)
     before = ShareSerializer(allow_null=True)
     chance = serializers.FloatField(allow_null=True)
     tests = TestAvailabilitySerializer(many=True)
-
-    def get_method(self, _found: Any) -> str:
-        return METHOD
 
 
 class FrequencySerializer(serializers.Serializer[Any]):
@@ -148,13 +145,14 @@ class HeadlineSerializer(serializers.Serializer[Any]):
     now = serializers.FloatField(allow_null=True)
     before = serializers.FloatField(allow_null=True)
     ratio = serializers.FloatField(allow_null=True, help_text="(now - before) / before.")
+    better = serializers.ChoiceField(["lower", "higher", "neither"])
     chance = serializers.FloatField(allow_null=True)
     verdict = serializers.ChoiceField(
         ["new", "missing", "same", "by_chance", "better", "worse", "higher", "lower"]
     )
 
 
-class EffectSerializer(serializers.Serializer[Any]):
+class CourseEffectSerializer(serializers.Serializer[Any]):
     now = serializers.FloatField(help_text="Median.")
     before = serializers.FloatField(help_text="Median.")
     size = serializers.FloatField(help_text="Their distance in usual spreads within each period.")
@@ -167,7 +165,7 @@ class TopChangeSerializer(serializers.Serializer[Any]):
     test_id = serializers.UUIDField(allow_null=True)
     test = serializers.CharField(allow_blank=True, help_text="Empty: of the client's own host.")
     metric = serializers.CharField()
-    effect = EffectSerializer()
+    effect = CourseEffectSerializer()
     ratio = serializers.FloatField(allow_null=True)
     is_better = serializers.BooleanField(allow_null=True)
 
@@ -175,19 +173,14 @@ class TopChangeSerializer(serializers.Serializer[Any]):
 class AnalysisSerializer(serializers.Serializer[Any]):
     """The period beside the time of the same length just before."""
 
-    start = serializers.DateTimeField(source="question.period.start")
-    end = serializers.DateTimeField(source="question.period.end")
-    zone = serializers.CharField(source="question.zone.key")
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    zone = serializers.CharField()
     headlines = HeadlineSerializer(many=True)
     availability = AvailabilitySerializer()
     anomalies = AnomaliesSerializer()
     traffic = TrafficSerializer(many=True)
     changes = TopChangeSerializer(many=True)
-
-
-def describe_analysis(analysis: Analysis) -> dict[str, Any]:
-    """The analysis as a document of JSON."""
-    return dict(AnalysisSerializer(analysis).data)
 
 
 SHARE_EXAMPLE = {"successes": 1437, "total": 1440, "share": 0.9979, "low": 0.9939, "high": 0.9993}
@@ -203,6 +196,7 @@ EXAMPLE = {
             "before": 0.9986,
             "ratio": -0.0007,
             "chance": 0.99,
+            "better": "higher",
             "verdict": "by_chance",
         }
     ],
@@ -261,4 +255,4 @@ class AnalysisView(APIView):
             client_id=client_id,
             test_id=test_id,
         )
-        return Response(describe_analysis(read_analysis(question)))
+        return Response(build_document(read_analysis(question)))

@@ -11,12 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.accounts.policy import build_onlooker
 from apps.clients.selectors import list_sites
 from apps.core.clock import read_now
-from apps.reports.api.analysis import describe_analysis
 from apps.reports.selectors.analysis import (
     METHOD,
     Analysis,
     Question,
     Traffic,
+    build_document,
     check_period,
     read_analysis,
 )
@@ -49,7 +49,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         analysis = read_analysis(build_question(options))
         if options["json"]:
-            document = describe_analysis(analysis)
+            document = build_document(analysis)
             self.stdout.write(json.dumps(document, indent=1, default=str))
             return
         for line in write_analysis(analysis):
