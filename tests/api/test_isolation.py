@@ -1,6 +1,7 @@
 """Two sites: whoever operates one reaches nothing of the other, by any route that takes an id."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client as Browser
@@ -20,6 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 SHARED = {
     "api/v1/kinds/<str:name>/",
+    "api/v1/prometheus/api/v1/label/<str:label>/values",
     "catalogue/<str:metric>/",
     # Whose rows a download holds is looked at in tests/reports.
     "api/v1/exports/<str:name>",
@@ -109,7 +111,12 @@ def test_no_list_shows_anything_of_the_other_site(route, sites, visit):
         "api/v1/series/": f"?client={there['client']}&metric=net.rtt.median",
         "api/v1/sources/": f"?client={there['client']}",
     }
-    answer = visit("GET", f"/{route}{queries.get(route, '')}")
+    everything = '{client=~".+"}'
+    asked = {
+        "api/v1/prometheus/api/v1/query": f"?{urlencode({'query': everything})}",
+        "api/v1/prometheus/api/v1/series": f"?{urlencode({'match[]': everything})}",
+    }
+    answer = visit("GET", f"/{route}{(queries | asked).get(route, '')}")
     if route in queries:
         assert answer.status_code == 404
     text = answer.content.decode()

@@ -112,7 +112,6 @@ def test_the_command_has_its_name_with_a_hyphen_too():
 
 
 @pytest.mark.django_db
-@pytest.mark.any_database
 def test_stats_count_what_there_is():
     make_assignment(make_client("probe-1", presence="online"))
     output = StringIO()

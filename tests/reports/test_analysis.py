@@ -30,7 +30,7 @@ from tests.factories.clients import make_client
 from tests.factories.frames import store_frames
 from tests.factories.tests import forget_plans, make_assignment, make_result, make_run
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 
 HOUR = timedelta(hours=1)
 RECEIVED = "system.network.io.rate{direction=receive}"

@@ -16,7 +16,7 @@ from tests.factories.accounts import bearer, make_token, make_user
 from tests.factories.clients import make_client, make_key
 from tests.factories.tests import make_assignment
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 
 API = "/api/v1/prometheus/api/v1"
 HOSTILE = 'a"b\\c\n<img src=x onerror=alert(1)>'

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.dashboard.formats import ABSENT, Style, find_style, format_quantity
+from apps.dashboard.formats import ABSENT, SPACE, Style, find_style, format_quantity
 from apps.dashboard.selectors.capacity import Standing
 from apps.dashboard.selectors.fleet import HeatMap, HeatRow, Scale, make_cells
 from apps.reports.selectors.analysis import (
@@ -267,7 +267,7 @@ def write_percent(ratio: float | None) -> str:
     if ratio is None:
         return ABSENT
     percent = ratio * PERCENT
-    return f"{percent:+.1f} %" if abs(percent) >= LEAST_WRITTEN_PERCENT else "0 %"
+    return f"{percent:+.1f}{SPACE}%" if abs(percent) >= LEAST_WRITTEN_PERCENT else f"0{SPACE}%"
 
 
 def write_chance(chance: float | None) -> str:
