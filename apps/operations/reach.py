@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from apps.clients.models import Client
@@ -57,7 +57,12 @@ def check_agents() -> list[Finding]:
     return [Finding("agents", verdict, detail, f"Silent: {names}.")]
 
 
-CHECKS: tuple[Check, ...] = (check_database, check_redis, check_mail, check_agents)
+CHECKS: Mapping[str, Check] = {
+    "database": check_database,
+    "redis": check_redis,
+    "mail": check_mail,
+    "agents": check_agents,
+}
 
 
 def reach_target(target: str, *, run: Callable[..., int] = subprocess.call) -> Finding:

@@ -95,7 +95,7 @@ def test_agents_that_are_all_silent_fail():
 
 @pytest.mark.django_db
 def test_the_exit_code_says_whether_anything_failed(monkeypatch, listener):
-    monkeypatch.setattr("apps.operations.management.commands.test_connectivity.CHECKS", ())
+    monkeypatch.setattr("apps.operations.management.commands.test_connectivity.CHECKS", {})
     output = StringIO()
     target = f"{LOOPBACK}:{listener}"
     call_command("test_connectivity", "--target", target, "--json", stdout=output)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.operations.doctor import Finding, Verdict
+from apps.operations.doctor import Finding, Verdict, examine
 from apps.operations.reach import CHECKS, reach_target
 
 
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        findings = [finding for check in CHECKS for finding in check()]
+        findings = list(examine(CHECKS))
         findings += [reach_target(target) for target in options["target"]]
         is_well = all(finding.verdict is not Verdict.FAILED for finding in findings)
         if options["json"]:
