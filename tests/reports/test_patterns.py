@@ -36,10 +36,23 @@ def test_a_pattern_that_others_choke_on_is_matched_at_once():
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "^vienna-.+$", "probe-(1|2)", "]", "[]a]+", "a-?b|", "x*?"]
+    ("pattern", "text"),
+    [
+        ("", ""),
+        ("^vienna-.+$", "vienna-1"),
+        ("probe-(1|2)", "probe-2"),
+        ("]", "]"),
+        ("[]a]+", "a]a"),
+        ("a-?b|", "ab"),
+        ("x*?", "xx"),
+        (r"a\.b\n", "a.b\n"),
+        (r"[\d_-]+", "1_-"),
+        (r"\W\D\S", "-aa"),
+    ],
 )
-def test_these_patterns_are_taken(pattern):
-    Pattern(pattern)
+def test_these_patterns_are_taken(pattern, text):
+    assert Pattern(pattern).matches(text)
+    assert not Pattern(pattern).matches(f"{text}\n")
 
 
 @pytest.mark.parametrize(
