@@ -148,4 +148,7 @@ def test_drift_of_features_and_of_what_is_said_are_bars(page):
         assert words in text
     version.drift = {"rows": 120}
     version.save()
-    assert "120 new rows; below 500" in read(page, f"/models/{version.id}/")
+    text = read(page, f"/models/{version.id}/")
+    assert "120 new rows; below 500" in text
+    assert "What it looks at" in text
+    assert "not known" not in text

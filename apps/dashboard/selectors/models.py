@@ -134,6 +134,10 @@ class DriftCard:
     reviewed_at: datetime | None
     edges: tuple[float, float] = (100 * WATCHED / DRIFT_SCALE, 100 * DRIFTED / DRIFT_SCALE)
 
+    @property
+    def is_measured(self) -> bool:
+        return any(feature.index is not None for feature in self.features)
+
 
 @dataclass(frozen=True, slots=True)
 class KindRow:
