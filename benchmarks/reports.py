@@ -43,6 +43,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {"tcp": {"port": 443}, "dns": {"name": "
 LINK = ("system.network.io.rate{direction=receive}", "system.network.io.rate{direction=transmit}")
 GOALS = {"seconds": 10.0, "megabytes": 300.0, "preview": 1.0}
 ROWS_AT_ONCE = 5_000
+WEEK = timedelta(days=7)
+SETTLED = timedelta(hours=13)
+LAYING_SECONDS = 600.0
 
 
 def fill(clients: int, every: int, end: datetime) -> None:
@@ -75,6 +78,7 @@ def fill(clients: int, every: int, end: datetime) -> None:
             add_hours(source, keys, start, end, rng)
     for host in hosts:
         add_hours(know_source(host.id, "interface", "eth0"), LINK, start, end, rng)
+    lay_out_weeks(start, end)
 
 
 def add_runs(
@@ -125,6 +129,7 @@ def make_result(run: "Run", *, is_good: bool) -> "Result":
 def add_hours(
     source: int, keys: tuple[str, ...], start: datetime, end: datetime, rng: random.Random
 ) -> None:
+    from apps.metrics.models import Latest
     from apps.metrics.services import hash_layout, know_layout
     from apps.metrics.writers import RollupRow, insert_rollups
 
@@ -135,6 +140,22 @@ def add_hours(
         columns = ([4.0] * len(keys), *([means] * 5))
         rows.append(RollupRow(source, 3600, start + timedelta(hours=hour), layout, columns))
     insert_rollups(rows)
+    Latest.objects.create(source_id=source, at=end, seq=1, layout_id=layout, values=means)
+
+
+def lay_out_weeks(start: datetime, end: datetime) -> None:
+    """Have the weeks that are over laid out by their keys, as the worker does."""
+    from apps.metrics.algorithms.tiers import WEEK_SECONDS, floor_moment
+    from apps.metrics.models import Source
+    from apps.metrics.services import roll_up
+    from apps.metrics.services.strips import outdate_weeks
+
+    sources = list(Source.objects.values_list("id", flat=True))
+    at = floor_moment(start, WEEK_SECONDS)
+    while at + WEEK <= end:
+        outdate_weeks([(source, at) for source in sources], end)
+        at += WEEK
+    roll_up(now=end + SETTLED, budget_seconds=LAYING_SECONDS)
 
 
 def measure(end: datetime) -> dict[str, float]:
