@@ -40,6 +40,7 @@ PERIODIC_WORK: tuple[PeriodicWork, ...] = (
     PeriodicWork("ask for forecasts", "apps.ml.tasks.forecasting.ask_for_forecasts", 3600),
     PeriodicWork("forget exports", "apps.reports.tasks.exports.forget_exports", 600),
     PeriodicWork("make due reports", "apps.reports.tasks.reports.make_due_reports", 30),
+    PeriodicWork("keep tallies", "apps.reports.tasks.reports.keep_tallies", 300),
     PeriodicWork("forget reports", "apps.reports.tasks.reports.forget_reports", 3600),
     PeriodicWork("note liveness", "apps.operations.tasks.note_liveness", 10),
 )

@@ -22,7 +22,7 @@ from apps.ml.models import Feedback, JudgingMark, ModelVersion, SeriesState, Ser
 from apps.ml.selectors.goals import GoalChange
 from apps.ml.services.diagnosing import diagnose_run
 from apps.ml.services.health import refresh_health, set_goal
-from apps.reports.models import Report
+from apps.reports.models import DayTally, Report, TallyClock
 from apps.tests.algorithms.quotas import Limits
 from apps.tests.models import Calendar, Reservation
 from apps.tests.services import plan_runs
@@ -121,6 +121,8 @@ def make_everything():
     watch_series(probe)
     judge(result)
     find_something(probe)
+    TallyClock.objects.create(kept_until=EPOCH, looked_at=EPOCH)
+    DayTally.objects.create(assignment=result.run.assignment, day=EPOCH, good=1, bad=0, unknown=0)
     note_kept_frames(EPOCH)
     sort_known_arrivals(read_now())
     note_kept_frames(EPOCH)

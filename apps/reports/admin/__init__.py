@@ -1,3 +1,3 @@
-from apps.reports.admin import exports, reports
+from apps.reports.admin import exports, reports, tallies
 
-__all__ = ["exports", "reports"]
+__all__ = ["exports", "reports", "tallies"]

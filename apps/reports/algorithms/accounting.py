@@ -67,6 +67,18 @@ class Turn(Generic[Key]):
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch(Generic[Key]):
+    """Runs of one key from `start_at` on, counted, with the turns among them by time."""
+
+    key: Key
+    start_at: datetime
+    good: int
+    bad: int
+    unknown: int
+    turns: Sequence[Turn[Key]]
+
+
+@dataclass(frozen=True, slots=True)
 class Incident(Generic[Key]):
     """Failed runs with no good one between them: from the first on until the next good run.
 
@@ -92,6 +104,35 @@ def add_tallies(tallies: Iterable[Tally]) -> Total:
         judged += one.judged * one.run_seconds
         planned += one.planned * one.run_seconds
     return Total(good, judged, planned)
+
+
+def join_stretches(
+    stretches: Iterable[Stretch[Key]],
+) -> tuple[dict[Key, tuple[int, int, int]], list[Turn[Key]]]:
+    """Good, bad and unknown runs by key, and the turns by key in the order of time.
+
+    Stretches of a key do not overlap, and come in any order; a turn that is none, because the
+    stretch before ended with the same verdict, is left out.
+    """
+    by_key: dict[Key, list[Stretch[Key]]] = {}
+    for one in stretches:
+        by_key.setdefault(one.key, []).append(one)
+    counts: dict[Key, tuple[int, int, int]] = {}
+    turns: list[Turn[Key]] = []
+    for key in sorted(by_key, key=str):
+        members = by_key[key]
+        members.sort(key=lambda one: one.start_at)
+        counts[key] = (
+            sum(one.good for one in members),
+            sum(one.bad for one in members),
+            sum(one.unknown for one in members),
+        )
+        verdict: bool | None = None
+        for turn in (turn for one in members for turn in one.turns):
+            if turn.is_good is not verdict:
+                turns.append(turn)
+                verdict = turn.is_good
+    return counts, turns
 
 
 def find_incidents(turns: Sequence[Turn[Key]], end: datetime) -> list[Incident[Key]]:

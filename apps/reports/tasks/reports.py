@@ -5,6 +5,8 @@ from apps.metrics.services import is_clock_steady
 from apps.reports.services.reports import forget_reports as forget
 from apps.reports.services.reports import make_due_reports as make_due
 from apps.reports.services.reports import settle_reports
+from apps.reports.services.tallies import forget_tallies
+from apps.reports.services.tallies import keep_tallies as keep
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
@@ -18,3 +20,11 @@ def forget_reports() -> None:
     now = read_now()
     if is_clock_steady(now):
         forget(now)
+        forget_tallies(now)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # celery ships no types
+def keep_tallies() -> None:
+    now = read_now()
+    if is_clock_steady(now):
+        keep(now=now)

@@ -12,12 +12,13 @@ from apps.accounts.policy import AnyUser, Permission
 from apps.clients.algorithms.selector import Selector
 from apps.clients.models import Client
 from apps.clients.selectors import list_selected
+from apps.metrics.algorithms.grids import Grid
 from apps.metrics.models import Source
 from apps.metrics.selectors import find_sources_of_clients
 from apps.ml.algorithms.health_inputs import find_inputs
 from apps.ml.models import HealthGoal
 from apps.reports.algorithms.accounting import Incident, Tally, Total, add_tallies
-from apps.reports.selectors.facts.accounts import Span, count_runs, read_incidents
+from apps.reports.selectors.facts.accounts import Reckoning, Span, reckon
 from apps.reports.selectors.facts.judgements import Judgements, read_judgements
 from apps.reports.selectors.facts.series import (
     LATENCY,
@@ -86,6 +87,7 @@ class Facts:
 
     def __init__(self, question: Question) -> None:
         self.question = question
+        self.grids: dict[tuple[str, str, Span], Grid] = {}
 
     @cached_property
     def clients(self) -> Sequence[Client]:
@@ -105,20 +107,24 @@ class Facts:
         return list(rows.order_by("test__name", "client__name", "id"))
 
     @cached_property
+    def reckoning(self) -> Reckoning:
+        return reckon(self.assignments, self.question.span)
+
+    @cached_property
+    def previous_reckoning(self) -> Reckoning:
+        return reckon(self.assignments, self.question.previous)
+
+    @property
     def tallies(self) -> Mapping[UUID, Tally]:
-        return count_runs(self.assignments, self.question.span)
+        return self.reckoning.tallies
 
-    @cached_property
-    def previous_tallies(self) -> Mapping[UUID, Tally]:
-        return count_runs(self.assignments, self.question.previous)
-
-    @cached_property
+    @property
     def incidents(self) -> Sequence[Incident[UUID]]:
-        return read_incidents([one.id for one in self.assignments], self.question.span)
+        return self.reckoning.incidents
 
-    @cached_property
+    @property
     def previous_incidents(self) -> Sequence[Incident[UUID]]:
-        return read_incidents([one.id for one in self.assignments], self.question.previous)
+        return self.previous_reckoning.incidents
 
     @cached_property
     def accounts(self) -> Sequence[Account]:
@@ -150,7 +156,7 @@ class Facts:
 
     @cached_property
     def previous_total(self) -> Total:
-        return add_tallies(self.previous_tallies.values())
+        return add_tallies(self.previous_reckoning.tallies.values())
 
     @property
     def has_previous(self) -> bool:
@@ -176,12 +182,19 @@ class Facts:
                 found[one.test.kind].append(one)
         return found
 
+    def read_measure(self, name: str, kind: str, span: Span) -> Grid:
+        """The numbers of a measure over all tests of the kind, read once."""
+        found = self.grids.get((name, kind, span))
+        if found is None:
+            measure = MEASURES[name]
+            ids = [one.source_id for one in self.list_of_kind(measure)[kind] if one.source_id]
+            found = read_grid(ids, measure.keys[kind], span.start, span.end)
+            self.grids[name, kind, span] = found
+        return found
+
     def draw_measure(self, name: str, kind: str) -> Course:
         """The course of a measure over all tests of the kind."""
-        measure = MEASURES[name]
-        ids = [one.source_id for one in self.list_of_kind(measure)[kind] if one.source_id]
-        span = self.question.span
-        return draw_many(read_grid(ids, measure.keys[kind], span.start, span.end))
+        return draw_many(self.read_measure(name, kind, self.question.span))
 
     def read_assignment_means(self, name: str, *, is_previous: bool = False) -> dict[UUID, float]:
         """The mean of a measure over the period, of each assignment that has one."""
@@ -189,8 +202,7 @@ class Facts:
         span = self.question.previous if is_previous else self.question.span
         found: dict[UUID, float] = {}
         for kind, members in self.list_of_kind(measure).items():
-            ids = [one.source_id for one in members if one.source_id]
-            means = read_means(read_grid(ids, measure.keys[kind], span.start, span.end))
+            means = read_means(self.read_measure(name, kind, span))
             found |= {
                 one.id: mean for one, mean in zip(members, means, strict=True) if mean is not None
             }
