@@ -1,18 +1,21 @@
 """What an executive report of 30 days, 50 clients and 200 tests costs, and its live preview.
 
 Each client runs four tests every 15 minutes, as it did in the 30 days before, which are compared;
-the hours of the metrics are kept as the worker keeps them. Measured in a process that did nothing
-else: processor seconds of building (reading the database included on SQLite, whose work is done in
-the process) and of printing in its own process, the greatest memory of both, and the time that the
-preview takes the server, once when all is new and again.
+the hours of the metrics and the tallies of the days are kept as the worker keeps them. Measured in
+processes that did nothing else: processor seconds of building (reading the database included on
+SQLite, whose work is done in the process) and of printing, the greatest memory of both, the time
+that the preview takes the server, and what all of it takes as long as no day is kept.
 
     python -m benchmarks.reports [--clients 50] [--every 900]
 """
 
 import argparse
+import json
 import random
 import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -46,6 +49,9 @@ ROWS_AT_ONCE = 5_000
 WEEK = timedelta(days=7)
 SETTLED = timedelta(hours=13)
 LAYING_SECONDS = 600.0
+HTML_NAME = "report.html"
+# As in apps/reports/writers/press.py, which needs Django.
+MEMORY_BYTES, CPU_SECONDS = 1_200 * 2**20, 120
 
 
 def fill(clients: int, every: int, end: datetime) -> None:
@@ -158,14 +164,13 @@ def lay_out_weeks(start: datetime, end: datetime) -> None:
     roll_up(now=end + SETTLED, budget_seconds=LAYING_SECONDS)
 
 
-def measure(end: datetime) -> dict[str, float]:
+def measure_building(folder: Path, end: datetime) -> dict[str, float]:
     from apps.reports.models import ReportPlan
     from apps.reports.services.reports import ask_question, build_document
     from apps.reports.services.reports.document import render_html
-    from apps.reports.writers.press import print_html
     from tests.factories.accounts import make_user
 
-    owner = make_user("boss", "admin")
+    owner = make_user(f"boss-{uuid.uuid4()}", "admin")
     plan = ReportPlan(name="Month", owner=owner, period="30d", time_zone="Europe/Vienna")
     question = ask_question(plan, user=owner, now=end)
     looks = []
@@ -176,33 +181,93 @@ def measure(end: datetime) -> dict[str, float]:
     began = time.process_time()
     html = render_html(build_document(plan, question, end))
     built = time.process_time() - began
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    printed = print_html(html)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    (folder / HTML_NAME).write_text(html)
     return {
         "building, processor s": built,
-        "printing, processor s": spent,
         "memory of building, MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "memory of printing, MB": after.ru_maxrss / 1024,
         "preview, s (median)": statistics.median(looks),
         "preview, s (least)": min(looks),
-        "pages": printed.pages,
-        "bytes": len(printed.content),
         "sections": len(document.sections),
     }
 
 
-def main() -> None:
+def measure_keeping(end: datetime) -> dict[str, float]:
+    """What the tallies of all days cost the worker."""
+    from apps.reports.services.tallies import keep_tallies
+
+    began = time.process_time()
+    days = keep_tallies(now=end, budget_seconds=LAYING_SECONDS)
+    return {"keeping a day, processor s": (time.process_time() - began) / days}
+
+
+def measure_printing(folder: Path) -> dict[str, float]:
+    """In a process that is small itself: a program's memory counts from what started it."""
+    command = [sys.executable, "-m", "apps.reports.printing", str(MEMORY_BYTES), str(CPU_SECONDS)]
+    html = (folder / HTML_NAME).read_bytes()
+    done = subprocess.run(command, input=html, capture_output=True, check=True)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    head, _line, content = done.stdout.partition(b"\n")
+    return {
+        "printing, processor s": spent.ru_utime + spent.ru_stime,
+        "memory of printing, MB": spent.ru_maxrss / 1024,
+        "pages": json.loads(head)["pages"],
+        "bytes": len(content),
+    }
+
+
+def run_stage(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """One part of the benchmark, in a process of its own."""
+    end = datetime.fromisoformat(arguments.end)
+    if arguments.stage == "print":
+        return measure_printing(folder)
+    prepare(folder, arguments.redis)
+    if arguments.stage == "build":
+        return measure_building(folder, end)
+    if arguments.stage == "keep":
+        return measure_keeping(end)
+    fill(arguments.clients, arguments.every, end)
+    return {}
+
+
+def ask_stage(stage: str, arguments: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.reports", "--stage", stage]
+    for name in ("clients", "every", "folder", "redis", "end"):
+        command += [f"--{name}", str(getattr(arguments, name))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--every", type=int, default=900)
-    arguments = parser.parse_args()
-    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    # Of the parts, which run in processes of their own.
+    parser.add_argument("--stage", choices=("fill", "keep", "build", "print"), default="")
+    parser.add_argument("--folder", default="")
+    parser.add_argument("--redis", default="")
+    parser.add_argument("--end", default=now.isoformat())
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.stage:
+        found = run_stage(arguments, Path(arguments.folder))
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
     with tempfile.TemporaryDirectory() as name, run_redis(Path(name)) as redis_url:
-        prepare(Path(name), redis_url)
-        fill(arguments.clients, arguments.every, end)
-        found = measure(end)
+        arguments.folder, arguments.redis = name, redis_url
+        ask_stage("fill", arguments)
+        fresh = ask_stage("build", arguments)
+        found = ask_stage("keep", arguments) | ask_stage("build", arguments)
+        found |= ask_stage("print", arguments)
+    found["building before any day was kept, processor s"] = fresh["building, processor s"]
+    report(found)
+
+
+def report(found: dict[str, float]) -> None:
     print_table(("what", "measured"), [(what, f"{value:.2f}") for what, value in found.items()])
     seconds = found["building, processor s"] + found["printing, processor s"]
     memory = max(found["memory of building, MB"], found["memory of printing, MB"])
