@@ -58,6 +58,7 @@ API = {
     "api/v1/exports/<uuid:id>/link/": {"POST": VIEW},
     "api/v1/exports/<str:name>": READ,
     "api/v1/exports/datasets/": READ,
+    "api/v1/exports/estimate/": {"POST": VIEW},
     "api/v1/report-plans/": OWN,
     "api/v1/report-plans/<uuid:id>/": {"GET": VIEW, "PATCH": VIEW, "DELETE": VIEW},
     "api/v1/report-plans/<uuid:id>/make/": {"POST": VIEW},

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from apps.accounts.models import AuditEntry
+from apps.reports.algorithms.formats.comma_separated import CommaSeparatedWriter
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
 from tests.factories.frames import MIDNIGHT
@@ -41,6 +42,24 @@ def test_a_file_holds_what_an_administrator_sees(tmp_path, runs):
     assert list(tmp_path.iterdir()) == [path]
     entry = AuditEntry.objects.first()
     assert (entry.action, entry.via, entry.object_label) == ("export", "command", "runs.csv")
+
+
+@pytest.mark.parametrize("reason", [KeyboardInterrupt, RuntimeError])
+def test_a_file_that_breaks_off_leaves_nothing_and_an_older_one_alone(
+    tmp_path, runs, monkeypatch, reason
+):
+    make_user("boss", "admin")
+    path = tmp_path / "runs.csv"
+    path.write_text("older")
+
+    def break_off(writer, row_count):
+        raise reason
+
+    monkeypatch.setattr(CommaSeparatedWriter, "end", break_off)
+    with pytest.raises(reason):
+        export("runs", "--output", str(path))
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "older"
 
 
 def test_a_file_holds_what_another_user_sees(tmp_path, runs):

@@ -377,3 +377,17 @@ def test_an_estimate_knows_rows_and_size(ann, runs):
     whole = len(b"".join(stream))
     stream.close()
     assert estimate.size_bytes == pytest.approx(whole, rel=0.05)
+
+
+def test_the_api_estimates_before_anything_is_made(api, runs):
+    body = {"dataset": "runs", "filters": {"state": "failed"}}
+    answer = api.post("/api/v1/exports/estimate/", body, content_type="application/json")
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["row_count"], found["is_at_least"]) == (7, False)
+    assert found["size_bytes"] > 7 * 100
+    assert not Export.objects.exists()
+    assert list_sizes() == {}
+    audit = {**body, "dataset": "audit", "filters": {}}
+    answer = api.post("/api/v1/exports/estimate/", audit, content_type="application/json")
+    assert answer.status_code == 403

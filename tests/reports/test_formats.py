@@ -73,6 +73,30 @@ def test_csv_guards_text_and_leaves_numbers_alone():
     assert end == ["# complete: 3 rows"]
 
 
+TEXTS = st.none() | st.text(st.sampled_from('ab",;\r\n\t =é'), max_size=6)
+CSV_ROWS = st.tuples(
+    TEXTS,
+    TEXTS,
+    TEXTS,
+    st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    st.none() | st.integers(),
+    st.sampled_from([None, True, False]),
+    TEXTS,
+)
+
+
+@given(st.lists(CSV_ROWS, max_size=4))
+def test_csv_is_written_as_the_csv_module_would(rows):
+    expected = StringIO(newline="")
+    lines = csv.writer(expected)
+    for word, text, moment, number, whole, flag, document in rows:
+        told = {None: "", True: "true", False: "false"}[flag]
+        lines.writerow([word, guard_text(text or ""), moment, number, whole, told, document])
+    writer = FORMATS["csv"].make(COLUMNS, Style())
+    columns = list(zip(*rows, strict=True)) if rows else [[]] * len(COLUMNS)
+    assert writer.write(Chunk(columns, len(rows), ())).decode() == expected.getvalue()
+
+
 def test_a_csv_file_without_its_end_line_can_be_asked_for():
     content, writer = write("csv", ROWS, style=Style(has_end_line=False))
     assert writer.end(3) == b""

@@ -25,11 +25,16 @@ class ColumnKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; `path` leads to it in the database where it stands there as it is."""
+    """A column; `path` leads to it in the database where it stands there as it is.
+
+    With `through`, a path to a foreign key, `path` begins at the row that the key points to: many
+    rows point to the same few, which are looked up once.
+    """
 
     name: str
     kind: ColumnKind
     path: Any = ""
+    through: str = ""
 
 
 # Where in a table a piece ends, as JSON keeps it: whoever reads on goes on behind that.

@@ -42,6 +42,7 @@ from apps.reports.services.exports import (
     request_export,
     sign_link,
 )
+from apps.reports.services.exports.estimating import estimate_export
 from apps.reports.writers.export_files import locate_file
 
 GZIP_TYPE = "application/gzip"
@@ -118,6 +119,14 @@ class NewExportSerializer(serializers.Serializer[Any]):
 class LinkSerializer(serializers.Serializer[Any]):
     url = serializers.CharField(help_text="Opens the file for whoever has it, without signing in.")
     expires_at = serializers.DateTimeField()
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    row_count = serializers.IntegerField(help_text="About as many rows.")
+    size_bytes = serializers.IntegerField(help_text="About so large a file.")
+    is_at_least = serializers.BooleanField(
+        help_text="There is more than was counted: both are at least that much."
+    )
 
 
 def require_scope(request: Request, dataset: Dataset) -> None:
@@ -200,6 +209,22 @@ def read_download(request: Request, name: str) -> Order:
     )
 
 
+def read_body(request: Request) -> Order:
+    """Raises: ValidationError, Invalid, Refused."""
+    asked = NewExportSerializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    values = asked.validated_data
+    find_format(values["format"], is_gzip=values["is_gzip"])
+    order = read_order(
+        dataset=values["dataset"],
+        format_name=values["format"],
+        filters=values["filters"],
+        is_gzip=values["is_gzip"],
+    )
+    require_scope(request, order.dataset)
+    return order
+
+
 def find_interest(request: Request) -> Callable[[], bool]:
     """What says whether the caller is still there, as far as the server can tell."""
     caller = request.META.get("asgi.scope", {}).get(CALLER)
@@ -259,21 +284,23 @@ class ExportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Export]):
         ],
     )
     def create(self, request: Request) -> Response:
-        asked = NewExportSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = asked.validated_data
-        find_format(values["format"], is_gzip=values["is_gzip"])
-        order = read_order(
-            dataset=values["dataset"],
-            format_name=values["format"],
-            filters=values["filters"],
-            is_gzip=values["is_gzip"],
-        )
-        require_scope(request, order.dataset)
+        order = read_body(request)
         if not isinstance(request.user, User):
             raise Refused("refused", "An export belongs to a user.")
         export = request_export(user=request.user, order=order)
         return Response(ExportSerializer(export).data, status=201)
+
+    @extend_schema(
+        tags=["reports"],
+        summary="Estimate an export without making it",
+        description="By its first rows; takes what making one takes.",
+        request=NewExportSerializer,
+        responses=EstimateSerializer,
+    )
+    @action(detail=False, methods=["post"])
+    def estimate(self, request: Request) -> Response:
+        order = read_body(request)
+        return Response(EstimateSerializer(estimate_export(request.user, order)).data)
 
     @extend_schema(
         tags=["reports"],

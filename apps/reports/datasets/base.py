@@ -14,8 +14,8 @@ from apps.accounts.policy import AnyUser, Permission, require
 from apps.core.errors import FieldError, Invalid
 from apps.core.http import MOMENT_DETAIL, is_plausible
 from apps.reports.algorithms.tables import Chunk, Column, ColumnKind, Position, read_flags
-from apps.reports.selectors.fields import build_expression
 from apps.reports.selectors.keyset import read_rows
+from apps.reports.selectors.lookups import ColumnReader
 
 Filters = Mapping[str, Sequence[str]]
 Expansion = Callable[[list[Any]], list[Sequence[Any]]]
@@ -116,9 +116,9 @@ class RowSelection:
         return plain.count() if most is None else plain[:most].count()
 
     def read(self, behind: Position | None = None) -> Iterator[Chunk]:
-        cells = [build_expression(column) for column in self.columns]
-        for step in read_rows(self.rows, cells, order=self.order, behind=behind):
-            columns = mend_flags(self.columns, step.columns)
+        reader = ColumnReader(self.rows.model, self.columns)
+        for step in read_rows(self.rows, reader.cells, order=self.order, behind=behind):
+            columns = mend_flags(self.columns, reader.complete(step.columns))
             expanded = self.expand(columns) if self.expand else columns
             yield Chunk(expanded, step.row_count, step.position)
 

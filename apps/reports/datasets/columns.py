@@ -8,21 +8,21 @@ NUMBER, WHOLE, FLAG = ColumnKind.NUMBER, ColumnKind.WHOLE, ColumnKind.FLAG
 DOCUMENT = ColumnKind.DOCUMENT
 
 
-def identify(name: str, path: str) -> Column:
+def identify(name: str, path: str, *, through: str = "") -> Column:
     """A column of UUIDs."""
-    return Column(name, WORD, IdText(path))
+    return Column(name, WORD, IdText(path), through)
 
 
 def name_assignment(path: str) -> tuple[Column, ...]:
-    """What was measured between whom; `path` leads to the assignment (`run__assignment__`)."""
+    """What was measured between whom; `path` leads to the assignment (`run__assignment`)."""
     return (
-        identify("test", f"{path}test_id"),
-        Column("test_name", TEXT, f"{path}test__name"),
-        Column("kind", WORD, f"{path}test__kind"),
-        Column("target", TEXT, f"{path}test__target__address"),
-        identify("client", f"{path}client_id"),
-        Column("client_name", TEXT, f"{path}client__name"),
-        Column("site", WORD, f"{path}client__site__slug"),
-        identify("peer", f"{path}peer_id"),
-        Column("peer_name", TEXT, f"{path}peer__name"),
+        identify("test", "test_id", through=path),
+        Column("test_name", TEXT, "test__name", path),
+        Column("kind", WORD, "test__kind", path),
+        Column("target", TEXT, "test__target__address", path),
+        identify("client", "client_id", through=path),
+        Column("client_name", TEXT, "client__name", path),
+        Column("site", WORD, "client__site__slug", path),
+        identify("peer", "peer_id", through=path),
+        Column("peer_name", TEXT, "peer__name", path),
     )

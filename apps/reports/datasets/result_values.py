@@ -24,7 +24,7 @@ from apps.tests.selectors import list_results
 
 OF_RESULT = (
     identify("run", "run_id"),
-    *name_assignment("run__assignment__"),
+    *name_assignment("run__assignment"),
     Column("started_at", MOMENT, "started_at"),
     Column("finished_at", MOMENT, "finished_at"),
 )

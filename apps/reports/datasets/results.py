@@ -16,8 +16,8 @@ from apps.tests.selectors import list_results
 
 RESULT_COLUMNS = (
     identify("run", "run_id"),
-    *name_assignment("run__assignment__"),
-    identify("assignment", "run__assignment_id"),
+    *name_assignment("run__assignment"),
+    identify("assignment", "id", through="run__assignment"),
     Column("started_at", MOMENT, "started_at"),
     Column("finished_at", MOMENT, "finished_at"),
     Column("received_at", MOMENT, "received_at"),

@@ -25,9 +25,8 @@ class MomentText(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
         column, parameters = compiler.compile(self.source_expressions[0])
         # Stored as `2026-01-31 12:00:00`, with microseconds unless they are all zero.
-        whole = f"substr({column}, 1, 10) || 'T' || substr({column}, 12, 8) || "
-        fraction = f"substr(substr({column}, 20) || '.000000', 1, 7) || 'Z'"
-        return whole + fraction, parameters * 3
+        whole = f"substr({column} || '.000000', 1, 26)"
+        return f"replace({whole}, ' ', 'T') || 'Z'", parameters
 
 
 class IdText(Func):
@@ -44,6 +43,19 @@ class IdText(Func):
         spans = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
         parts = (f"substr({column}, {start}, {length})" for start, length in spans)
         return " || '-' || ".join(parts), parameters * len(spans)
+
+
+class IdKey(IdText):
+    """A UUID as the text that costs the database least."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
+        statement, parameters = compiler.compile(self.source_expressions[0])
+        return statement, parameters
+
+
+def has_uuid(field: Any) -> bool:
+    """Whether the field, or what it points to, is a UUID."""
+    return isinstance(getattr(field, "target_field", field), models.UUIDField)
 
 
 def build_expression(column: Column) -> Combinable:

@@ -16,7 +16,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import Combinable
 
 from apps.reports.algorithms.tables import Position
-from apps.reports.selectors.fields import IdText, MomentText
+from apps.reports.selectors.fields import IdText, MomentText, has_uuid
 
 Row = tuple[Any, ...]
 
@@ -30,7 +30,7 @@ STEP_BYTES = 4_000_000
 class Step:
     """Some rows, column by column, and where the last of them stands."""
 
-    columns: list[Row]
+    columns: list[list[Any]]
     row_count: int
     position: Position
 
@@ -50,29 +50,49 @@ def read_rows(
     if rows.query.distinct:
         raise ValueError("a filter makes the rows distinct")
     model = rows.model
-    names = [f"cell_{number}" for number in range(len(cells))]
-    keys = {f"key_{number}": build_key(model, path) for number, path in enumerate(order)}
-    annotated = rows.order_by(*order).annotate(**dict(zip(names, cells, strict=True)), **keys)
-    size, last, width = FIRST_ROWS, behind, len(names)
+    read, places = add_keys(cells, [build_key(model, path) for path in order])
+    named = {f"cell_{number}": cell for number, cell in enumerate(read)}
+    annotated = rows.order_by(*order).annotate(**named)
+    size, last, width = FIRST_ROWS, behind, len(cells)
     while True:
         part = annotated
         if last is not None:
             part = annotated.filter(match_behind(order, read_keys(model, order, last)))
-        found = fetch(part.values_list(*names, *keys)[:size])
+        found = fetch(part.values_list(*named)[:size])
         if found:
-            last = found[-1][width:]
-            yield Step(list(zip(*found, strict=True))[:width], len(found), last)
+            last = [found[-1][place] for place in places]
+            yield Step(split_columns(found)[:width], len(found), last)
         if len(found) < size:
             return
         size = choose_size(found)
+
+
+def split_columns(rows: Sequence[Row]) -> list[list[Any]]:
+    """The columns of some rows; `zip` would have the garbage collector look at thousands of rows.
+
+    All rows are of the same width, and there is at least one.
+    """
+    return [[row[place] for row in rows] for place in range(len(rows[0]))]
+
+
+def add_keys(
+    cells: Sequence[Combinable], keys: Sequence[Combinable]
+) -> tuple[list[Combinable], list[int]]:
+    """The cells and what of the keys is not among them; where each of the keys stands."""
+    read = list(cells)
+    places = []
+    for key in keys:
+        if key not in read:
+            read.append(key)
+        places.append(read.index(key))
+    return read, places
 
 
 def build_key(model: type[Model], path: str) -> Combinable:
     field = model._meta.get_field(path)  # noqa: SLF001 - documented API
     if isinstance(field, models.DateTimeField):
         return MomentText(F(path))
-    target = getattr(field, "target_field", field)
-    return IdText(F(path)) if isinstance(target, models.UUIDField) else F(path)
+    return IdText(path) if has_uuid(field) else F(path)
 
 
 def read_keys(model: type[Model], order: Sequence[str], texts: Position) -> list[Any]:
@@ -80,11 +100,10 @@ def read_keys(model: type[Model], order: Sequence[str], texts: Position) -> list
     values: list[Any] = []
     for path, text in zip(order, texts, strict=True):
         field = model._meta.get_field(path)  # noqa: SLF001 - documented API
-        target = getattr(field, "target_field", field)
         if isinstance(field, models.DateTimeField):
             values.append(datetime.fromisoformat(str(text)))
         else:
-            values.append(UUID(str(text)) if isinstance(target, models.UUIDField) else text)
+            values.append(UUID(str(text)) if has_uuid(field) else text)
     return values
 
 

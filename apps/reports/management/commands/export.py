@@ -79,7 +79,10 @@ def read_moment(text: str) -> str:
 
 
 def write_export(user: User, order: Order, options: Mapping[str, Any]) -> int:
-    """How many rows were written. A file gets its name once it is whole."""
+    """How many rows were written. A file gets its name once it is whole; of another nothing stays.
+
+    What a kill leaves ends in `.part` and is written anew the next time.
+    """
     stream = open_stream(user, order)
     path: Path | None = options["output"]
     if path is None:
@@ -87,7 +90,12 @@ def write_export(user: User, order: Order, options: Mapping[str, Any]) -> int:
         return stream.row_count
     unfinished = path.with_name(f"{path.name}.part")
     with unfinished.open("wb") as file:
-        write_all(file, stream)
+        try:
+            write_all(file, stream)
+        except BaseException:
+            # The keyboard breaks off as well.
+            unfinished.unlink(missing_ok=True)
+            raise
     unfinished.replace(path)
     return stream.row_count
 
