@@ -105,7 +105,8 @@ class CheckedFilters(DjangoFilterBackend):  # type: ignore[misc]  # django-filte
 class FieldSelection:
     """`?fields=name,site` on whatever the API reads: each row keeps only those members.
 
-    It works on the finished answer of any view, so no view needs to know of it.
+    It works on the finished answer of any view, so no view needs to know of it; one whose answers
+    have a shape that other programs expect says `is_whole = True`.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -121,13 +122,18 @@ class FieldSelection:
         is_read = request.method == "GET" and response.status_code == HTTPStatus.OK
         if wanted is None or not is_read or not isinstance(response, Response):
             return response
-        if isinstance(response.data, dict | list):
+        if isinstance(response.data, dict | list) and not is_whole(response):
             try:
                 response.data = select_fields(response.data, wanted, read_members(response))
             except Invalid as error:
                 response.data = name_request(describe_error(error), read_request_id(request))
                 response.status_code = error.http_status
         return response
+
+
+def is_whole(response: Response) -> bool:
+    view = getattr(response, "renderer_context", {}).get("view")
+    return bool(getattr(view, "is_whole", False))
 
 
 def read_members(response: Response) -> list[str]:

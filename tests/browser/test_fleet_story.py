@@ -71,7 +71,8 @@ def test_a_drag_across_the_chart_looks_closer(fleet):
 
 def test_another_metric_is_chosen(fleet):
     fleet.select_option("#fleet-key", "system.memory.utilization")
-    expect(fleet).to_have_url(re.compile(r"key=system\.memory\.utilization"))
+    url = re.compile(r"key=system\.memory\.utilization")
+    expect(fleet).to_have_url(url, timeout=YEAR_MILLISECONDS)
     expect(fleet.locator(".panel figcaption")).to_contain_text("Memory: In use")
 
 

@@ -71,7 +71,9 @@ class Switch:
 def open_switch(**options):
     """The switch with both hosts at it, until the block ends; options are fields of `Switch`."""
     link = number_link(0)
-    with open_namespaces("near", "far") as hosts:
+    # The same process may have a faulty path between a near and a far host.
+    with open_namespaces("switched-near", "switched-far") as opened:
+        hosts = {side: opened[f"switched-{side}"] for side in ("near", "far")}
         switch = Switch(hosts, link.near, link.far, **options)
         taps = [open_tun(DEVICE, hosts[side].name, has_frames=True) for side in ("near", "far")]
         stop, stopped = os.pipe()

@@ -120,6 +120,7 @@ def answer_failure(error: Exception, context: Mapping[str, Any]) -> Response | N
 class PrometheusView(APIView):
     permission_classes = (NumbersPermission,)
     parser_classes = (FormParser, JSONParser)
+    is_whole = True
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return answer_failure
