@@ -16,11 +16,10 @@ from apps.clients.algorithms.recurrence_words import (
     build_preset_rule,
     recognise_preset,
 )
-from apps.clients.models import Client, MaintenanceWindow, Site, Tag
-from apps.clients.selectors import list_sites, list_tags
+from apps.clients.models import MaintenanceWindow
 from apps.clients.services import WindowDefinition
 from apps.core.clock import read_now
-from apps.dashboard.forms.base import PageForm
+from apps.dashboard.forms.selecting import SelectingForm
 from apps.dashboard.forms.tests import list_choosable
 
 MINUTE_SECONDS = 60
@@ -56,7 +55,7 @@ FIELD_NAMES = {
 }
 
 
-class MaintenanceForm(PageForm):
+class MaintenanceForm(SelectingForm):
     """A maintenance window; its times are those of the chosen zone."""
 
     name = forms.CharField(label=_("Name"), max_length=100)
@@ -92,36 +91,10 @@ class MaintenanceForm(PageForm):
         help_text=_("RFC 5545 without DTSTART, as FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH"),
         widget=forms.TextInput(attrs={"spellcheck": "false"}),
     )
-    sites = forms.ModelMultipleChoiceField(
-        label=_("Sites (any of them)"),
-        queryset=Site.objects.none(),
-        to_field_name="slug",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    tags = forms.ModelMultipleChoiceField(
-        label=_("Tags (all of them)"),
-        queryset=Tag.objects.none(),
-        to_field_name="slug",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    clients = forms.ModelMultipleChoiceField(
-        label=_("Clients"), queryset=Client.objects.none(), required=False
-    )
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.choosable = list_choosable(user)
+        super().__init__(*args, user=user, choosable=list_choosable(user), **kwargs)
         self.may_select_all = find_scope(user, Permission.OPERATE).is_everything
-        choices = {"clients": self.choosable, "sites": list_sites(user), "tags": list_tags(user)}
-        for name, rows in choices.items():
-            self.fields[name].queryset = rows  # type: ignore[attr-defined]  # a model field
-
-    @property
-    def client_choices(self) -> list[tuple[Client, bool]]:
-        chosen = {str(value) for value in self["clients"].value() or ()}
-        return [(client, str(client.id) in chosen) for client in self.choosable]
 
     def field_name(self, name: str) -> str:
         if name == "recurrence" and self.cleaned_data.get("preset") != "custom":
@@ -156,11 +129,7 @@ class MaintenanceForm(PageForm):
             duration_seconds=cleaned["duration_minutes"] * MINUTE_SECONDS,
             time_zone=cleaned["time_zone"],
             recurrence=rule,
-            selector={
-                "sites": [site.slug for site in cleaned["sites"]],
-                "tags": [tag.slug for tag in cleaned["tags"]],
-                "clients": [str(client.id) for client in cleaned["clients"]],
-            },
+            selector=self.build_selector(),
         )
 
 

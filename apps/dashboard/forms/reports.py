@@ -9,10 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.policy import AnyUser
 from apps.clients.algorithms.recurrence import list_time_zones
-from apps.clients.models import Client, Site, Tag
-from apps.clients.selectors import list_clients, list_sites, list_tags
-from apps.dashboard.forms.base import PageForm
+from apps.clients.selectors import list_clients
 from apps.dashboard.forms.maintenance import WEEKDAY_WORDS
+from apps.dashboard.forms.selecting import SelectingForm, mark_chosen
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES
 from apps.reports.services.reports import LARGEST_LOGO_BYTES, PlanDefinition
@@ -26,7 +25,7 @@ def list_templates(section: str) -> str:
     return " ".join(name for name, sections in TEMPLATES.items() if section in sections)
 
 
-class ReportForm(PageForm):
+class ReportForm(SelectingForm):
     """A report plan; its times are those of the chosen zone."""
 
     name = forms.CharField(label=_("Title"), max_length=100)
@@ -43,23 +42,6 @@ class ReportForm(PageForm):
         label=_("Logo"), required=False, help_text=_("PNG or JPEG, at most 256 KiB.")
     )
     is_without_logo = forms.BooleanField(label=_("Without a logo"), required=False)
-    sites = forms.ModelMultipleChoiceField(
-        label=_("Sites (any of them)"),
-        queryset=Site.objects.none(),
-        to_field_name="slug",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    tags = forms.ModelMultipleChoiceField(
-        label=_("Tags (all of them)"),
-        queryset=Tag.objects.none(),
-        to_field_name="slug",
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    clients = forms.ModelMultipleChoiceField(
-        label=_("Clients"), queryset=Client.objects.none(), required=False
-    )
     tests = forms.ModelMultipleChoiceField(
         label=_("Tests"), queryset=Test.objects.none(), required=False
     )
@@ -87,27 +69,14 @@ class ReportForm(PageForm):
     )
 
     def __init__(self, *args: Any, user: AnyUser, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.choosable = list_clients(user).prefetch_related(None).order_by("name")
+        choosable = list_clients(user).prefetch_related(None).order_by("name")
+        super().__init__(*args, user=user, choosable=choosable, **kwargs)
         self.choosable_tests = list_tests(user).order_by("name")
-        choices = {
-            "clients": self.choosable,
-            "tests": self.choosable_tests,
-            "sites": list_sites(user),
-            "tags": list_tags(user),
-        }
-        for name, rows in choices.items():
-            self.fields[name].queryset = rows  # type: ignore[attr-defined]  # a model field
-
-    @property
-    def client_choices(self) -> list[tuple[Client, bool]]:
-        chosen = {str(value) for value in self["clients"].value() or ()}
-        return [(one, str(one.id) in chosen) for one in self.choosable]
+        self.offer(tests=self.choosable_tests)
 
     @property
     def test_choices(self) -> list[tuple[Test, bool]]:
-        chosen = {str(value) for value in self["tests"].value() or ()}
-        return [(one, str(one.id) in chosen) for one in self.choosable_tests]
+        return mark_chosen(self, "tests", self.choosable_tests)
 
     @property
     def section_choices(self) -> list[tuple[str, str, bool, str]]:
@@ -150,11 +119,7 @@ class ReportForm(PageForm):
             recipients=tuple(cleaned["recipients"]),
             # What the template has anyway is not kept: the template may grow.
             sections=() if sections == TEMPLATES[cleaned["template"]] else sections,
-            selector={
-                "sites": [site.slug for site in cleaned["sites"]],
-                "tags": [tag.slug for tag in cleaned["tags"]],
-                "clients": [str(client.id) for client in cleaned["clients"]],
-            },
+            selector=self.build_selector(),
             tests=tuple(str(test.id) for test in cleaned["tests"]),
             logo=b"" if cleaned["is_without_logo"] else logo,
         )
