@@ -79,14 +79,24 @@ def document_errors(result: Document, generator: Any, request: Any, public: Any)
 def document_fields(result: Document, generator: Any, request: Any, public: Any) -> Document:
     """The schema with `?fields=` on every operation that reads; a hook of drf-spectacular."""
     schemas = result.get("components", {}).get("schemas", {})
+    whole = list_whole(generator)
     for path, operations in result.get("paths", {}).items():
         operation = operations.get("get")
-        if operation is None or path.startswith(AGENT_DOOR):
+        if operation is None or path.startswith(AGENT_DOOR) or path in whole:
             continue
         names = list_selectable(operation, schemas)
         if names:
             operation.setdefault("parameters", []).append(describe_fields(names))
     return result
+
+
+def list_whole(generator: Any) -> set[str]:
+    """The paths whose answers have a shape that other programs expect (`FieldSelection`)."""
+    return {
+        path
+        for path, _pattern, _method, callback in generator.endpoints
+        if getattr(callback.cls, "is_whole", False)
+    }
 
 
 def list_selectable(operation: Document, schemas: Document) -> list[str]:
