@@ -1,34 +1,14 @@
 """What programs ask about the server itself."""
 
-from collections.abc import Iterable
-
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.accounts.policy import Permission, require
+from apps.core.negotiation import OneFormat
 from apps.operations.exposition import CONTENT_TYPE_LATEST, expose_metrics
-
-
-class OneFormat(BaseContentNegotiation):
-    """There is one format, whatever a scraper says it would rather have."""
-
-    def select_parser(self, _request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        return next(iter(parsers), None)
-
-    def select_renderer(
-        self,
-        _request: Request,
-        renderers: Iterable[BaseRenderer],
-        _format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
 
 
 class ServerMetricsView(APIView):

@@ -1,6 +1,5 @@
 """What Prometheus and its like scrape of the clients."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +9,11 @@ from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from rest_framework import serializers
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.accounts.api.permissions import NumbersPermission
+from apps.core.negotiation import OneFormat
 from apps.reports.selectors.scraping import ClientCollector, Wanted
 
 LONGEST_AGE_SECONDS = 86_400
@@ -29,22 +26,6 @@ EXAMPLE = (
     "1769860800.5\n"
     "# EOF\n"
 )
-
-
-class AnyFormat(BaseContentNegotiation):
-    """A scraper's wish is read by its own library, which knows both formats."""
-
-    def select_parser(self, _request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        return next(iter(parsers), None)
-
-    def select_renderer(
-        self,
-        _request: Request,
-        renderers: Iterable[BaseRenderer],
-        _format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
 
 
 def list_names(help_text: str) -> "serializers.ListField":
@@ -85,7 +66,8 @@ class ScrapeQuery(serializers.Serializer[Any]):
 
 class ClientMetricsView(APIView):
     permission_classes = (NumbersPermission,)
-    content_negotiation_class = AnyFormat
+    # A scraper's wish is read by its own library, which knows both formats.
+    content_negotiation_class = OneFormat
 
     @extend_schema(
         tags=["operation"],
