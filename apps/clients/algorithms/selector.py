@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from apps.core.errors import FieldError
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:
@@ -48,3 +50,14 @@ def parse_selector(document: Mapping[str, Any]) -> Selector:
         tags=tuple(dict.fromkeys(lists["tags"])),
         client_ids=tuple(UUID(value) for value in dict.fromkeys(lists["clients"])),
     )
+
+
+def read_selector(document: Mapping[str, Any]) -> tuple[Selector, list[FieldError]]:
+    """The selector that somebody asks for, an empty one with the error when it is malformed."""
+    try:
+        return parse_selector(document), []
+    except KeyError as error:
+        detail = f"has no member {error.args[0]!r}; it takes sites, tags and clients"
+        return Selector(), [FieldError("selector", "unknown_member", detail)]
+    except ValueError as error:
+        return Selector(), [FieldError("selector", "malformed", str(error))]

@@ -13,7 +13,7 @@ from apps.clients.algorithms.recurrence import (
     check_recurrence,
     list_occurrences,
 )
-from apps.clients.algorithms.selector import Selector, parse_selector
+from apps.clients.algorithms.selector import Selector, read_selector
 from apps.clients.models import Client, MaintenanceWindow, Site, Tag
 from apps.clients.published import MaintenanceChanged
 from apps.clients.selectors import read_recurrence
@@ -53,14 +53,8 @@ def check_window(definition: WindowDefinition) -> Selector:
         check_recurrence(build_recurrence(definition))
     except RecurrenceFault as fault:
         errors.append(FieldError(fault.field, fault.code, fault.detail))
-    selector = Selector()
-    try:
-        selector = parse_selector(definition.selector)
-    except KeyError as error:
-        detail = f"has no member {error.args[0]!r}; it takes sites, tags and clients"
-        errors.append(FieldError("selector", "unknown_member", detail))
-    except ValueError as error:
-        errors.append(FieldError("selector", "malformed", str(error)))
+    selector, faults = read_selector(definition.selector)
+    errors += faults
     errors += check_members(selector)
     if errors:
         raise Invalid(errors)

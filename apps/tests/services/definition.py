@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from apps.clients.algorithms.selector import Selector, parse_selector
+from apps.clients.algorithms.selector import Selector, parse_selector, read_selector
 from apps.clients.models import Client, Site, Tag
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, FieldError, Invalid
@@ -186,14 +186,8 @@ def check_selection(definition: TestDefinition) -> list[FieldError]:
         elif not lowest <= wanted <= highest:
             detail = f"must be from {lowest} to {highest}"
             errors.append(FieldError("wanted_clients", "out_of_range", detail))
-    try:
-        selector = parse_selector(definition.selector)
-    except KeyError as error:
-        detail = f"has no member {error.args[0]!r}; it takes sites, tags and clients"
-        return [*errors, FieldError("selector", "unknown_member", detail)]
-    except ValueError as error:
-        return [*errors, FieldError("selector", "malformed", str(error))]
-    return [*errors, *check_members(selector)]
+    selector, faults = read_selector(definition.selector)
+    return [*errors, *(faults or check_members(selector))]
 
 
 def check_members(selector: Selector) -> list[FieldError]:

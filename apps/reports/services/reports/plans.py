@@ -14,7 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.policy import Permission, may
 from apps.accounts.services import audited, record_audit
 from apps.clients.algorithms.recurrence import list_time_zones
-from apps.clients.algorithms.selector import Selector, parse_selector
+from apps.clients.algorithms.selector import Selector, read_selector
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, Refused
 from apps.reports.algorithms.periods import LAST_MONTH_DAY, find_next
@@ -68,14 +68,8 @@ def check_plan(definition: PlanDefinition) -> Selector:
         *check_logo(definition.logo),
         *check_tests(definition.tests),
     ]
-    selector = Selector()
-    try:
-        selector = parse_selector(definition.selector)
-    except KeyError as error:
-        detail = f"has no member {error.args[0]!r}; it takes sites, tags and clients"
-        errors.append(FieldError("selector", "unknown_member", detail))
-    except ValueError as error:
-        errors.append(FieldError("selector", "malformed", str(error)))
+    selector, faults = read_selector(definition.selector)
+    errors += faults
     if errors:
         raise Invalid(errors)
     return selector
