@@ -1,16 +1,20 @@
 """Exports of a real server: a download that is broken off, and a file that the worker makes."""
 
 import hashlib
+import socket
+import threading
 
 import httpx
 import pytest
 
+from streamswarm.site import LONG_ANSWER_SECONDS
 from tests.flows.api_user import become_admin
 from tests.servers.stack import run_stack
 from tests.servers.waiting import wait_until
 
 SECONDS = 120
 ROWS = 300_000
+RECEIVE_BYTES = 65_536
 FILL = (
     "import sys; import django; django.setup()\n"
     "from benchmarks.measuring.exports import fill_samples\n"
@@ -32,13 +36,22 @@ def user(server):
 
 def test_a_download_that_is_broken_off_stops_reading(server, user):
     web = server.children["web"]
-    headers = dict(user.http.headers)
-    # Read so slowly that the server waits for its caller, who then leaves.
-    with httpx.stream(
-        "GET", f"{server.base_url}/api/v1/exports/samples.ndjson", headers=headers, timeout=SECONDS
-    ) as answer:
+    address = f"{server.base_url}/api/v1/exports/samples.ndjson"
+    # Not compressed, it is far more than the sockets buffer: the server has to wait for its
+    # caller, who takes one piece, nothing for a while, and leaves.
+    headers = user.http.headers.copy()
+    headers["Accept-Encoding"] = "identity"
+    little = httpx.HTTPTransport(
+        socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)]
+    )
+    with (
+        httpx.Client(transport=little, headers=headers, timeout=SECONDS) as caller,
+        caller.stream("GET", address) as answer,
+    ):
         assert answer.status_code == 200
-        next(answer.iter_raw())
+        pieces = answer.iter_raw()
+        next(pieces)
+        threading.Event().wait(2 * LONG_ANSWER_SECONDS)
         assert "export_streamed" not in web.read_log()
     wait_until(lambda: "export_abandoned" in web.read_log(), seconds=SECONDS, what="the end")
     assert "export_streamed" not in web.read_log()

@@ -17,6 +17,8 @@ logger = structlog.get_logger(__name__)
 # Of a process: each keeps a thread, as long as it is downloaded.
 STREAMS_AT_ONCE = 4
 RETRY_AFTER_SECONDS = 30
+# What lies between a thread and a slow caller is some pieces, which are to be small.
+PIECE_BYTES = 262_144
 
 _lock = threading.Lock()
 _going: set[int] = set()
@@ -57,8 +59,7 @@ class ExportStream:
     def _write_told(self) -> Iterator[bytes]:
         try:
             for piece in self._pieces.write():
-                if piece:
-                    yield piece
+                yield from self._cut(piece)
                 if not self._is_wanted():
                     logger.info("export_abandoned", rows=self.row_count)
                     return
@@ -69,6 +70,12 @@ class ExportStream:
             raise
         yield self._pieces.end()
         logger.info("export_streamed", rows=self.row_count)
+
+    def _cut(self, piece: bytes) -> Iterator[bytes]:
+        for first in range(0, len(piece), PIECE_BYTES):
+            yield piece[first : first + PIECE_BYTES]
+            if not self._is_wanted():
+                return
 
 
 def describe_break(error: Exception) -> str:
