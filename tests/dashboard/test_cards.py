@@ -8,7 +8,7 @@ from apps.core.clock import read_now
 from apps.dashboard.cards.path_graph import draw_paths
 from apps.dashboard.cards.trace import find_changes, write_flows
 from apps.metrics.services import know_source, record_fact
-from apps.tests.models import Assignment, Run
+from apps.tests.models import Assignment, Result, Run
 from tests.dashboard.markup import inspect
 from tests.dashboard.scene import HOSTILE
 from tests.factories.clients import make_client
@@ -81,6 +81,26 @@ def test_a_change_is_marked_at_its_hop_and_the_former_address_named(page, trace_
     assert "1 hop changed" in shown
     assert "was 10.0.0.2" in shown
     assert shown.count("trace-row-new") == 1
+
+
+def test_a_marking_is_told_where_it_changes_alone(page, trace_test):
+    document = describe_trace(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "t"])
+    for hop, dscp in zip(document["hops"], (46, 46, 8, 8, "none"), strict=True):
+        hop["stations"][0]["dscp"] = dscp
+    run = make_trace(trace_test, document)
+    Result.objects.filter(run=run).update(values={"qos.dscp.hop_changed{dscp=46}": 3.0})
+    shown = read(page, run)
+    assert shown.count("got DSCP") == 1
+    assert "got DSCP 8" in shown
+
+
+def test_best_effort_that_stays_best_effort_is_no_remark(page, trace_test):
+    document = describe_trace(["10.0.0.1", "t"])
+    for hop in document["hops"]:
+        hop["stations"][0]["dscp"] = 0
+    run = make_trace(trace_test, document)
+    Result.objects.filter(run=run).update(absent={"qos.dscp.hop_changed{dscp=0}": "N"})
+    assert "got DSCP" not in read(page, run)
 
 
 def test_a_silent_hop_and_a_limited_one_are_no_loss_in_words(page, trace_test):

@@ -34,6 +34,7 @@ from apps.clients.services.maintenance import (
     delete_window,
     end_window,
 )
+from apps.clients.services.members import read_members
 from apps.clients.services.places import change_site, create_site, delete_site
 from apps.clients.services.presence import Heartbeat, record_heartbeat, update_presence
 from apps.clients.services.removal import (
@@ -78,6 +79,7 @@ __all__ = [
     "find_holders",
     "identify_key",
     "issue_enrolment_token",
+    "read_members",
     "record_heartbeat",
     "refuse_named",
     "remove_history",

@@ -1,6 +1,6 @@
 """Maintenance windows: made, changed, ended early and deleted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,11 @@ from apps.clients.algorithms.recurrence import (
     check_recurrence,
     list_occurrences,
 )
-from apps.clients.algorithms.selector import Selector, read_selector
-from apps.clients.models import Client, MaintenanceWindow, Site, Tag
+from apps.clients.algorithms.selector import Selector
+from apps.clients.models import MaintenanceWindow
 from apps.clients.published import MaintenanceChanged
 from apps.clients.selectors import read_recurrence
+from apps.clients.services.members import read_members
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
@@ -53,9 +54,8 @@ def check_window(definition: WindowDefinition) -> Selector:
         check_recurrence(build_recurrence(definition))
     except RecurrenceFault as fault:
         errors.append(FieldError(fault.field, fault.code, fault.detail))
-    selector, faults = read_selector(definition.selector)
+    selector, faults = read_members(definition.selector)
     errors += faults
-    errors += check_members(selector)
     if errors:
         raise Invalid(errors)
     return selector
@@ -68,30 +68,6 @@ def build_recurrence(definition: WindowDefinition) -> Recurrence:
         time_zone=definition.time_zone,
         rule=definition.recurrence,
     )
-
-
-def check_members(selector: Selector) -> list[FieldError]:
-    """An error for each kind of member of which some do not exist, naming those."""
-    sites = Site.objects.filter(slug__in=selector.sites).values_list("slug", flat=True)
-    tags = Tag.objects.filter(slug__in=selector.tags).values_list("slug", flat=True)
-    clients = Client.objects.filter(id__in=selector.client_ids, deleted_at=None)
-    return [
-        *name_unknown("site", selector.sites, sites if selector.sites else ()),
-        *name_unknown("tag", selector.tags, tags if selector.tags else ()),
-        *name_unknown(
-            "client",
-            selector.client_ids,
-            clients.values_list("id", flat=True) if selector.client_ids else (),
-        ),
-    ]
-
-
-def name_unknown(kind: str, wanted: Iterable[Any], known: Iterable[Any]) -> list[FieldError]:
-    unknown = sorted(str(one) for one in set(wanted) - set(known))
-    if not unknown:
-        return []
-    detail = f"there is no {kind} called {', '.join(unknown)}"
-    return [FieldError(f"selector.{kind}s", "unknown", detail)]
 
 
 @audited()

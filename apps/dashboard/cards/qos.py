@@ -18,6 +18,7 @@ from apps.dashboard.selectors.documents import (
     read_missing,
     read_number,
     read_text,
+    read_whole,
 )
 from apps.tests.models import Result, Run
 
@@ -207,12 +208,6 @@ def tell_ecn(received: Any) -> Fate:
         detail = format_quantity(bits[CONGESTED] / capable, Style.RATIO)
         return Fate("circle-check", "good", _("kept, marked as congested:"), detail)
     return Fate("circle-check", "good", _("kept"))
-
-
-def read_whole(value: Any, largest: int) -> int | None:
-    """The number as a whole one from 0 to the largest; None for anything else."""
-    number = read_number(value)
-    return int(number) if number is not None and number in range(largest + 1) else None
 
 
 def read_traffic_classes(received: Any) -> dict[int, int]:

@@ -8,7 +8,8 @@ from typing import Any
 from apps.core.autonomous_systems import AutonomousSystem, find_systems
 from apps.dashboard.cards.base import Card
 from apps.dashboard.cards.path_graph import PathGraph, Way, draw_paths
-from apps.dashboard.selectors.documents import list_objects, read_number, read_text
+from apps.dashboard.selectors.documents import list_objects, read_number, read_text, read_whole
+from apps.metrics.catalogue import parse_key
 from apps.tests.models import Result, Run
 from apps.tests.services.hop_systems import list_stations
 
@@ -16,18 +17,24 @@ MOST_HOPS = 64
 MOST_STATIONS = 64
 MOST_FLOWS = 64
 MOST_LABELS = 8
+LARGEST_DSCP = 63
+BEST_EFFORT = 0
+MARKING = "qos.dscp.hop_changed"
 Changes = Mapping[int, tuple[frozenset[str], frozenset[str]]]
 """By place on the path: the addresses that came, and those that went."""
 
 
 @dataclass(frozen=True, slots=True)
 class StationRow:
-    """An address at a hop; times in seconds, None where the agent said nothing readable."""
+    """An address at a hop; times in seconds, None where the agent said nothing readable.
+
+    `dscp` is what packets reached it with, where the way before marked them anew.
+    """
 
     address: str
     name: str
     system: str
-    dscp: float | None
+    dscp: int | None
     rtt_min: float | None
     rtt_median: float | None
     rtt_max: float | None
@@ -84,7 +91,7 @@ def build_trace_card(run: Run, result: Result) -> Card | None:
     ways = read_ways(result.document)
     former = find_former(run)
     changes = find_changes(ways, read_ways(former.document)) if former else {}
-    hops = list_hop_rows(result.document, changes)
+    hops = list_hop_rows(result.document, changes, sent_dscp=find_sent_dscp(result))
     if not hops:
         return None
     view = TraceView(
@@ -151,40 +158,66 @@ def name_new(changes: Changes) -> frozenset[tuple[int, str]]:
     return frozenset((place, one) for place, (came, _) in changes.items() for one in came)
 
 
-def list_hop_rows(document: Mapping[str, Any], changes: Changes) -> tuple[HopRow, ...]:
+def find_sent_dscp(result: Result) -> int:
+    """What the packets left with, by the label of the measure of markings; else best effort."""
+    for text in (*result.values, *result.absent):
+        key = parse_key(text)
+        if key is not None and key.metric.name == MARKING:
+            said = dict(key.attributes).get("dscp", "")
+            return int(said) if said.isascii() and said.isdecimal() else BEST_EFFORT
+    return BEST_EFFORT
+
+
+def list_hop_rows(
+    document: Mapping[str, Any], changes: Changes, *, sent_dscp: int
+) -> tuple[HopRow, ...]:
     rows = []
     systems = find_systems({address for _ttl, address in list_stations(document.get("hops")) or ()})
+    carried = sent_dscp
     for hop in list_objects(document.get("hops"))[:MOST_HOPS]:
-        ttl = int(read_number(hop.get("ttl")) or 0)
-        came, went = changes.get(ttl - 1, (frozenset[str](), frozenset[str]()))
         stations = list_objects(hop.get("stations"))[:MOST_STATIONS]
-        rows.append(
-            HopRow(
-                ttl=ttl,
-                sent=read_number(hop.get("sent")),
-                received=read_number(hop.get("received")),
-                loss_ratio=read_number(hop.get("loss_ratio")),
-                is_rate_limited=hop.get("is_rate_limited") is True,
-                stations=tuple(
-                    describe_station(station, came, systems or {}) for station in stations
-                ),
-                gone=tuple(sorted(went)),
-            )
-        )
+        rows.append(describe_hop(hop, stations, changes, systems or {}, carried=carried))
+        quoted = [read_whole(one.get("dscp"), LARGEST_DSCP) for one in stations]
+        carried = next((one for one in quoted if one is not None), carried)
     return tuple(rows)
+
+
+def describe_hop(
+    hop: Mapping[str, Any],
+    stations: Sequence[Mapping[str, Any]],
+    changes: Changes,
+    systems: Mapping[str, AutonomousSystem],
+    *,
+    carried: int,
+) -> HopRow:
+    """A hop whose packets are expected with the DSCP `carried`."""
+    ttl = int(read_number(hop.get("ttl")) or 0)
+    came, went = changes.get(ttl - 1, (frozenset[str](), frozenset[str]()))
+    return HopRow(
+        ttl=ttl,
+        sent=read_number(hop.get("sent")),
+        received=read_number(hop.get("received")),
+        loss_ratio=read_number(hop.get("loss_ratio")),
+        is_rate_limited=hop.get("is_rate_limited") is True,
+        stations=tuple(describe_station(one, came, systems, carried=carried) for one in stations),
+        gone=tuple(sorted(went)),
+    )
 
 
 def describe_station(
     station: Mapping[str, Any],
     came: frozenset[str],
     systems: Mapping[str, AutonomousSystem],
+    *,
+    carried: int,
 ) -> StationRow:
     address = read_text(station.get("address"))
+    dscp = read_whole(station.get("dscp"), LARGEST_DSCP)
     return StationRow(
         address=address,
         name=read_text(station.get("name")),
         system=str(systems.get(address, "")),
-        dscp=read_number(station.get("dscp")),
+        dscp=None if dscp == carried else dscp,
         rtt_min=read_number(station.get("rtt_min")),
         rtt_median=read_number(station.get("rtt_median")),
         rtt_max=read_number(station.get("rtt_max")),

@@ -204,6 +204,12 @@ def read_number(value: Any) -> float | None:
         return None
 
 
+def read_whole(value: Any, largest: int) -> int | None:
+    """The number as a whole one from 0 to the largest; None for anything else."""
+    number = read_number(value)
+    return int(number) if number is not None and number in range(largest + 1) else None
+
+
 def read_moment(value: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value)

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from apps.clients.algorithms.selector import Selector, parse_selector, read_selector
-from apps.clients.models import Client, Site, Tag
+from apps.clients.algorithms.selector import parse_selector
+from apps.clients.models import Client
+from apps.clients.services import read_members
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.tests.algorithms.cron import CronFault, check_cron
@@ -186,27 +187,8 @@ def check_selection(definition: TestDefinition) -> list[FieldError]:
         elif not lowest <= wanted <= highest:
             detail = f"must be from {lowest} to {highest}"
             errors.append(FieldError("wanted_clients", "out_of_range", detail))
-    selector, faults = read_selector(definition.selector)
-    return [*errors, *(faults or check_members(selector))]
-
-
-def check_members(selector: Selector) -> list[FieldError]:
-    sites = Site.objects.filter(slug__in=selector.sites).values_list("slug", flat=True)
-    tags = Tag.objects.filter(slug__in=selector.tags).values_list("slug", flat=True)
-    there = Client.objects.filter(id__in=selector.client_ids, deleted_at=None)
-    clients = there.values_list("id", flat=True)
-    unknown: dict[str, set[str]] = {
-        "site": set(selector.sites) - set(sites) if selector.sites else set(),
-        "tag": set(selector.tags) - set(tags) if selector.tags else set(),
-        "client": name_missing(selector.client_ids, clients) if selector.client_ids else set(),
-    }
-    return [
-        FieldError(
-            f"selector.{name}s", "unknown", f"there is no {name} called {', '.join(sorted(slugs))}"
-        )
-        for name, slugs in unknown.items()
-        if slugs
-    ]
+    _selector, faults = read_members(definition.selector)
+    return [*errors, *faults]
 
 
 def refuse_deleted(client_ids: Collection[UUID]) -> None:
@@ -216,10 +198,6 @@ def refuse_deleted(client_ids: Collection[UUID]) -> None:
     if gone:
         detail = f"there is no such client: {', '.join(sorted(map(str, gone)))}"
         raise Invalid([FieldError("clients", "unknown", detail)])
-
-
-def name_missing(wanted: tuple[UUID, ...], found: Any) -> set[str]:
-    return {str(client_id) for client_id in set(wanted) - set(found)}
 
 
 def refuse_taken_name(name: str, except_id: UUID | None = None) -> None:
