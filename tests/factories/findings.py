@@ -25,8 +25,8 @@ EVIDENCE = {
 }
 
 
-def make_finding(client, kind="series_anomaly", *, at=None, **fields):
-    """A finding of five minutes that ended a minute ago, unless said otherwise."""
+def build_finding(client, kind="series_anomaly", *, at=None, **fields):
+    """A finding, not stored yet, of five minutes that ended a minute ago, unless said otherwise."""
     started_at = at or read_now() - timedelta(minutes=6)
     defaults = {
         "severity": "warning",
@@ -39,7 +39,13 @@ def make_finding(client, kind="series_anomaly", *, at=None, **fields):
         "evidence": EVIDENCE[kind],
         "created_at": read_now(),
     }
-    return Finding.objects.create(kind=kind, client=client, **{**defaults, **fields})
+    return Finding(kind=kind, client=client, **{**defaults, **fields})
+
+
+def make_finding(client, kind="series_anomaly", *, at=None, **fields):
+    finding = build_finding(client, kind, at=at, **fields)
+    finding.save()
+    return finding
 
 
 def make_diagnosis(client, *, cause="", at=None, **fields):

@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from apps.core.clock import read_now
 from apps.metrics.models import Source
 from apps.ml.models import Diagnosis, Finding
 from apps.ml.services.diagnosing import diagnose_client, diagnose_run, diagnose_test
 from apps.ml.services.diagnosing.results import list_past_values
+from apps.ml.services.findings import raise_findings
 from apps.tests.models import Assignment, Result, Run, Test
 from tests.factories.clients import make_client
+from tests.factories.findings import build_finding
 from tests.factories.frames import store_frames
 from tests.factories.tests import make_run, make_test
 
@@ -75,6 +78,26 @@ def test_loss_that_is_new_is_named_with_what_is_usual(client, now):
     assert evidence["run_id"] == str(run.id)
     assert diagnosis.finding.kind == Finding.Kind.DIAGNOSIS
     assert Diagnosis.objects.get().not_judged
+
+
+def test_a_diagnosis_belongs_to_what_was_found_at_its_time(client, now):
+    ping = assign(client, "Ping", target="192.0.2.1")
+    measure_past(ping, now, values=PING)
+    run = measure(ping, now, values={**PING, "net.packet.loss.ratio": 0.2})
+    (found,) = raise_findings([build_finding(client, at=now - timedelta(minutes=2))])
+    diagnosis = diagnose_run(run, asked_by=None)
+    assert diagnosis.finding.group_id == found.group_id
+
+
+def test_asking_twice_at_one_instant_answers_twice(client, now):
+    ping = assign(client, "Ping", target="192.0.2.1")
+    measure_past(ping, now, values=PING)
+    run = measure(ping, now, values={**PING, "net.packet.loss.ratio": 0.2})
+    with time_machine.travel(now, tick=False):
+        first, second = (diagnose_run(run, asked_by=None) for _number in range(2))
+    assert first.cause == second.cause
+    assert Diagnosis.objects.count() == 2
+    assert Finding.objects.get() == first.finding
 
 
 def test_another_test_of_the_same_target_tells_server_from_path(client, now):

@@ -12,7 +12,6 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.clients.models import Client
-from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.metrics.selectors import list_fact_changes, read_range
 from apps.ml.diagnosis.case import Case, Observation
@@ -21,8 +20,8 @@ from apps.ml.diagnosis.ranking import Diagnosis as Judged
 from apps.ml.diagnosis.ranking import diagnose
 from apps.ml.diagnosis.reading import read_hops
 from apps.ml.models import Diagnosis, Finding
-from apps.ml.published import FindingRaised
 from apps.ml.services.diagnosing import hosts, movements, results
+from apps.ml.services.findings import raise_findings
 from apps.tests.models import Assignment, Result, Run
 
 ROUTE_FACT = "path.hash"
@@ -224,9 +223,12 @@ def describe_verdict(verdict: Verdict) -> dict[str, object]:
 
 @transaction.atomic
 def keep(row: Diagnosis, first: Verdict | None, assignment: Assignment | None) -> Diagnosis:
-    """Store the answer, and its first cause as a finding that can be confirmed or refused."""
+    """Store the answer, and its first cause as a finding that can be confirmed or refused.
+
+    Asked again at the same instant, it has none of its own.
+    """
     if first is not None:
-        row.finding = Finding.objects.create(
+        finding = Finding(
             kind=Finding.Kind.DIAGNOSIS,
             severity=SEVERITIES[first.priority],
             client=row.client,
@@ -240,13 +242,6 @@ def keep(row: Diagnosis, first: Verdict | None, assignment: Assignment | None) -
             evidence={"verdict": describe_verdict(first)},
             created_at=row.asked_at,
         )
-        publish(
-            FindingRaised(
-                finding_id=row.finding.id,
-                client_id=row.client_id,
-                kind=row.finding.kind,
-                severity=row.finding.severity,
-            )
-        )
+        row.finding = next(iter(raise_findings([finding])), None)
     row.save()
     return row
