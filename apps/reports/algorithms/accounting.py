@@ -68,10 +68,11 @@ class Turn(Generic[Key]):
 
 @dataclass(frozen=True, slots=True)
 class Stretch(Generic[Key]):
-    """Runs of one key from `start_at` on, counted, with the turns among them by time."""
+    """Runs of one key from `start_at` until before `end_at`, counted, with their turns by time."""
 
     key: Key
     start_at: datetime
+    end_at: datetime
     good: int
     bad: int
     unknown: int

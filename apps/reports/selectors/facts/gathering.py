@@ -19,6 +19,7 @@ from apps.ml.algorithms.health_inputs import find_inputs
 from apps.ml.models import HealthGoal
 from apps.reports.algorithms.accounting import Incident, Tally, Total, add_tallies
 from apps.reports.selectors.facts.accounts import Reckoning, Span, reckon
+from apps.reports.selectors.facts.gaps import Gap, find_gaps
 from apps.reports.selectors.facts.judgements import Judgements, read_judgements
 from apps.reports.selectors.facts.series import (
     LATENCY,
@@ -113,6 +114,10 @@ class Facts:
     @cached_property
     def previous_reckoning(self) -> Reckoning:
         return reckon(self.assignments, self.question.previous)
+
+    @cached_property
+    def gaps(self) -> Sequence[Gap]:
+        return find_gaps(self.assignments, self.reckoning.holes, self.question.span)
 
     @property
     def tallies(self) -> Mapping[UUID, Tally]:

@@ -108,7 +108,7 @@ def read_kept(
             Turn(key, start + timedelta(microseconds=after), is_good, reason)
             for after, is_good, reason in turns
         ]
-        found.append(Stretch(key, start, good, bad, unknown, own))
+        found.append(Stretch(key, start, start + DAY, good, bad, unknown, own))
     return found
 
 
@@ -131,7 +131,7 @@ def count_stretches(assignment_ids: Collection[UUID], span: Span) -> list[Stretc
         bad=Count("id", filter=Q(result__is_success=False)),
     )
     return [
-        Stretch(key, span.start, good, bad, all_ - good - bad, turns.get(key, ()))
+        Stretch(key, span.start, span.end, good, bad, all_ - good - bad, turns.get(key, ()))
         for key, all_, good, bad in counted.values_list("assignment_id", "all", "good", "bad")
     ]
 
