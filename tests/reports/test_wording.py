@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.reports.algorithms.wording import (
+from apps.reports.sections.wording import (
     write_bits,
     write_quantity,
     write_seconds,

@@ -2,7 +2,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +11,7 @@ from apps.clients.algorithms.recurrence import list_time_zones
 from apps.clients.selectors import list_clients
 from apps.dashboard.forms.maintenance import WEEKDAY_WORDS
 from apps.dashboard.forms.selecting import SelectingForm, mark_chosen
+from apps.reports.languages import LANGUAGES
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES
 from apps.reports.services.reports import LARGEST_LOGO_BYTES, PlanDefinition
@@ -34,7 +34,7 @@ class ReportForm(SelectingForm):
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(list_time_zones())]
     )
-    language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES)
     accent = forms.CharField(
         label=_("Colour"), widget=forms.TextInput(attrs={"type": "color"}), initial="#0f5fb8"
     )

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from django.db.models import Case, F, IntegerField, QuerySet, Value, When
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -126,7 +127,7 @@ def describe_growth(forecast: Forecast) -> str:
         "It grew by %(growth)s percentage points a day in the last %(days)s days.",
         forecast.used_days or 0,
     ) % {
-        "growth": f"{(forecast.growth or 0.0) * PERCENT:.2f}",
+        "growth": number_format(f"{(forecast.growth or 0.0) * PERCENT:.2f}"),
         "days": forecast.used_days,
     }
 
@@ -151,4 +152,4 @@ def count_days(moment: datetime | None, now: datetime) -> int | None:
 
 
 def write_share(ratio: float) -> str:
-    return f"{ratio * PERCENT:.4g}\N{NO-BREAK SPACE}%"
+    return number_format(f"{ratio * PERCENT:.4g}") + "\N{NO-BREAK SPACE}%"

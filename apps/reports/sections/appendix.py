@@ -6,8 +6,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.reports.algorithms.wording import write_share
 from apps.reports.sections.base import Draft, name_assignment, write_moment, write_period
+from apps.reports.sections.wording import write_count, write_rest, write_share
 from apps.reports.selectors.facts.gathering import Account
 
 FULL_ENOUGH_RATIO = 0.95
@@ -25,17 +25,17 @@ class Appendix:
             "definitions": list_definitions(),
             "period": draft.period,
             "previous": write_period(question.previous_start, question.previous_end, question.zone),
-            "clients": len(facts.clients),
-            "assignments": len(facts.accounts),
-            "runs": sum(one.tally.planned for one in facts.accounts),
+            "clients": write_count(len(facts.clients)),
+            "assignments": write_count(len(facts.accounts)),
+            "runs": write_count(sum(one.tally.planned for one in facts.accounts)),
             "coverage": write_share(facts.total.coverage),
             "gaps": gaps[:MOST_GAPS],
-            "gaps_left_out": max(len(gaps) - MOST_GAPS, 0),
+            "gaps_left_out": write_rest(len(gaps) - MOST_GAPS),
             "made": write_moment(draft.now, draft.zone),
         }
 
 
-def list_gaps(accounts: Sequence[Account]) -> list[dict[str, str | int]]:
+def list_gaps(accounts: Sequence[Account]) -> list[dict[str, str]]:
     """Of what less than 95 in 100 of its runs was measured, the least first."""
     short = [one for one in accounts if (one.tally.coverage or 0.0) < FULL_ENOUGH_RATIO]
     short.sort(key=lambda one: one.tally.coverage or 0.0)
@@ -43,8 +43,8 @@ def list_gaps(accounts: Sequence[Account]) -> list[dict[str, str | int]]:
         {
             "name": name_assignment(one.assignment),
             "coverage": write_share(one.tally.coverage),
-            "unknown": one.tally.unknown,
-            "planned": one.tally.planned,
+            "unknown": write_count(one.tally.unknown),
+            "planned": write_count(one.tally.planned),
         }
         for one in short
     ]

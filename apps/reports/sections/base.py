@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import formats
 from django.utils.functional import Promise
+from django.utils.translation import pgettext
 
 from apps.reports.algorithms.accounting import Incident
 from apps.reports.selectors.facts import Facts
@@ -59,11 +60,13 @@ def name_assignment(assignment: Assignment) -> str:
 
 
 def write_moment(moment: datetime, zone: tzinfo) -> str:
-    return formats.date_format(moment.astimezone(zone), "j M Y, H:i")
+    words = pgettext("date, in Django's letters", "j M Y, H:i")
+    return formats.date_format(moment.astimezone(zone), words)
 
 
 def write_day(moment: datetime, zone: tzinfo) -> str:
-    return formats.date_format(moment.astimezone(zone), "j M")
+    words = pgettext("date, in Django's letters", "j M Y")
+    return formats.date_format(moment.astimezone(zone), words)
 
 
 def write_period(start: datetime, end: datetime, zone: ZoneInfo) -> str:

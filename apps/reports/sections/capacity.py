@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.ml.models import Forecast
 from apps.ml.selectors.forecasts import count_days, describe_days, recommend
-from apps.reports.algorithms.wording import write_share
 from apps.reports.sections.base import Draft
+from apps.reports.sections.wording import write_change, write_count, write_rest, write_share
 
 MOST_ROWS = 40
 SOON = timedelta(days=60)
@@ -33,8 +33,8 @@ class Capacity:
         shown = judged[:MOST_ROWS]
         return {
             "rows": [describe_row(draft, one) for one in shown],
-            "left_out": len(judged) - len(shown),
-            "learning": len(forecasts) - len(judged),
+            "left_out": write_rest(len(judged) - len(shown)),
+            "learning": write_rest(len(forecasts) - len(judged)),
             "verdict": write_verdict(draft, judged),
         }
 
@@ -52,19 +52,32 @@ def write_verdict(draft: Draft, judged: Sequence[Forecast]) -> str:
     if not judged:
         return _("What is known is not enough yet to say when anything will be full.")
     if not reached and not near:
-        return ngettext(
+        text = ngettext(
             "The one limit that is watched will not be reached within 60 days.",
-            "None of the %(count)d limits that are watched will be reached within 60 days.",
+            "None of the %(count)s limits that are watched will be reached within 60 days.",
             len(judged),
-        ) % {"count": len(judged)}
-    if not reached:
-        return _("%(near)d of %(count)d limits will be reached within 60 days.") % {
-            "near": near,
-            "count": len(judged),
-        }
-    return _(
-        "%(reached)d of %(count)d limits are reached, and %(near)d more will be within 60 days."
-    ) % {"reached": reached, "near": near, "count": len(judged)}
+        )
+    elif not reached:
+        text = ngettext(
+            "%(near)s of %(count)s limits will be reached within 60 days.",
+            "%(near)s of %(count)s limits will be reached within 60 days.",
+            near,
+        )
+    elif not near:
+        text = ngettext(
+            "%(reached)s of %(count)s limits is reached; no more will be within 60 days.",
+            "%(reached)s of %(count)s limits are reached; no more will be within 60 days.",
+            reached,
+        )
+    else:
+        text = ngettext(
+            "%(reached)s of %(count)s limits is reached, and %(near)s more will be within 60 days.",
+            "%(reached)s of %(count)s limits are reached, and %(near)s more will be within 60 "
+            "days.",
+            reached,
+        )
+    counts = {"reached": reached, "near": near, "count": len(judged)}
+    return text % {name: write_count(count) for name, count in counts.items()}
 
 
 def describe_row(draft: Draft, forecast: Forecast) -> dict[str, Any]:
@@ -74,7 +87,8 @@ def describe_row(draft: Draft, forecast: Forecast) -> dict[str, Any]:
         "name": NAMES.get(forecast.source.kind, forecast.metric)
         % {"subject": forecast.source.subject},
         "level": write_share(forecast.level),
-        "growth": _("%(points)s points a day") % {"points": f"{growth * 100 + 0.0:+.2f}"},
+        "growth": _("%(points)s points a day")
+        % {"points": write_change(growth * 100 + 0.0, ".2f")},
         "limit": write_share(forecast.limit),
         "when": write_when(draft, forecast),
         "tone": choose_tone(draft, forecast),

@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy
 
 from apps.clients.models import Client
 from apps.reports.algorithms.accounting import add_tallies
-from apps.reports.algorithms.wording import write_seconds, write_share
 from apps.reports.sections.base import Draft
 from apps.reports.sections.figures import Figure, draw_course
 from apps.reports.sections.marks import list_marks
 from apps.reports.sections.traffic import draw_traffic
+from apps.reports.sections.wording import write_count, write_rest, write_seconds, write_share
 from apps.reports.selectors.facts.gathering import Account
 from apps.reports.selectors.facts.series import HOST_MEASURES
 
@@ -28,7 +28,7 @@ class Clients:
             return None
         return {
             "clients": [describe_client(draft, one) for one in clients[:MOST_CLIENTS]],
-            "left_out": max(len(clients) - MOST_CLIENTS, 0),
+            "left_out": write_rest(len(clients) - MOST_CLIENTS),
         }
 
 
@@ -68,7 +68,7 @@ def describe_test(draft: Draft, account: Account) -> dict[str, str]:
         "availability": write_share(account.tally.availability),
         "coverage": write_share(account.tally.coverage),
         "latency": write_seconds(draft.facts.latency_means.get(account.assignment.id)),
-        "incidents": str(len(account.incidents)),
+        "incidents": write_count(len(account.incidents)),
     }
 
 

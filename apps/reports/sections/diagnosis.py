@@ -7,12 +7,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apps.metrics.catalogue import METRICS, parse_key
 from apps.ml import models
 from apps.ml.selectors.forecasts import recommend
-from apps.reports.algorithms.wording import write_share, write_span
 from apps.reports.sections.base import Draft
-from apps.reports.sections.causes import name_cause
+from apps.reports.sections.sentences import say_advice
+from apps.reports.sections.wording import localise, write_count, write_share, write_span
+from apps.reports.sections.words import describe_metric, name_cause
 from apps.reports.selectors.facts import Facts
 
 NAMED_AT_MOST = 4
@@ -66,12 +66,14 @@ def weigh_cause(facts: Facts, cause: str, rows: Sequence[models.Diagnosis]) -> A
     recommendation = next(
         (str(one["recommendation"]) for one in surest.verdicts if one["cause"] == cause), ""
     )
-    times = ngettext("found once", "found %(count)d times", len(rows)) % {"count": len(rows)}
+    times = ngettext("found once", "found %(count)s times", len(rows)) % {
+        "count": write_count(len(rows))
+    }
     confidence = _("confidence up to %(share)s") % {"share": write_share(surest.confidence)}
     effect = f"{times}, {confidence}"
     if seconds:
         effect += ", " + _("%(span)s of incidents") % {"span": write_span(seconds)}
-    return Advice(name_cause(cause), effect, recommendation, name_places(rows), seconds)
+    return Advice(name_cause(cause), effect, say_advice(recommendation), name_places(rows), seconds)
 
 
 def name_places(rows: Sequence[models.Diagnosis]) -> str:
@@ -83,9 +85,9 @@ def name_places(rows: Sequence[models.Diagnosis]) -> str:
     more = len(names) - NAMED_AT_MOST
     if more <= 0:
         return shown
-    return ngettext("%(names)s and %(more)d more", "%(names)s and %(more)d more", more) % {
+    return ngettext("%(names)s and %(more)s more", "%(names)s and %(more)s more", more) % {
         "names": shown,
-        "more": more,
+        "more": write_count(more),
     }
 
 
@@ -104,19 +106,9 @@ def list_unusual(facts: Facts) -> list[dict[str, Any]]:
     return [
         {
             "name": describe_metric(one.metric),
-            "findings": one.findings,
-            "clients": one.clients,
-            "score": f"{one.score:.2f}",
+            "findings": write_count(one.findings),
+            "clients": write_count(one.clients),
+            "score": localise(f"{one.score:.2f}"),
         }
         for one in facts.judgements.unusual
     ]
-
-
-def describe_metric(key: str) -> str:
-    """What the catalogue says of the key, with its attributes."""
-    parsed = parse_key(key)
-    if parsed is None:
-        return key
-    attributes = ", ".join(f"{name} {value}" for name, value in parsed.attributes)
-    text = METRICS[parsed.metric.name].description.rstrip(".")
-    return f"{text} ({attributes})" if attributes else text

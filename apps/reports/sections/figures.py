@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import numpy as np
 from django.utils import formats
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from apps.metrics.algorithms.series import Numbers
 from apps.reports.algorithms.charts import Chart, Line, Mark, Value, draw_chart
-from apps.reports.algorithms.wording import write_quantity, write_span
 from apps.reports.sections.base import Draft
+from apps.reports.sections.wording import write_count, write_quantity, write_span
 from apps.reports.selectors.facts.accounts import Span
 from apps.reports.selectors.facts.series import Course
 
@@ -22,10 +22,14 @@ WHOLE = {"ratio": 1.0}
 # The longest span of each step of the time axis.
 TICK_STEPS = (
     (timedelta(days=1.5), timedelta(hours=4), "H:i"),
-    (timedelta(days=4), timedelta(hours=12), "j M, H:i"),
-    (timedelta(days=10), timedelta(days=1), "D j M"),
-    (timedelta(days=40), timedelta(days=4), "j M"),
-    (timedelta(days=110), timedelta(days=14), "j M"),
+    (
+        timedelta(days=4),
+        timedelta(hours=12),
+        pgettext_lazy("date, in Django's letters", "j M, H:i"),
+    ),
+    (timedelta(days=10), timedelta(days=1), pgettext_lazy("date, in Django's letters", "D j M")),
+    (timedelta(days=40), timedelta(days=4), pgettext_lazy("date, in Django's letters", "j M")),
+    (timedelta(days=110), timedelta(days=14), pgettext_lazy("date, in Django's letters", "j M")),
 )
 
 
@@ -122,8 +126,8 @@ def describe(
     if marks:
         count = len(marks)
         parts.append(
-            ngettext("%(count)d incident is marked.", "%(count)d incidents are marked.", count)
-            % {"count": count}
+            ngettext("%(count)s incident is marked.", "%(count)s incidents are marked.", count)
+            % {"count": write_count(count)}
         )
     return _("Line chart of %(title)s. %(rest)s") % {"title": title, "rest": " ".join(parts)}
 
@@ -137,7 +141,7 @@ def list_ticks(draft: Draft, span: Span) -> list[tuple[float, str]]:
     zone, length = draft.zone, timedelta(seconds=span.seconds)
     for longest, step, words in TICK_STEPS:
         if length <= longest:
-            return step_through(span, step, words, draft)
+            return step_through(span, step, str(words), draft)
     begin = span.start.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     found = []
     while begin < span.end:

@@ -8,9 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.reports.algorithms.accounting import Incident
-from apps.reports.algorithms.wording import write_span
 from apps.reports.sections.base import Draft, name_assignment, write_moment
-from apps.reports.sections.causes import name_cause
+from apps.reports.sections.sentences import say_reason
+from apps.reports.sections.wording import write_count, write_rest, write_span
+from apps.reports.sections.words import name_cause
 from apps.reports.selectors.facts import Facts
 
 
@@ -35,7 +36,8 @@ class Incidents:
         return {
             "rows": rows,
             "count": len(facts.incidents),
-            "left_out": len(facts.incidents) - len(rows),
+            "count_words": write_count(len(facts.incidents)),
+            "left_out": write_rest(len(facts.incidents) - len(rows)),
             "total": write_span(sum(one.seconds for one in facts.incidents)),
         }
 
@@ -50,4 +52,4 @@ def find_cause(facts: Facts, incident: Incident[UUID]) -> str:
         }
         if one.cause and is_of_it and incident.start_at <= one.about_at <= incident.end_at:
             return name_cause(one.cause)
-    return incident.reason or _("no cause known")
+    return say_reason(incident.reason) or _("no cause known")

@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.reports.sections.base import Draft
 from apps.reports.sections.figures import Figure, draw_course
 from apps.reports.sections.marks import list_marks
-from apps.reports.selectors.facts.series import MEASURES, Course
-from apps.tests.kinds import KINDS
+from apps.reports.sections.wording import write_count
+from apps.reports.sections.words import name_kind
+from apps.reports.selectors.facts.series import MEASURES, Course, Measure
 
 
 class Quality:
@@ -30,7 +31,7 @@ def draw_measures(draft: Draft, names: tuple[str, ...]) -> list[Figure]:
             course = draft.facts.draw_measure(name, kind)
             figure = draw_course(
                 draft,
-                title=f"{measure.title}: {KINDS[kind].title}",
+                title=write_title(measure, name_kind(kind)),
                 style=measure.style,
                 courses=[(str(measure.title), course)],
                 what=describe_members(course),
@@ -40,12 +41,16 @@ def draw_measures(draft: Draft, names: tuple[str, ...]) -> list[Figure]:
     return figures
 
 
+def write_title(measure: Measure, of: str) -> str:
+    return _("%(measure)s: %(of)s") % {"measure": measure.title, "of": of}
+
+
 def describe_members(course: Course) -> str:
     """What the line and its band are made of."""
     if course.members == 1:
         return _("Line: mean; band: least to most.")
     return ngettext(
-        "Line: median of %(count)d test; band: 80 in 100 of them.",
-        "Line: median of %(count)d tests; band: 80 in 100 of them.",
+        "Line: median of %(count)s test; band: 80 in 100 of them.",
+        "Line: median of %(count)s tests; band: 80 in 100 of them.",
         course.members,
-    ) % {"count": course.members}
+    ) % {"count": write_count(course.members)}

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.reports.algorithms.wording import write_share, write_span
 from apps.reports.sections.base import Draft, name_assignment
+from apps.reports.sections.wording import write_count, write_rest, write_share, write_span
 
 MOST_ROWS = 500
 
@@ -25,18 +25,18 @@ class ServiceLevels:
                 "availability": write_share(one.tally.availability),
                 "is_met": one.is_met,
                 "down": write_span(one.down_seconds) if one.incidents else "",
-                "incidents": len(one.incidents),
-                "runs": one.tally.judged,
+                "incidents": write_count(len(one.incidents)) if one.incidents else "",
+                "runs": write_count(one.tally.judged),
                 "coverage": write_share(one.tally.coverage),
             }
             for one in accounts[:MOST_ROWS]
         ]
         return {
             "rows": rows,
-            "left_out": len(accounts) - len(rows),
+            "left_out": write_rest(len(accounts) - len(rows)),
             "availability": write_share(draft.facts.total.availability),
             "coverage": write_share(draft.facts.total.coverage),
-            "met": sum(1 for one in accounts if one.is_met),
-            "missed": sum(1 for one in accounts if one.is_met is False),
+            "met": write_count(sum(1 for one in accounts if one.is_met)),
+            "missed": write_count(sum(1 for one in accounts if one.is_met is False)),
             "period": draft.period,
         }

@@ -9,9 +9,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apps.reports.algorithms.charts import draw_gauge
-from apps.reports.algorithms.wording import write_seconds, write_share, write_span
 from apps.reports.sections.base import Draft, name_assignment
 from apps.reports.sections.figures import Figure
+from apps.reports.sections.wording import (
+    localise,
+    write_change,
+    write_count,
+    write_seconds,
+    write_share,
+    write_span,
+)
+from apps.reports.sections.words import name_kind
 from apps.reports.selectors.facts.gathering import Account, Facts
 from apps.reports.selectors.facts.judgements import read_health
 
@@ -46,7 +54,7 @@ class Worst:
     availability: str
     goal: str
     down: str
-    incidents: int
+    incidents: str
 
 
 class Summary:
@@ -72,41 +80,41 @@ def write_verdict(facts: Facts) -> str:
     missed = sum(1 for one in judged if not one.is_met)
     words = {
         "availability": write_share(facts.total.availability),
-        "missed": missed,
-        "count": len(judged),
+        "missed": write_count(missed),
+        "count": write_count(len(judged)),
         "incidents": write_incidents(facts),
     }
     if not missed:
         text = ngettext(
             "The one test reached its goal: %(availability)s of the measured time was good, "
-            "with %(incidents)s.",
-            "All %(count)d tests reached their goal: %(availability)s of the measured time was "
-            "good, with %(incidents)s.",
+            "%(incidents)s.",
+            "All %(count)s tests reached their goal: %(availability)s of the measured time was "
+            "good, %(incidents)s.",
             len(judged),
         )
         return text % words
     text = ngettext(
-        "%(missed)d of %(count)d tests missed its goal: %(availability)s of the measured time was "
-        "good, with %(incidents)s.",
-        "%(missed)d of %(count)d tests missed their goal: %(availability)s of the measured time "
-        "was good, with %(incidents)s.",
+        "%(missed)s of %(count)s tests missed its goal: %(availability)s of the measured time was "
+        "good, %(incidents)s.",
+        "%(missed)s of %(count)s tests missed their goal: %(availability)s of the measured time "
+        "was good, %(incidents)s.",
         missed,
     )
     return text % words
 
 
 def write_incidents(facts: Facts) -> str:
-    """How many there were, and the longest of them."""
+    """How many there were, and the longest of them, as the end of a sentence."""
     count = len(facts.incidents)
     if not count:
-        return _("no incident")
+        return _("with no incident")
     longest = max(facts.incidents, key=lambda one: one.seconds)
     name = name_assignment(facts.assignments_by_id[longest.key])
     return ngettext(
-        "%(count)d incident of %(span)s (%(name)s)",
-        "%(count)d incidents, the longest of %(span)s (%(name)s)",
+        "with %(count)s incident of %(span)s (%(name)s)",
+        "with %(count)s incidents, the longest of %(span)s (%(name)s)",
         count,
-    ) % {"count": count, "span": write_span(longest.seconds), "name": name}
+    ) % {"count": write_count(count), "span": write_span(longest.seconds), "name": name}
 
 
 def build_gauge(facts: Facts) -> Figure | None:
@@ -121,11 +129,12 @@ def build_gauge(facts: Facts) -> Figure | None:
     word = name_band(score)
     text = _("no earlier score")
     if before is not None:
-        text = _("%(before).0f in the period before") % {"before": before}
+        text = _("%(before)s in the period before") % {"before": localise(f"{before:.0f}")}
     return Figure(
         title=_("Health"),
         caption=_("Mean health score of the period, 0 to 100; %(before)s.") % {"before": text},
-        alt=_("Gauge: health %(score).0f of 100, %(word)s.") % {"score": score, "word": word},
+        alt=_("Gauge: health %(score)s of 100, %(word)s.")
+        % {"score": localise(f"{score:.0f}"), "word": word},
         svg=draw_gauge(score, word),
     )
 
@@ -154,13 +163,16 @@ def show_availability(facts: Facts) -> KeyFigure | None:
 def show_incidents(facts: Facts) -> KeyFigure:
     count = len(facts.incidents)
     if not facts.has_previous:
-        return KeyFigure(_("Incidents"), str(count), Change(_("no earlier data")))
+        return KeyFigure(_("Incidents"), write_count(count), Change(_("no earlier data")))
     before = len(facts.previous_incidents)
     if count == before:
-        return KeyFigure(_("Incidents"), str(count), Change(_("as many as before")))
+        return KeyFigure(_("Incidents"), write_count(count), Change(_("as many as before")))
     tone = "bad" if count > before else "good"
-    text = _("%(change)+d against %(before)d before") % {"change": count - before, "before": before}
-    return KeyFigure(_("Incidents"), str(count), Change(text, tone))
+    text = _("%(change)s against %(before)s before") % {
+        "change": write_change(count - before, "d"),
+        "before": write_count(before),
+    }
+    return KeyFigure(_("Incidents"), write_count(count), Change(text, tone))
 
 
 def show_latency(facts: Facts) -> KeyFigure | None:
@@ -173,7 +185,7 @@ def show_latency(facts: Facts) -> KeyFigure | None:
     }
     if not own:
         return None
-    title = _("Latency (%(kind)s)") % {"kind": kind}
+    title = _("Latency (%(kind)s)") % {"kind": name_kind(kind)}
     before = facts.previous_latency_means if facts.has_previous else {}
     changes = [mean / before[id] - 1 for id, mean in own.items() if before.get(id)]
     change = compare_share(median(changes)) if changes else Change(_("no earlier data"))
@@ -206,7 +218,7 @@ def compare_points(now: float, before: float | None, *, is_more_better: bool = T
     points = (now - before) * PERCENT
     if abs(points) < LEAST_POINTS:
         return Change(_("unchanged"))
-    text = _("%(points)s points against before") % {"points": f"{points:+.3g}"}
+    text = _("%(points)s points against before") % {"points": write_change(points, ".3g")}
     return Change(text, "good" if (points > 0) == is_more_better else "bad")
 
 
@@ -214,7 +226,7 @@ def compare_share(share: float) -> Change:
     """Of what is better the smaller it is."""
     if abs(share) < LEAST_SHARE:
         return Change(_("unchanged"))
-    text = _("%(percent)s %% against before") % {"percent": f"{share * PERCENT:+.1f}"}
+    text = _("%(percent)s %% against before") % {"percent": write_change(share * PERCENT, ".1f")}
     return Change(text, "bad" if share > 0 else "good")
 
 
@@ -228,7 +240,7 @@ def list_worst(accounts: Sequence[Account]) -> list[Worst]:
             availability=write_share(one.tally.availability),
             goal=write_share(one.goal_ratio),
             down=write_span(one.down_seconds),
-            incidents=len(one.incidents),
+            incidents=write_count(len(one.incidents)),
         )
         for one in ranked[:WORST_LENGTH]
     ]

@@ -7,13 +7,21 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.reports.algorithms.wording import write_quantity, write_seconds, write_share, write_span
 from apps.reports.sections.base import Draft, name_assignment
 from apps.reports.sections.figures import Figure, draw_course
 from apps.reports.sections.marks import list_marks
+from apps.reports.sections.quality import write_title
+from apps.reports.sections.wording import (
+    write_count,
+    write_quantity,
+    write_rest,
+    write_seconds,
+    write_share,
+    write_span,
+)
+from apps.reports.sections.words import name_kind
 from apps.reports.selectors.facts.gathering import Account
 from apps.reports.selectors.facts.series import MEASURES
-from apps.tests.kinds import KINDS
 from apps.tests.models import Test
 
 MOST_TESTS = 5
@@ -34,7 +42,7 @@ class Tests:
             return None
         return {
             "tests": [describe_test(draft, members) for members in by_test[:MOST_TESTS]],
-            "left_out": max(len(by_test) - MOST_TESTS, 0),
+            "left_out": write_rest(len(by_test) - MOST_TESTS),
         }
 
 
@@ -51,10 +59,9 @@ def describe_test(draft: Draft, accounts: Sequence[Account]) -> dict[str, Any]:
 
 def describe_definition(test: Test) -> list[tuple[str, str]]:
     """Name and value of what the test asks."""
-    kind = KINDS.get(test.kind)
     every = write_span(test.every_seconds) if test.every_seconds else ""
     rows = [
-        (_("Type"), kind.title if kind is not None else test.kind),
+        (_("Type"), name_kind(test.kind)),
         (_("Target"), test.target.address if test.target else ""),
         (_("Every"), every),
         (_("A run lasts"), write_span(test.duration_seconds)),
@@ -67,7 +74,7 @@ def describe_client(draft: Draft, account: Account) -> dict[str, str]:
         "name": account.assignment.client.name,
         "availability": write_share(account.tally.availability),
         "latency": write_seconds(draft.facts.latency_means.get(account.assignment.id)),
-        "incidents": str(len(account.incidents)),
+        "incidents": write_count(len(account.incidents)),
         "down": write_span(account.down_seconds) if account.incidents else "",
         "coverage": write_share(account.tally.coverage),
     }
@@ -83,7 +90,7 @@ def draw_figures(draft: Draft, account: Account) -> list[Figure]:
             continue
         figure = draw_course(
             draft,
-            title=f"{measure.title}: {name_assignment(assignment)}",
+            title=write_title(measure, name_assignment(assignment)),
             style=measure.style,
             courses=[(str(measure.title), course)],
             what=_("Line: mean %(mean)s; band: least to most.")

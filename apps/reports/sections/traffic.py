@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.reports.sections.base import Draft
 from apps.reports.sections.figures import Figure, draw_course
+from apps.reports.sections.wording import write_count
 from apps.reports.selectors.facts.series import RECEIVED, SENT
 
 
@@ -29,10 +30,10 @@ def draw_traffic(draft: Draft, client_ids: Sequence[UUID] | None = None) -> Figu
     ]
     count = courses[0][1].members
     what = ngettext(
-        "Mean rate of %(count)d interface.",
-        "Sum of the mean rates of %(count)d interfaces.",
+        "Mean rate of %(count)s interface.",
+        "Sum of the mean rates of %(count)s interfaces.",
         count,
-    ) % {"count": count}
+    ) % {"count": write_count(count)}
     return draw_course(
         draft, title=_("Traffic of the interfaces"), style="bit_rate", courses=courses, what=what
     )

@@ -15,7 +15,7 @@ from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
 from apps.reports.models import Delivery, Report
-from apps.reports.sections.base import write_period
+from apps.reports.sections.base import write_day, write_period
 from apps.reports.services.reports.document import ask_question
 
 SEND_REPORT = "send_report"
@@ -93,15 +93,19 @@ def mail(delivery: Delivery) -> None:
     question = ask_question(
         plan, user=plan.owner, now=read_now(), span=(report.start_at, report.end_at)
     )
-    with translation.override(plan.language), timezone.override(question.zone):
+    # What is quoted of the document stays in its language, whatever the plan says by now.
+    language = report.summary.get("language", plan.language)
+    with translation.override(language), timezone.override(question.zone):
         context = {
             "report": report,
             "plan": plan,
+            "language": language,
             "period": write_period(question.start, question.end, question.zone),
             "is_attached": (report.size_bytes or 0) <= MOST_MAILED_BYTES,
             "summary": report.summary,
         }
-        subject = f"{plan.name}: {question.start:%Y-%m-%d} \N{EN DASH} {question.end:%Y-%m-%d}"
+        days = [write_day(moment, question.zone) for moment in (question.start, question.end)]
+        subject = f"{plan.name}: {days[0]} \N{EN DASH} {days[1]}"
         if report.reason == Report.Reason.TRIAL:
             subject = _("Test: %(subject)s") % {"subject": subject}
         send_message(

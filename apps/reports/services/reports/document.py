@@ -28,6 +28,7 @@ from apps.reports.algorithms.periods import find_period, find_previous
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES, Draft
 from apps.reports.sections.base import write_period
+from apps.reports.sections.wording import write_count
 from apps.reports.selectors.facts import Facts, Question
 
 logger = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ def build_document(plan: ReportPlan, question: Question, now: datetime) -> Docum
             verdict=find_verdict(contents),
             coverage=facts.total.coverage,
             sections=tuple(render_section(name, content) for name, content in contents),
-            summary=summarise(contents),
+            summary=summarise(contents) | {"language": plan.language},
             language=plan.language,
             logo_url=build_logo_url(plan.logo),
             accent=accent,
@@ -147,7 +148,7 @@ def write_scope(facts: Facts) -> str:
     """Which clients and tests it is about, in words."""
     selector = facts.question.selector
     count = len(facts.clients)
-    text = ngettext("%(count)d client", "%(count)d clients", count) % {"count": count}
+    text = ngettext("%(count)s client", "%(count)s clients", count) % {"count": write_count(count)}
     parts = []
     if selector.sites:
         sites = Site.objects.filter(slug__in=selector.sites).values_list("name", flat=True)

@@ -8,8 +8,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-
 from apps.accounts.models import User
 from apps.accounts.policy import Permission, may
 from apps.accounts.services import audited, record_audit
@@ -17,6 +15,7 @@ from apps.clients.algorithms.recurrence import list_time_zones
 from apps.clients.algorithms.selector import Selector, read_selector
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, Refused
+from apps.reports import languages
 from apps.reports.algorithms.periods import LAST_MONTH_DAY, find_next
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS
@@ -90,7 +89,7 @@ def check_choices(definition: PlanDefinition) -> list[FieldError]:
     choices: dict[str, Iterable[str]] = {
         "template": ReportPlan.Template.values,
         "period": ReportPlan.Period.values,
-        "language": [code for code, _name in settings.LANGUAGES],
+        "language": languages.CODES,
         "cadence": ReportPlan.Cadence.values,
     }
     errors = [

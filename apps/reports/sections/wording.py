@@ -1,4 +1,12 @@
-"""Quantities as a report writes them: with their unit, about three significant digits."""
+"""Quantities as a report writes them: with their unit, about three significant digits.
+
+Decimal mark, thousands and units are those of the language that is spoken at the moment.
+"""
+
+import re
+
+from django.utils import formats
+from django.utils.translation import pgettext
 
 SPACE = "\N{NO-BREAK SPACE}"
 ABSENT = "\N{EM DASH}"
@@ -8,15 +16,40 @@ BIT_STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 FINE_RATIO = 0.99
 TINY_RATIO = 0.0001
 TENS, HUNDREDS = 10, 100
+NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d+))?")
+
+
+def localise(number: str) -> str:
+    """A number that Python wrote, as the language does; what is none stays as it is."""
+    match = NUMBER.fullmatch(number)
+    if match is None:
+        return number
+    sign, whole, fraction = match.groups()
+    text = sign + f"{int(whole):,}".replace(",", formats.get_format("THOUSAND_SEPARATOR"))
+    return text + formats.get_format("DECIMAL_SEPARATOR") + fraction if fraction else text
+
+
+def write_count(count: int) -> str:
+    return localise(str(count))
+
+
+def write_rest(count: int) -> str:
+    """How many are left out; empty where none is."""
+    return write_count(count) if count > 0 else ""
+
+
+def write_change(change: float, form: str) -> str:
+    """With its sign; `form` is the rest of Python's format, such as `.2f`."""
+    return localise(format(change, f"+{form}"))
 
 
 def write_digits(value: float) -> str:
     size = abs(value)
     if size >= HUNDREDS or value == 0:
-        return f"{value:.0f}"
+        return localise(f"{value:.0f}")
     if size >= TENS:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+        return localise(f"{value:.1f}")
+    return localise(f"{value:.2f}" if size >= 1 else f"{value:.3g}")
 
 
 def write_seconds(seconds: float | None) -> str:
@@ -32,13 +65,13 @@ def write_span(seconds: float) -> str:
     """A length of time in its two largest units."""
     whole = max(round(seconds), 0)
     for large, name, small, small_name in (
-        (DAY, "d", HOUR, "h"),
+        (DAY, pgettext("days, in short", "d"), HOUR, "h"),
         (HOUR, "h", MINUTE, "min"),
         (MINUTE, "min", 1, "s"),
     ):
         if whole >= large:
             count, rest = divmod(whole, large)
-            text = f"{count}{SPACE}{name}"
+            text = f"{write_count(count)}{SPACE}{name}"
             return f"{text} {rest // small}{SPACE}{small_name}" if rest // small else text
     return f"{whole}{SPACE}s"
 
@@ -52,11 +85,15 @@ def write_share(ratio: float | None) -> str:
         return ABSENT
     percent = ratio * 100
     if FINE_RATIO <= ratio < 1:
-        return f"{min(percent, 99.999):.3f}{SPACE}%"
+        return say_percent(f"{min(percent, 99.999):.3f}")
     if 0 < ratio < TINY_RATIO:
-        return f"<{SPACE}0.01{SPACE}%"
+        return f"<{SPACE}{say_percent('0.01')}"
     digits = 0 if ratio in {0, 1} else 2 if percent < TENS else 1
-    return f"{percent:.{digits}f}{SPACE}%"
+    return say_percent(f"{percent:.{digits}f}")
+
+
+def say_percent(number: str) -> str:
+    return f"{localise(number)}{SPACE}%"
 
 
 def write_bits(bits_per_second: float | None) -> str:
