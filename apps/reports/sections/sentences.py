@@ -20,10 +20,10 @@ ADVICE = (
     gettext_noop("The whole site is away: check its power and its uplink."),
     gettext_noop("Look whether the host runs, then restart its agent."),
     gettext_noop(
-        "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 % of the line's rate."
+        "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 %% of the line's rate."
     ),
     gettext_noop(
-        "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 % of the line's rate, "
+        "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 %% of the line's rate, "
         "that is %(low)s to %(high)s."
     ),
     gettext_noop(
@@ -136,6 +136,7 @@ def build_pattern(sentence: str) -> re.Pattern[str]:
     """The sentence as it may be stored, in any case, ended by a blank or the end of the text."""
     parts = GAP.split(sentence)
     forms = [
-        f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+        f"(?P<{part}>.+?)" if place % 2 else re.escape(part.replace("%%", "%"))
+        for place, part in enumerate(parts)
     ]
     return re.compile("".join(forms) + r"(?: |\Z)", re.DOTALL | re.IGNORECASE)
