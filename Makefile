@@ -6,7 +6,7 @@ ARGS ?=
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
-.PHONY: help setup setup-test run test test-all check lint types imports conventions migrations bench metrics corpus lab faults fuzz e2e docs lock
+.PHONY: help setup setup-test run test test-all check lint types imports conventions migrations bench metrics corpus lab faults fuzz e2e messages docs lock
 
 help: ## Show what make can do
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -73,6 +73,10 @@ fuzz: setup-test ## Hostile input, the long form
 
 e2e: setup-test ## Every story in headless Chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+messages: setup-test ## Gather what reports say into locale/, and compile it (needs gettext)
+	$(BIN)/python manage.py makemessages --all --no-location --no-wrap
+	$(BIN)/python manage.py compilemessages --ignore=.venv --ignore=node_modules
 
 docs: setup-test ## Check that the documentation and the code agree
 	$(BIN)/python -m pytest tests/test_conventions.py -k docs $(ARGS)

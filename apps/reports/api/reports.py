@@ -7,7 +7,12 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -18,6 +23,7 @@ from rest_framework.viewsets import GenericViewSet
 from apps.accounts.models import User
 from apps.accounts.policy import Permission, require
 from apps.core.errors import NotAuthenticated
+from apps.reports.languages import CODES
 from apps.reports.models import Delivery, Report, ReportPlan
 from apps.reports.selectors.reports import (
     get_delivery,
@@ -58,6 +64,11 @@ class ReportSelectorSerializer(serializers.Serializer[Any]):
     clients = serializers.ListField(child=serializers.UUIDField(), required=False, default=list)
 
 
+@extend_schema_field({"type": "string", "enum": list(CODES)})
+class LanguageField(serializers.CharField):
+    """Of what is none of them the service says so."""
+
+
 class ReportPlanSerializer(serializers.ModelSerializer[ReportPlan]):
     owner = serializers.CharField(source="owner.username", read_only=True)
     selector = ReportSelectorSerializer(required=False)
@@ -70,6 +81,7 @@ class ReportPlanSerializer(serializers.ModelSerializer[ReportPlan]):
         help_text="Names in their order; none takes those of the template.",
     )
     recipients = serializers.ListField(child=serializers.CharField(), required=False)
+    language = LanguageField(required=False)
 
     class Meta:
         model = ReportPlan
@@ -96,7 +108,7 @@ class ReportPlanSerializer(serializers.ModelSerializer[ReportPlan]):
         read_only_fields: ClassVar = ["next_at", "created_at"]
         # The service says what is wrong, with the limit.
         extra_kwargs: ClassVar = {
-            **{name: {"max_length": None} for name in ("name", "time_zone", "language", "accent")},
+            **{name: {"max_length": None} for name in ("name", "time_zone", "accent")},
             **{
                 name: {"min_value": None, "max_value": None}
                 for name in ("hour", "weekday", "month_day")

@@ -23,8 +23,8 @@ ADVICE = (
         "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 %% of the line's rate."
     ),
     gettext_noop(
-        "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 %% of the line's rate, "
-        "that is %(low)s to %(high)s."
+        "Let the router queue fairly (SQM with fq_codel or CAKE) at 85 to 95 %% of the line's "
+        "rate, that is %(low)s to %(high)s."
     ),
     gettext_noop(
         "Have the host keep its time by NTP (chrony, systemd-timesyncd); until then one-way delays "
