@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from django.utils import formats
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext_lazy
+from django.utils.translation import ngettext, pgettext, pgettext_lazy
 
 from apps.metrics.algorithms.series import Numbers
 from apps.reports.algorithms.charts import Chart, Line, Mark, Value, draw_chart
@@ -142,11 +142,12 @@ def list_ticks(draft: Draft, span: Span) -> list[tuple[float, str]]:
     for longest, step, words in TICK_STEPS:
         if length <= longest:
             return step_through(span, step, str(words), draft)
+    words_of_month = pgettext("date, in Django's letters", "M Y")
     begin = span.start.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     found = []
     while begin < span.end:
         if begin >= span.start:
-            found.append((begin.timestamp(), formats.date_format(begin, "M Y")))
+            found.append((begin.timestamp(), formats.date_format(begin, words_of_month)))
         begin = (begin + timedelta(days=32)).replace(day=1)
     return found
 
