@@ -47,7 +47,7 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_stored(page):
 def test_the_preview_is_the_report_and_stores_nothing(page, scene):
     answer = page.post(reverse("dashboard:preview-report"), {**FORM, "sections": ["summary"]})
     text = answer.content.decode()
-    assert '<article class="report">' in text
+    assert '<article class="report" lang="en">' in text
     assert "<h1>Vienna</h1>" in text
     assert "onerror=alert(1)>" not in text
     assert not ReportPlan.objects.filter(name="Vienna").exists()
