@@ -46,6 +46,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A value not to be reached, with its words."""
+
+    value: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """What is drawn, over Unix seconds from `start` to `end`; one or two lines.
 
@@ -61,6 +69,7 @@ class Chart:
     marks: Sequence[Mark] = field(default=())
     accent: str = "#0f5fb8"
     most: float | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ def draw_chart(chart: Chart) -> str:
         *draw_numbers(chart.marks, frame),
         *draw_legend(chart.lines, colours),
         *draw_overflow(chart, frame),
+        *draw_limit(chart.limit, frame),
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
@@ -121,7 +131,8 @@ def find_top(chart: Chart) -> float:
     """The greatest value that must fit below the upper end of the axis."""
     lines = [value for line in chart.lines for value in line.values if value is not None]
     bands = [value for line in chart.lines for value in line.high if value is not None]
-    highest = max(lines, default=0.0)
+    limits = [chart.limit.value] if chart.limit else []
+    highest = max(lines + limits, default=0.0)
     top = max(highest, min(max(bands, default=0.0), highest * MOST_ABOVE_LINE))
     if chart.most is not None:
         top = min(top, chart.most)
@@ -259,6 +270,17 @@ def draw_overflow(chart: Chart, frame: Frame) -> list[str]:
     words = escape(chart.write(highest))
     place = f'x="{WIDTH - RIGHT}" y="11" text-anchor="end" fill="{MUTED}"'
     return [f"<text {place}>\N{UPWARDS ARROW} {words}</text>"]
+
+
+def draw_limit(limit: Limit | None, frame: Frame) -> list[str]:
+    if limit is None:
+        return []
+    y, right = frame.y(limit.value), WIDTH - RIGHT
+    return [
+        f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="{TROUBLE_INK}"/>',
+        f'<text x="{right}" y="{y - 4:.1f}" text-anchor="end" fill="{TROUBLE_INK}">',
+        f"{escape(limit.label)}</text>",
+    ]
 
 
 GAUGE_WIDTH, GAUGE_HEIGHT, GAUGE_RADIUS = 200, 116, 84

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.reports.sections.base import Draft, name_assignment, write_moment, write_period
-from apps.reports.sections.wording import write_count, write_rest, write_share
+from apps.reports.sections.wording import write_count, write_rest, write_share, write_span
 from apps.reports.selectors.facts.gathering import Account
 
 FULL_ENOUGH_RATIO = 0.95
@@ -31,6 +31,7 @@ class Appendix:
             "coverage": write_share(facts.total.coverage),
             "gaps": gaps[:MOST_GAPS],
             "gaps_left_out": write_rest(len(gaps) - MOST_GAPS),
+            "silences": list_silences(draft),
             "made": write_moment(draft.now, draft.zone),
         }
 
@@ -47,6 +48,21 @@ def list_gaps(accounts: Sequence[Account]) -> list[dict[str, str]]:
             "planned": write_count(one.tally.planned),
         }
         for one in short
+    ]
+
+
+def list_silences(draft: Draft) -> list[dict[str, str]]:
+    """When a client measured nothing although runs were due; the longest, by time."""
+    names = {client.id: client.name for client in draft.facts.clients}
+    longest = sorted(draft.facts.gaps, key=lambda gap: gap.start_at - gap.end_at)[:MOST_GAPS]
+    return [
+        {
+            "client": names[gap.client_id],
+            "start": write_moment(gap.start_at, draft.zone),
+            "end": _("not over") if gap.is_open else write_moment(gap.end_at, draft.zone),
+            "lasted": write_span((gap.end_at - gap.start_at).total_seconds()),
+        }
+        for gap in sorted(longest, key=lambda gap: (gap.start_at, names[gap.client_id]))
     ]
 
 

@@ -10,9 +10,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.ml.models import Forecast
 from apps.ml.selectors.forecasts import count_days, describe_days, recommend
 from apps.reports.sections.base import Draft
+from apps.reports.sections.figures import Figure
+from apps.reports.sections.outlooks import draw_outlook
 from apps.reports.sections.wording import write_change, write_count, write_rest, write_share
 
 MOST_ROWS = 40
+MOST_FIGURES = 3
 SOON = timedelta(days=60)
 NAMES = {
     "filesystem": gettext_lazy("Disk %(subject)s"),
@@ -36,7 +39,22 @@ class Capacity:
             "left_out": write_rest(len(judged) - len(shown)),
             "learning": write_rest(len(forecasts) - len(judged)),
             "verdict": write_verdict(draft, judged),
+            "figures": draw_near(draft, judged),
         }
+
+
+def draw_near(draft: Draft, judged: Sequence[Forecast]) -> list[Figure]:
+    """What is reached or will be soon, the most urgent first."""
+    near = [one for one in judged if choose_tone(draft, one) != "good"]
+    drawn = [
+        draw_outlook(draft, one, f"{one.source.client.name}: {name_watched(one)}")
+        for one in near[:MOST_FIGURES]
+    ]
+    return [one for one in drawn if one is not None]
+
+
+def name_watched(forecast: Forecast) -> str:
+    return NAMES.get(forecast.source.kind, forecast.metric) % {"subject": forecast.source.subject}
 
 
 def write_verdict(draft: Draft, judged: Sequence[Forecast]) -> str:
@@ -84,8 +102,7 @@ def describe_row(draft: Draft, forecast: Forecast) -> dict[str, Any]:
     growth = forecast.growth or 0.0
     return {
         "client": forecast.source.client.name,
-        "name": NAMES.get(forecast.source.kind, forecast.metric)
-        % {"subject": forecast.source.subject},
+        "name": name_watched(forecast),
         "level": write_share(forecast.level),
         "growth": _("%(points)s points a day")
         % {"points": write_change(growth * 100 + 0.0, ".2f")},

@@ -12,7 +12,13 @@ from apps.reports.sections.base import Draft
 from apps.reports.sections.figures import Figure, draw_course
 from apps.reports.sections.marks import list_marks
 from apps.reports.sections.traffic import draw_traffic
-from apps.reports.sections.wording import write_count, write_rest, write_seconds, write_share
+from apps.reports.sections.wording import (
+    write_availability,
+    write_count,
+    write_rest,
+    write_seconds,
+    write_share,
+)
 from apps.reports.selectors.facts.gathering import Account
 from apps.reports.selectors.facts.series import HOST_MEASURES
 
@@ -39,7 +45,7 @@ def describe_client(draft: Draft, client: Client) -> dict[str, Any]:
     return {
         "name": client.name,
         "rows": describe_identity(client),
-        "availability": write_share(total.availability),
+        "availability": write_availability(total.availability),
         "coverage": write_share(total.coverage),
         "tests": [describe_test(draft, one) for one in accounts],
         "figures": draw_figures(draft, client, accounts),
@@ -65,7 +71,7 @@ def describe_identity(client: Client) -> list[tuple[str, str]]:
 def describe_test(draft: Draft, account: Account) -> dict[str, str]:
     return {
         "name": account.assignment.test.name,
-        "availability": write_share(account.tally.availability),
+        "availability": write_availability(account.tally.availability),
         "coverage": write_share(account.tally.coverage),
         "latency": write_seconds(draft.facts.latency_means.get(account.assignment.id)),
         "incidents": write_count(len(account.incidents)),

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext, pgettext, pgettext_lazy
 from apps.metrics.algorithms.series import Numbers
 from apps.reports.algorithms.charts import Chart, Line, Mark, Value, draw_chart
 from apps.reports.sections.base import Draft
-from apps.reports.sections.wording import write_count, write_quantity, write_span
+from apps.reports.sections.wording import write_count, write_mark, write_quantity, write_span
 from apps.reports.selectors.facts.accounts import Span
 from apps.reports.selectors.facts.series import Course
 
@@ -82,7 +82,7 @@ def draw_course(
         end=span.end.timestamp(),
         at=[moment + drawn[0][1].step_seconds / 2 for moment in drawn[0][1].at.tolist()],
         lines=lines,
-        write=lambda value: write_quantity(value, style),
+        write=lambda value: write_mark(value, style),
         ticks=list_ticks(draft, span),
         marks=marks,
         accent=draft.accent,

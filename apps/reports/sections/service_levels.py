@@ -6,7 +6,13 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from apps.reports.sections.base import Draft, name_assignment
-from apps.reports.sections.wording import write_count, write_rest, write_share, write_span
+from apps.reports.sections.wording import (
+    write_availability,
+    write_count,
+    write_rest,
+    write_share,
+    write_span,
+)
 
 MOST_ROWS = 500
 
@@ -21,8 +27,8 @@ class ServiceLevels:
         rows = [
             {
                 "name": name_assignment(one.assignment),
-                "goal": write_share(one.goal_ratio),
-                "availability": write_share(one.tally.availability),
+                "goal": write_availability(one.goal_ratio),
+                "availability": write_availability(one.tally.availability),
                 "is_met": one.is_met,
                 "down": write_span(one.down_seconds) if one.incidents else "",
                 "incidents": write_count(len(one.incidents)) if one.incidents else "",
@@ -34,7 +40,7 @@ class ServiceLevels:
         return {
             "rows": rows,
             "left_out": write_rest(len(accounts) - len(rows)),
-            "availability": write_share(draft.facts.total.availability),
+            "availability": write_availability(draft.facts.total.availability),
             "coverage": write_share(draft.facts.total.coverage),
             "met": write_count(sum(1 for one in accounts if one.is_met)),
             "missed": write_count(sum(1 for one in accounts if one.is_met is False)),

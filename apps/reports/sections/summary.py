@@ -13,6 +13,7 @@ from apps.reports.sections.base import Draft, name_assignment
 from apps.reports.sections.figures import Figure
 from apps.reports.sections.wording import (
     localise,
+    write_availability,
     write_change,
     write_count,
     write_seconds,
@@ -79,7 +80,7 @@ def write_verdict(facts: Facts) -> str:
         return _("Nothing was measured in this period, so nothing can be said about it.")
     missed = sum(1 for one in judged if not one.is_met)
     words = {
-        "availability": write_share(facts.total.availability),
+        "availability": write_availability(facts.total.availability),
         "missed": write_count(missed),
         "count": write_count(len(judged)),
         "incidents": write_incidents(facts),
@@ -157,7 +158,7 @@ def show_availability(facts: Facts) -> KeyFigure | None:
     if now is None:
         return None
     before = facts.previous_total.availability if facts.has_previous else None
-    return KeyFigure(_("Availability"), write_share(now), compare_points(now, before))
+    return KeyFigure(_("Availability"), write_availability(now), compare_points(now, before))
 
 
 def show_incidents(facts: Facts) -> KeyFigure:
@@ -237,8 +238,8 @@ def list_worst(accounts: Sequence[Account]) -> list[Worst]:
     return [
         Worst(
             name=name_assignment(one.assignment),
-            availability=write_share(one.tally.availability),
-            goal=write_share(one.goal_ratio),
+            availability=write_availability(one.tally.availability),
+            goal=write_availability(one.goal_ratio),
             down=write_span(one.down_seconds),
             incidents=write_count(len(one.incidents)),
         )

@@ -12,6 +12,7 @@ from apps.reports.sections.figures import Figure, draw_course
 from apps.reports.sections.marks import list_marks
 from apps.reports.sections.quality import write_title
 from apps.reports.sections.wording import (
+    write_availability,
     write_count,
     write_quantity,
     write_rest,
@@ -72,7 +73,7 @@ def describe_definition(test: Test) -> list[tuple[str, str]]:
 def describe_client(draft: Draft, account: Account) -> dict[str, str]:
     return {
         "name": account.assignment.client.name,
-        "availability": write_share(account.tally.availability),
+        "availability": write_availability(account.tally.availability),
         "latency": write_seconds(draft.facts.latency_means.get(account.assignment.id)),
         "incidents": write_count(len(account.incidents)),
         "down": write_span(account.down_seconds) if account.incidents else "",

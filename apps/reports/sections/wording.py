@@ -92,6 +92,16 @@ def write_share(ratio: float | None) -> str:
     return say_percent(f"{percent:.{digits}f}")
 
 
+def write_availability(ratio: float | None) -> str:
+    """A share in percent with three digits behind the point, as columns of them are compared.
+
+    Never 100 % of what is less.
+    """
+    if ratio is None:
+        return ABSENT
+    return say_percent(f"{ratio * 100 if ratio == 1 else min(ratio * 100, 99.999):.3f}")
+
+
 def say_percent(number: str) -> str:
     return f"{localise(number)}{SPACE}%"
 
@@ -111,3 +121,13 @@ WRITERS = {"duration": write_seconds, "ratio": write_share, "bit_rate": write_bi
 def write_quantity(value: float | None, style: str) -> str:
     """The value in a style: `duration` (s), `ratio` (0 to 1) or `bit_rate` (bit/s)."""
     return WRITERS[style](value)
+
+
+def write_mark(value: float, style: str) -> str:
+    """A value of an axis: as `write_quantity`, without zeros that say nothing."""
+    text = write_quantity(value, style)
+    number, _space, unit = text.partition(SPACE)
+    mark = formats.get_format("DECIMAL_SEPARATOR")
+    if mark in number:
+        number = number.rstrip("0").removesuffix(mark)
+    return f"{number}{SPACE}{unit}"

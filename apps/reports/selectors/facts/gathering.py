@@ -233,8 +233,7 @@ class Facts:
         key = MEASURES[name].keys.get(assignment.test.kind)
         if key is None or assignment.source_id is None:
             return None
-        span = self.question.span
-        return draw_many(read_grid([assignment.source_id], key, span.start, span.end))
+        return self.draw_source(assignment.source_id, key)
 
     @cached_property
     def interfaces(self) -> Mapping[UUID, Sequence[int]]:
@@ -261,7 +260,9 @@ class Facts:
     def draw_host(self, client_id: UUID, key: str) -> Course | None:
         """The course of a metric of a client's host; None when it sends nothing of itself."""
         source_id = self.hosts.get(client_id)
-        if source_id is None:
-            return None
+        return None if source_id is None else self.draw_source(source_id, key)
+
+    def draw_source(self, source_id: int, key: str) -> Course:
+        """The course of a metric of one source, which the caller may see."""
         span = self.question.span
         return draw_many(read_grid([source_id], key, span.start, span.end))
