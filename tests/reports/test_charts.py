@@ -10,6 +10,7 @@ from apps.reports.algorithms.charts import (
     HEIGHT,
     WIDTH,
     Chart,
+    Limit,
     Line,
     Mark,
     choose_ticks,
@@ -83,6 +84,12 @@ def test_the_axis_begins_at_0_and_ends_at_a_nice_number_above(top):
     assert ticks[0] == 0
     assert ticks[-1] >= top * (1 - 1e-6)
     assert 2 <= len(ticks) <= 7
+
+
+def test_a_limit_is_drawn_with_its_words_and_the_axis_reaches_it():
+    svg = draw(Line("x", [1, 2]), limit=Limit(80, "Limit: 80 ms"))
+    assert {"Limit: 80 ms", "80 ms"} <= set(read_texts(svg))
+    assert "Limit" not in draw(Line("x", [1, 2]))
 
 
 def test_an_empty_time_and_columns_of_other_lengths_are_refused():

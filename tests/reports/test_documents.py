@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from apps.metrics.algorithms.tiers import HOUR_SECONDS, floor_moment
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES
 from apps.reports.selectors.facts import Facts
@@ -11,7 +12,7 @@ from apps.reports.services.reports import ask_question, build_document, draft_pl
 from apps.reports.services.reports.document import render_html
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
-from tests.factories.forecasts import make_forecast
+from tests.factories.forecasts import add_hours, make_forecast
 from tests.factories.maintenance import select
 from tests.factories.reports import define_plan
 from tests.factories.tests import make_assignment, make_run
@@ -103,6 +104,39 @@ def test_charts_have_their_unit_their_period_and_words_for_who_does_not_see_them
     assert "Period: " in quality.html
     assert "(UTC)" in quality.html
     assert 'alt="Line chart of Latency' in quality.html
+
+
+def test_what_fills_is_drawn_until_its_limit_is_reached(owner, network, now):
+    add_hours(network["client"], [0.5] * 24, newest=floor_moment(now, HOUR_SECONDS))
+    make_forecast(network["client"])
+    make_forecast(network["client"], subject="/srv", full_at=now + timedelta(days=300))
+    [capacity] = [one for one in build(owner, now).sections if one.name == "capacity"]
+    assert capacity.html.count("<figure>") == 1
+    assert "vienna-1: Disk /var" in capacity.html
+    assert (
+        "mean 50.0\N{NO-BREAK SPACE}% in the period; 66.0\N{NO-BREAK SPACE}% now" in capacity.html
+    )
+    # After 34 days and a fifth, of one point a day.
+    assert "100\N{NO-BREAK SPACE}% expected on" in capacity.html
+
+
+def test_what_fills_and_is_not_measured_in_the_period_is_told_without_a_picture(
+    owner, network, now
+):
+    make_forecast(network["client"])
+    [capacity] = [one for one in build(owner, now).sections if one.name == "capacity"]
+    assert "Disk /var" in capacity.html
+    assert "<figure>" not in capacity.html
+
+
+def test_the_appendix_says_when_clients_measured_nothing(owner, network, now):
+    measure(make_assignment(make_client("graz-1"), "Core"), now, [True] * 20 + [None] * 4)
+    [appendix] = [one for one in build(owner, now).sections if one.name == "appendix"]
+    assert "Times without measurements" in appendix.html
+    # The other client missed four runs of one test, and measured with the other meanwhile.
+    assert "<td>graz-1</td>" in appendix.html
+    assert "<td>vienna-1</td>" not in appendix.html
+    assert "4\N{NO-BREAK SPACE}h" in appendix.html
 
 
 def test_the_accounting_method_is_printed(owner, network, now):
