@@ -23,7 +23,8 @@ from apps.accounts.api.permissions import NumbersPermission
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid
 from apps.core.http import FIRST_MOMENT, LAST_MOMENT, MOMENT_DETAIL, handle_exception
-from apps.reports.algorithms.exposed_names import name_unit
+from apps.metrics.catalogue import Metric
+from apps.reports.algorithms.exposed_names import name_metric
 from apps.reports.algorithms.plain_selectors import (
     LABEL,
     Selector,
@@ -222,6 +223,11 @@ def read_since(asked: QueryDict) -> datetime | None:
     return read_moment(asked, "start", FIRST_MOMENT) if asked.get("start") else None
 
 
+def describe_metric(metric: Metric) -> dict[str, str]:
+    unit = name_metric(metric.name, metric.unit).unit
+    return {"type": metric.kind, "help": metric.description, "unit": unit}
+
+
 def write_number(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
@@ -363,7 +369,7 @@ class MetadataView(PrometheusView):
         asked = read_asked(request)
         limit = read_limit(asked)
         found = {
-            name: [{"type": one.kind, "help": one.description, "unit": name_unit(one.unit)}]
+            name: [describe_metric(one)]
             for name, one in list_exposed_metrics().items()
             if asked.get("metric", "") in {"", name}
         }
