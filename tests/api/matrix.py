@@ -153,6 +153,7 @@ API = {
     "api/v1/prometheus/api/v1/label/<str:label>/values": {"GET": ASK},
     "api/v1/prometheus/api/v1/metadata": {"GET": ASK},
     "api/v1/prometheus/api/v1/status/buildinfo": {"GET": ASK},
+    "api/v1/prometheus/api/v1/rules": {"GET": ASK},
     "api/schema/": {"GET": SIGNED_IN},
     "metrics": READ,
     "metrics/clients": {"GET": ASK},

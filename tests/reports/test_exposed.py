@@ -200,6 +200,21 @@ def test_a_range_query_holds_each_value_until_the_next(client, reader, now):
     assert [pair[0] for pair in found["values"]] == [start.timestamp() + 10 * n for n in range(7)]
 
 
+def test_a_rate_in_bits_is_read_in_bytes(client, reader, now):
+    probe = make_client("probe-1")
+    keys = ("system.network.link.speed",)
+    frame = wire.frame((8_000_000.0,), keys=keys, source=("interface", "eth0"), at=now)
+    wire.send(client, make_key(probe), frame, keys=(keys,))
+    name, span = "system_network_link_speed_bytes_per_second", {"start": now.timestamp()}
+    (instant,) = ask(client, reader, "query", query=name)["result"]
+    assert instant["value"][1] == "1000000"
+    span |= {"end": now.timestamp(), "step": 1}
+    (course,) = ask(client, reader, "query_range", query=name, **span)["result"]
+    assert course["values"] == [[now.timestamp(), "1000000"]]
+    described = ask(client, reader, "metadata", metric=name)
+    assert described[name][0]["unit"] == "bytes_per_second"
+
+
 def test_many_values_come_as_means_of_whole_steps(client, reader, now):
     start = now - timedelta(seconds=400)
     send_cpu(
@@ -299,9 +314,7 @@ def promtool():
     return path
 
 
-def test_promtool_finds_nothing_wrong_with_the_scrape_but_the_catalogues_names(
-    client, reader, now, promtool
-):
+def test_promtool_finds_nothing_wrong_with_a_hostile_name(client, reader, promtool):
     probe = make_client(HOSTILE)
     assignment = make_assignment(probe, "Gateway")
     ping = wire.frame((0.01, 0.0), keys=wire.PING_KEYS, source=("assignment", str(assignment.id)))

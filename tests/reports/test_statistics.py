@@ -18,6 +18,7 @@ from apps.reports.algorithms.statistics import (
     fold_week,
     measure_effect,
     measure_share,
+    measure_weighted_share,
 )
 
 DAY = 86_400.0
@@ -40,6 +41,32 @@ def test_wilsons_interval_is_the_published_one():
 def test_a_share_lies_within_its_interval(case):
     found = measure_share(*case)
     assert 0 <= found.low <= found.share <= found.high <= 1
+
+
+def test_tries_of_unlike_weight_are_worth_fewer_even_ones():
+    found = measure_weighted_share([(9, 10, 300.0), (1, 10, 10.0)])
+    assert found.share == pytest.approx((9 * 300 + 10) / (10 * 310))
+    assert (found.successes, found.total) == (10, 20)
+    found, even = measure_weighted_share([(5, 10, 300.0), (5, 10, 10.0)]), measure_share(10, 20)
+    assert found.share == even.share
+    assert found.high - found.low > even.high - even.low
+    assert measure_weighted_share([]) is None
+    with pytest.raises(ValueError, match="positive"):
+        measure_weighted_share([(1, 1, 0.0)])
+
+
+@given(st.lists(st.tuples(tries, st.floats(0.1, 1e5)), min_size=1, max_size=5))
+def test_a_weighted_share_lies_within_its_interval(groups):
+    found = measure_weighted_share([(*counts, weight) for counts, weight in groups])
+    assert 0 <= found.low <= found.share <= found.high <= 1
+
+
+@given(tries, st.floats(0.1, 1e5))
+def test_one_weight_for_all_changes_nothing(case, weight):
+    found, plain = measure_weighted_share([(*case, weight)]), measure_share(*case)
+    assert (found.successes, found.total) == (plain.successes, plain.total)
+    for name in ("share", "low", "high"):
+        assert getattr(found, name) == pytest.approx(getattr(plain, name), abs=1e-12)
 
 
 def test_fishers_test_is_that_of_the_lady_tasting_tea():

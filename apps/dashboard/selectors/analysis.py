@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from apps.dashboard.formats import ABSENT, SPACE, Style, find_style, format_quantity
 from apps.dashboard.selectors.capacity import Standing
 from apps.dashboard.selectors.fleet import HeatMap, HeatRow, Scale, make_cells
+from apps.reports.algorithms.wording import write_share
 from apps.reports.selectors.analysis import (
     SIGNIFICANT,
     Analysis,
@@ -33,7 +34,7 @@ NAMES: Mapping[str, str | Promise] = {
     "traffic_receive": gettext_lazy("Received"),
     "traffic_transmit": gettext_lazy("Sent"),
 }
-STYLES = {"1": Style.RATIO, "bit/s": Style.BIT_RATE}
+STYLES = {"bit/s": Style.BIT_RATE}
 STANDINGS: Mapping[str, tuple[str, str, str | Promise]] = {
     "new": ("idle", "circle-dashed", gettext_lazy("Nothing before")),
     "missing": ("idle", "circle-dashed", gettext_lazy("Not measured")),
@@ -134,32 +135,38 @@ def make_standing(word: str) -> Standing:
 
 
 def describe_headline(headline: Headline) -> Figure:
-    style = STYLES.get(headline.unit, Style.NUMBER)
     return Figure(
         name=str(NAMES[headline.name]),
-        now=format_quantity(headline.now, style),
-        before=format_quantity(headline.before, style),
+        now=write_figure(headline.now, headline.unit),
+        before=write_figure(headline.before, headline.unit),
         change=write_percent(headline.ratio),
         chance=write_chance(headline.chance),
         standing=make_standing(headline.verdict),
     )
 
 
+def write_figure(value: float | None, unit: str) -> str:
+    """A share as a report writes it, so that both can be laid side by side."""
+    if unit == "1":
+        return write_share(value)
+    return format_quantity(value, STYLES.get(unit, Style.NUMBER))
+
+
 def describe_test(row: TestAvailability) -> TestRow:
     share, before = row.share, row.before
     bounds = ABSENT
     if share is not None:
-        low, high = (format_quantity(edge, Style.RATIO) for edge in (share.low, share.high))
+        low, high = write_share(share.low), write_share(share.high)
         bounds = _("%(low)s to %(high)s") % {"low": low, "high": high}
     runs = f"{share.successes} / {share.total}" if share else ABSENT
     return TestRow(
         name=row.name,
         url=reverse("dashboard:test", args=[row.test_id]),
-        share=format_quantity(share.share if share else None, Style.RATIO),
+        share=write_share(share.share if share else None),
         bounds=bounds,
         runs=runs,
-        coverage=format_quantity(row.coverage, Style.RATIO),
-        before=format_quantity(before.share if before else None, Style.RATIO),
+        coverage=write_share(row.coverage),
+        before=write_share(before.share if before else None),
         standing=judge_test(row),
     )
 
@@ -286,5 +293,5 @@ def describe_analysis(analysis: Analysis) -> dict[str, object]:
         "changes": [describe_change(one) for one in analysis.changes],
         "anomalies": analysis.anomalies,
         "availability": analysis.availability,
-        "coverage": format_quantity(analysis.availability.coverage, Style.RATIO),
+        "coverage": write_share(analysis.availability.coverage),
     }

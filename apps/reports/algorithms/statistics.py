@@ -24,7 +24,10 @@ LEAST_VALUES = 6
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How many of `total` succeeded; `low` and `high` bound the share by 95 %."""
+    """How many of `total` succeeded; `low` and `high` bound the share by 95 %.
+
+    The share is of successes, or of their weight where tries weigh unlike.
+    """
 
     successes: int
     total: int
@@ -38,17 +41,35 @@ def measure_share(successes: int, total: int) -> Share | None:
 
     Raises: ValueError when there are more successes than there were tries, or fewer than none.
     """
-    if not 0 <= successes <= total:
-        raise ValueError("successes must be from 0 to the total")
-    if total == 0:
+    return measure_weighted_share([(successes, total, 1.0)])
+
+
+def measure_weighted_share(groups: Sequence[tuple[int, int, float]]) -> Share | None:
+    """The share of all groups (successes, total, weight of each try) together; None of nothing.
+
+    Tries of unlike weight bound it as so many even ones as Kish (1965) counts for them.
+    Raises: ValueError when there are more successes than there were tries, or fewer than none, or
+    for a weight that is not positive.
+    """
+    if not all(0 <= successes <= total and weight > 0 for successes, total, weight in groups):
+        raise ValueError("successes must be from 0 to the total, and weights positive")
+    weighed = sum(total * weight for _successes, total, weight in groups)
+    if not weighed:
         return None
-    share, square = successes / total, NORMAL_95**2
+    share = sum(successes * weight for successes, _total, weight in groups) / weighed
+    even_tries = weighed**2 / sum(total * weight**2 for _successes, total, weight in groups)
+    low, high = bound_share(share, even_tries)
+    successes = sum(successes for successes, _total, _weight in groups)
+    return Share(successes, sum(total for _successes, total, _weight in groups), share, low, high)
+
+
+def bound_share(share: float, total: float) -> tuple[float, float]:
+    square = NORMAL_95**2
     middle = (share + square / (2 * total)) / (1 + square / total)
     spread = share * (1 - share) / total + square / (4 * total**2)
     half = NORMAL_95 * math.sqrt(spread) / (1 + square / total)
     # Rounding must not lead past the share itself, nor out of 0 to 1.
-    low, high = max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
-    return Share(successes, total, share, low, high)
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
 def compare_shares(now: tuple[int, int], before: tuple[int, int]) -> float | None:

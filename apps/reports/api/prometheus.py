@@ -23,7 +23,8 @@ from apps.accounts.api.permissions import NumbersPermission
 from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid
 from apps.core.http import FIRST_MOMENT, LAST_MOMENT, MOMENT_DETAIL, handle_exception
-from apps.reports.algorithms.exposed_names import name_unit
+from apps.metrics.catalogue import Metric
+from apps.reports.algorithms.exposed_names import name_metric
 from apps.reports.algorithms.plain_selectors import (
     LABEL,
     Selector,
@@ -68,6 +69,8 @@ START = OpenApiParameter("start", OpenApiTypes.STR, description="Unix seconds or
 END = OpenApiParameter("end", OpenApiTypes.STR, description="Unix seconds or RFC 3339.")
 STEP = OpenApiParameter("step", OpenApiTypes.STR, required=True, description="Seconds, or 1m30s.")
 MATCH = OpenApiParameter("match[]", OpenApiTypes.STR, many=True, description="A plain selector.")
+LIMIT = OpenApiParameter("limit", OpenApiTypes.INT, description="At most so many; 0 for all.")
+TRUNCATED = "results truncated due to limit"
 
 
 class FailureSerializer(serializers.Serializer[Any]):
@@ -128,6 +131,21 @@ class PrometheusView(APIView):
 
 def succeed(content: Any) -> Response:
     return Response({"status": "success", "data": content})
+
+
+def succeed_with_some(found: Sequence[Any], asked: QueryDict) -> Response:
+    """As many as were asked for, with Prometheus' own warning when that is not all."""
+    limit = read_limit(asked)
+    if not limit or limit < 0 or len(found) <= limit:
+        return succeed(found)
+    return Response({"status": "success", "data": found[:limit], "warnings": [TRUNCATED]})
+
+
+def read_limit(asked: QueryDict) -> int | None:
+    text = asked.get("limit", "")
+    if text and not re.fullmatch(r"-?[0-9]{1,9}", text):
+        raise Invalid([FieldError("limit", "malformed", "must be a whole number")])
+    return int(text) if text else None
 
 
 def read_asked(request: Request) -> QueryDict:
@@ -205,6 +223,11 @@ def read_since(asked: QueryDict) -> datetime | None:
     return read_moment(asked, "start", FIRST_MOMENT) if asked.get("start") else None
 
 
+def describe_metric(metric: Metric) -> dict[str, str]:
+    unit = name_metric(metric.name, metric.unit).unit
+    return {"type": metric.kind, "help": metric.description, "unit": unit}
+
+
 def write_number(value: float) -> str:
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
@@ -275,13 +298,18 @@ class QueryRangeView(PrometheusView):
 
 
 class SeriesView(PrometheusView):
-    @describe(summary="List the series of selectors", name="series", parameters=[MATCH, START, END])
+    @describe(
+        summary="List the series of selectors",
+        name="series",
+        parameters=[MATCH, START, END, LIMIT],
+    )
     def get(self, request: Request) -> Response:
         asked = read_asked(request)
         selectors = read_selectors(asked)
         if not selectors:
             raise Invalid([FieldError("match[]", "required", "must be given")])
-        return succeed(list_series(request.user, selectors, since=read_since(asked)))
+        found = list_series(request.user, selectors, since=read_since(asked))
+        return succeed_with_some(found, asked)
 
     @describe(
         summary="List the series of selectors by a form",
@@ -294,11 +322,14 @@ class SeriesView(PrometheusView):
 
 
 class LabelsView(PrometheusView):
-    @describe(summary="List the labels there are", name="labels", parameters=[MATCH, START, END])
+    @describe(
+        summary="List the labels there are", name="labels", parameters=[MATCH, START, END, LIMIT]
+    )
     def get(self, request: Request) -> Response:
         asked = read_asked(request)
         selectors = read_selectors(asked)
-        return succeed(read_labels(request.user, selectors, since=read_since(asked)))
+        found = read_labels(request.user, selectors, since=read_since(asked))
+        return succeed_with_some(found, asked)
 
     @describe(
         summary="List the labels there are by a form",
@@ -312,14 +343,17 @@ class LabelsView(PrometheusView):
 
 class LabelValuesView(PrometheusView):
     @describe(
-        summary="List the values of a label", name="label_values", parameters=[MATCH, START, END]
+        summary="List the values of a label",
+        name="label_values",
+        parameters=[MATCH, START, END, LIMIT],
     )
     def get(self, request: Request, label: str) -> Response:
         if not LABEL.fullmatch(label):
             raise Invalid([FieldError("label", "malformed", f"{label!r} is no name of a label")])
         asked = read_asked(request)
         selectors = read_selectors(asked)
-        return succeed(read_label_values(request.user, selectors, label, since=read_since(asked)))
+        found = read_label_values(request.user, selectors, label, since=read_since(asked))
+        return succeed_with_some(found, asked)
 
 
 class MetadataView(PrometheusView):
@@ -333,15 +367,13 @@ class MetadataView(PrometheusView):
     )
     def get(self, request: Request) -> Response:
         asked = read_asked(request)
-        limit = asked.get("limit", "")
-        if limit and not re.fullmatch(r"-?[0-9]{1,9}", limit):
-            raise Invalid([FieldError("limit", "malformed", "must be a whole number")])
+        limit = read_limit(asked)
         found = {
-            name: [{"type": one.kind, "help": one.description, "unit": name_unit(one.unit)}]
+            name: [describe_metric(one)]
             for name, one in list_exposed_metrics().items()
             if asked.get("metric", "") in {"", name}
         }
-        most = int(limit) if limit and int(limit) >= 0 else len(found)
+        most = limit if limit is not None and limit >= 0 else len(found)
         return succeed(dict(list(found.items())[:most]))
 
 
@@ -354,3 +386,14 @@ class BuildInfoView(PrometheusView):
     def get(self, _request: Request) -> Response:
         empty = dict.fromkeys(("revision", "branch", "buildUser", "buildDate", "goVersion"), "")
         return succeed({"application": "StreamSwarm", "version": LIKE_VERSION, **empty})
+
+
+class RulesView(PrometheusView):
+    @describe(
+        summary="List the rules of Prometheus, of which there are none here",
+        name="rules",
+        parameters=[],
+    )
+    def get(self, _request: Request) -> Response:
+        # Grafana looks for recording rules whenever it opens the data source.
+        return succeed({"groups": []})

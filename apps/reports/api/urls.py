@@ -33,4 +33,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         prometheus.BuildInfoView.as_view(),
         name="prometheus-buildinfo",
     ),
+    path(f"{PROMETHEUS}/rules", prometheus.RulesView.as_view(), name="prometheus-rules"),
 ]

@@ -14,7 +14,7 @@ from apps.accounts.policy import AnyUser, Permission, require
 from apps.core.errors import FieldError, Invalid
 from apps.core.http import MOMENT_DETAIL, is_plausible
 from apps.reports.algorithms.tables import Chunk, Column, ColumnKind, Position, read_flags
-from apps.reports.selectors.keyset import read_rows
+from apps.reports.selectors.keyset import count_rows, read_rows
 from apps.reports.selectors.lookups import ColumnReader
 
 Filters = Mapping[str, Sequence[str]]
@@ -112,8 +112,7 @@ class RowSelection:
     expand: Expansion | None = None
 
     def count_units(self, most: int | None = None) -> int:
-        plain = self.rows.order_by()
-        return plain.count() if most is None else plain[:most].count()
+        return count_rows(self.rows, most)
 
     def read(self, behind: Position | None = None) -> Iterator[Chunk]:
         reader = ColumnReader(self.rows.model, self.columns)

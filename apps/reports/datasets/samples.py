@@ -23,7 +23,7 @@ from apps.reports.datasets.columns import MOMENT, NUMBER, TEXT, WORD, identify
 from apps.reports.datasets.naming import name_absence, name_unit
 from apps.reports.selectors.fields import build_expression
 from apps.reports.selectors.frames import FrameRow, match_later, read_frames
-from apps.reports.selectors.keyset import read_rows
+from apps.reports.selectors.keyset import count_rows, read_rows
 from apps.tests.selectors import list_assignments
 
 OF_SOURCE = (
@@ -98,7 +98,7 @@ class SampleSelection:
         rows = self.keep_span(
             Frame.objects.filter(source_id__in=self.sources.order_by().values("id"))
         )
-        return rows.count() if most is None else rows[:most].count()
+        return count_rows(rows, most)
 
     def keep_span(self, rows: QuerySet[Frame]) -> QuerySet[Frame]:
         if self.after is not None:

@@ -14,7 +14,7 @@ from apps.clients.selectors import list_clients
 from apps.metrics.catalogue import METRICS, Metric, parse_key
 from apps.metrics.models import Layout, Source
 from apps.metrics.selectors import ASSIGNMENT_KIND
-from apps.reports.algorithms.exposed_names import name_label, name_series
+from apps.reports.algorithms.exposed_names import name_label, name_metric, name_series
 from apps.reports.algorithms.plain_selectors import NAME_LABEL, Matcher, Selector
 from apps.tests.selectors import list_assignments
 
@@ -52,6 +52,11 @@ class ExposedSeries:
     key: str
     metric: Metric
     labels: Labels
+
+    @property
+    def factor(self) -> float:
+        """What our values are times to be in the unit that the name says."""
+        return name_metric(self.metric.name, self.metric.unit).factor
 
 
 @lru_cache(maxsize=1)

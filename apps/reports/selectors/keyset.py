@@ -17,6 +17,7 @@ from django.db.models.expressions import Combinable
 
 from apps.reports.algorithms.tables import Position
 from apps.reports.selectors.fields import IdText, MomentText, has_uuid
+from apps.reports.selectors.mapping import read_unmapped
 
 Row = tuple[Any, ...]
 
@@ -120,10 +121,17 @@ def match_behind(order: Sequence[str], last: Sequence[Any]) -> Q:
 def fetch(rows: "QuerySet[Any, Any]") -> list[Row]:
     """What the database gives, as it is: the ORM would look at each cell once more."""
     statement, parameters = rows.query.sql_with_params()
-    with connection.cursor() as cursor:
+    with read_unmapped(), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found: list[Row] = cursor.fetchall()
         return found
+
+
+def count_rows(rows: QuerySet[Any], most: int | None) -> int:
+    """How many there are, counted no further than `most`."""
+    plain = rows.order_by()
+    with read_unmapped():
+        return plain.count() if most is None else plain[:most].count()
 
 
 def choose_size(found: Sequence[Row]) -> int:

@@ -48,7 +48,8 @@ def read_instant(user: AnyUser, selector: Selector, at: datetime) -> list[Answer
         if newest is None or newest.at > at:
             before.append(one)
         elif newest.at > at - LOOKBACK and one.key in newest.values:
-            found.append(Answer(one.labels, moment, np.array([newest.values[one.key]])))
+            value = np.array([newest.values[one.key]]) * one.factor
+            found.append(Answer(one.labels, moment, value))
     span = (at - LOOKBACK, at)
     # What a source measured since is not of that moment.
     found += hold_series(before, read_columns(before, span, MAXIMUM_POINTS), moment)
@@ -124,7 +125,7 @@ def hold_series(
         hold = max(LOOKBACK.total_seconds(), numbers.step_seconds)
         held_at, held = hold_values(at, values, moments, hold)
         if len(held_at):
-            yield Answer(one.labels, held_at, held)
+            yield Answer(one.labels, held_at, held * one.factor)
 
 
 def read_label_values(

@@ -13,7 +13,7 @@ from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid
 from apps.metrics.catalogue import METRICS, Metric
 from apps.metrics.selectors import LatestValues, read_latest_of_sources
-from apps.reports.algorithms.exposed_names import name_family, name_unit
+from apps.reports.algorithms.exposed_names import name_metric
 from apps.reports.algorithms.plain_selectors import NAME_LABEL
 from apps.reports.selectors.exposed import ExposedSeries, iterate_series
 
@@ -104,12 +104,13 @@ def build_family(
     metric: Metric, series: Sequence[ExposedSeries], latest: dict[int, LatestValues]
 ) -> Family:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    name, unit = name_family(metric.name, metric.unit), name_unit(metric.unit)
-    family = kind(name, metric.description, unit=unit)
+    naming = name_metric(metric.name, metric.unit)
+    family = kind(naming.family, metric.description, unit=naming.unit)
     for one in series:
         newest = latest.get(one.source.source_id)
         if newest is not None and one.key in newest.values:
             labels = dict(one.labels)
             sample = labels.pop(NAME_LABEL)
-            family.add_sample(sample, labels, newest.values[one.key], newest.at.timestamp())
+            value = newest.values[one.key] * naming.factor
+            family.add_sample(sample, labels, value, newest.at.timestamp())
     return family

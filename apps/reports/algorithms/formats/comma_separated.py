@@ -41,7 +41,7 @@ class CommaSeparatedWriter:
             ColumnKind.NUMBER: lambda cells: write_numbers(keep_finite(cells)),
             ColumnKind.WHOLE: write_numbers,
             ColumnKind.FLAG: lambda cells: map(FLAGS.__getitem__, cells),
-            ColumnKind.DOCUMENT: lambda cells: map(quote_known, cells),
+            ColumnKind.DOCUMENT: quote_words,
         }
 
     def begin(self) -> bytes:
@@ -76,12 +76,8 @@ def quote(text: str) -> str:
     return text
 
 
-def quote_known(text: str | None) -> str:
-    return "" if text is None else quote(text)
-
-
 def quote_words(cells: Sequence[str | None]) -> Sequence[str]:
-    """Words, which need quotes so rarely that all of them are looked through together."""
+    """Words and empty documents need no quotes: all of a column are looked through together."""
     words = ["" if cell is None else cell for cell in cells]
     return list(map(quote, words)) if needs_quotes("".join(words)) else words
 

@@ -1,21 +1,21 @@
 """How much of what was tried succeeded, and how much of what was planned was tried."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Q
-
-from apps.reports.algorithms.statistics import Share, compare_shares, measure_share
+from apps.reports.algorithms.accounting import Tally, add_tallies
+from apps.reports.algorithms.statistics import Share, compare_shares, measure_weighted_share
 from apps.reports.selectors.analysis.question import Period, Question
-from apps.tests.models import Run
-from apps.tests.selectors import list_runs
+from apps.reports.selectors.facts.accounts import Span, reckon
+from apps.tests.models import Assignment
 
-# Those that maintenance paused, or somebody cancelled, were not meant to be.
-COUNTED = (Run.State.FINISHED, Run.State.FAILED, Run.State.MISSED, Run.State.NONSTART)
 METHOD = (
-    "Successful runs of those with a verdict, by planned start. Runs that maintenance paused or "
-    "somebody cancelled do not count; coverage is how many of the planned ones have a verdict."
+    "Good run time of the run time with a verdict, by planned start: of many tests each run counts "
+    "with its length, as in reports. Runs that maintenance paused, that somebody cancelled, or "
+    "that are still under way do not count; coverage is how much of the planned run time has a "
+    "verdict. Whether a change is more than chance is judged by the counts of runs."
 )
 
 
@@ -29,28 +29,22 @@ class TestAvailability:
     name: str
     share: Share | None
     planned: int
+    coverage: float | None
     before: Share | None
     # How probable such a change is by chance alone.
     chance: float | None
 
-    @property
-    def coverage(self) -> float | None:
-        return divide(self.share.total if self.share else 0, self.planned)
-
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """All runs together, and by test, the worst first."""
+    """All runs together, each with its length, and by test, the worst first."""
 
     share: Share | None
     planned: int
+    coverage: float | None
     before: Share | None
     chance: float | None
     tests: tuple[TestAvailability, ...]
-
-    @property
-    def coverage(self) -> float | None:
-        return divide(self.share.total if self.share else 0, self.planned)
 
     @property
     def failures(self) -> int:
@@ -61,82 +55,71 @@ class Availability:
         return count_failures(self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    name: str
-    planned: int
-    judged: int
-    successes: int
-
-
 def read_availability(question: Question) -> Availability:
-    """Of the runs planned to start in the period, beside the period before. Two queries."""
-    now = count_runs(question, question.period)
-    before = count_runs(question, question.period.previous)
-    tests = [describe_test(test_id, tally, before.get(test_id)) for test_id, tally in now.items()]
+    """Of the runs planned to start in the period, beside the period before.
+
+    Counted and weighed as reports do, from the days that are kept where they are.
+    """
+    assignments = list(question.list_assignments())
+    names = {one.test_id: one.test.name for one in assignments}
+    now = tally_tests(assignments, question.period)
+    before = tally_tests(assignments, question.period.previous)
+    tests = [
+        describe_test(test_id, names[test_id], tallies, before.get(test_id, ()))
+        for test_id, tallies in now.items()
+    ]
     tests.sort(key=lambda one: (one.share is None, one.share.share if one.share else 0, one.name))
-    total, earlier = add_up(now), add_up(before)
+    every, earlier = join(now), join(before)
     return Availability(
-        share=measure_share(total.successes, total.judged),
-        planned=total.planned,
-        before=measure_share(earlier.successes, earlier.judged),
-        chance=compare(total, earlier),
+        share=measure(every),
+        planned=sum(one.planned for one in every),
+        coverage=add_tallies(every).coverage,
+        before=measure(earlier),
+        chance=compare(every, earlier),
         tests=tuple(tests),
     )
 
 
-def count_runs(question: Question, period: Period) -> dict[UUID, Tally]:
-    rows = (
-        list_runs(question.user)
-        .select_related(None)
-        .filter(
-            assignment__in=question.list_assignments().order_by().values("id"),
-            start_at__gte=period.start,
-            start_at__lt=period.end,
-            state__in=COUNTED,
-        )
-    )
-    counted = (
-        rows.order_by()
-        .values_list("assignment__test_id", "assignment__test__name")
-        .annotate(
-            planned=Count("id"),
-            judged=Count("id", filter=Q(result__is_success__isnull=False)),
-            successes=Count("id", filter=Q(result__is_success=True)),
-        )
-    )
-    return {test_id: Tally(*columns) for test_id, *columns in counted}
+def tally_tests(assignments: Sequence[Assignment], period: Period) -> dict[UUID, list[Tally]]:
+    """The tallies of each test of which runs were due in the period."""
+    tallies = reckon(assignments, Span(period.start, period.end)).tallies
+    found: dict[UUID, list[Tally]] = defaultdict(list)
+    for one in assignments:
+        if tallies[one.id].planned:
+            found[one.test_id].append(tallies[one.id])
+    return dict(found)
 
 
-def describe_test(test_id: UUID, now: Tally, before: Tally | None) -> TestAvailability:
-    earlier = before or Tally(now.name, 0, 0, 0)
+def describe_test(
+    test_id: UUID, name: str, now: Sequence[Tally], before: Sequence[Tally]
+) -> TestAvailability:
     return TestAvailability(
         test_id=test_id,
-        name=now.name,
-        share=measure_share(now.successes, now.judged),
-        planned=now.planned,
-        before=measure_share(earlier.successes, earlier.judged),
-        chance=compare(now, earlier),
+        name=name,
+        share=measure(now),
+        planned=sum(one.planned for one in now),
+        coverage=add_tallies(now).coverage,
+        before=measure(before),
+        chance=compare(now, before),
     )
 
 
-def add_up(tallies: Mapping[UUID, Tally]) -> Tally:
-    rows = tallies.values()
-    return Tally(
-        "",
-        sum(one.planned for one in rows),
-        sum(one.judged for one in rows),
-        sum(one.successes for one in rows),
-    )
+def join(by_test: Mapping[UUID, Sequence[Tally]]) -> list[Tally]:
+    return [one for tallies in by_test.values() for one in tallies]
 
 
-def compare(now: Tally, before: Tally) -> float | None:
-    return compare_shares((now.successes, now.judged), (before.successes, before.judged))
+def measure(tallies: Iterable[Tally]) -> Share | None:
+    return measure_weighted_share([(one.good, one.judged, one.run_seconds) for one in tallies])
+
+
+def compare(now: Sequence[Tally], before: Sequence[Tally]) -> float | None:
+    """By the counts alone: what is by chance is a run, however long it is."""
+    return compare_shares(count_successes(now), count_successes(before))
+
+
+def count_successes(tallies: Sequence[Tally]) -> tuple[int, int]:
+    return sum(one.good for one in tallies), sum(one.judged for one in tallies)
 
 
 def count_failures(share: Share | None) -> int:
     return share.total - share.successes if share else 0
-
-
-def divide(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

@@ -24,8 +24,7 @@ def build_document(analysis: Analysis) -> dict[str, Any]:
 
 
 def describe_availability(found: Availability) -> dict[str, Any]:
-    tests = [{**asdict(one), "coverage": one.coverage} for one in found.tests]
-    return {**asdict(found), "method": METHOD, "coverage": found.coverage, "tests": tests}
+    return {**asdict(found), "method": METHOD}
 
 
 def describe_traffic(found: Traffic) -> dict[str, Any]:
