@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from apps.accounts.policy import build_onlooker
 from apps.clients.algorithms.selector import Selector
-from apps.reports.algorithms.wording import write_share
+from apps.reports.sections.wording import write_share
 from apps.reports.selectors.analysis import Period, Question, read_availability
 from apps.reports.selectors.facts import Facts
 from apps.reports.selectors.facts.gathering import Question as ReportQuestion

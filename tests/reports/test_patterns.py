@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.metrics.catalogue import METRICS
-from apps.reports.algorithms.exposed_names import name_family, name_series, name_unit
+from apps.reports.algorithms.exposed_names import name_metric, name_series
 from apps.reports.algorithms.patterns import Pattern
 from apps.reports.algorithms.plain_selectors import Selector, parse_query, parse_selector
 
@@ -154,10 +154,11 @@ def test_every_metric_has_a_name_of_its_own_that_ends_in_its_unit():
     names = [name_series(one.name, one.unit, one.kind) for one in numbers]
     assert len(set(names)) == len(names)
     for metric in numbers:
-        family, unit = name_family(metric.name, metric.unit), name_unit(metric.unit)
-        assert re.fullmatch("[a-z_][a-z0-9_]*", family)
-        assert not unit or family.endswith(f"_{unit}")
-        assert bool(unit) or metric.unit == "1" or re.fullmatch(r"\{\w+\}", metric.unit), metric
+        naming = name_metric(metric.name, metric.unit)
+        assert re.fullmatch("[a-z_][a-z0-9_]*", naming.family)
+        assert not naming.unit or naming.family.endswith(f"_{naming.unit}")
+        is_counted = metric.unit == "1" or re.fullmatch(r"\{\w+\}", metric.unit)
+        assert naming.unit or is_counted, metric
 
 
 def test_names_follow_the_catalogue():

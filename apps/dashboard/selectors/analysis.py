@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from apps.dashboard.formats import ABSENT, SPACE, Style, find_style, format_quantity
 from apps.dashboard.selectors.capacity import Standing
 from apps.dashboard.selectors.fleet import HeatMap, HeatRow, Scale, make_cells
-from apps.reports.algorithms.wording import write_share
+from apps.reports.sections.wording import write_share
 from apps.reports.selectors.analysis import (
     SIGNIFICANT,
     Analysis,
