@@ -108,3 +108,19 @@ def test_a_test_without_an_own_address_says_so(page, admin):
     answer = page.post(reverse("dashboard:try-report", args=[plan.id]), follow=True)
     assert "no e-mail address" in answer.content.decode()
     assert not Report.objects.exists()
+
+
+def test_a_report_that_failed_is_made_again_and_says_why_nobody_got_it(page, admin):
+    report = make_report(make_plan(admin), state="failed", error="too large", digest="")
+    report.deliveries.update(attempts=0, error="The report could not be made: too large")
+    url = reverse("dashboard:report-plan", args=[report.plan_id])
+    text = page.get(url).content.decode()
+    assert "The report could not be made: too large" in text
+    assert "0 attempts" not in text
+    assert reverse("dashboard:resend-report", args=[report.deliveries.get().id]) not in text
+    again = reverse("dashboard:remake-report", args=[report.id])
+    assert again in text
+    page.post(again)
+    report.refresh_from_db()
+    assert (report.state, report.deliveries.get().state) == ("queued", "waiting")
+    assert "could not be made is made again" in page.post(again, follow=True).content.decode()

@@ -183,6 +183,19 @@ def remove_report(request: PageRequest, report_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(Permission.VIEW)
+def remake_report(request: PageRequest, report_id: UUID) -> HttpResponse:
+    report = get_report(request.user, report_id)
+    try:
+        reports.remake_report(report)
+    except Conflict as error:
+        messages.warning(request, error.detail)
+    else:
+        messages.success(request, _("The report is made again."))
+    return redirect("dashboard:report-plan", plan_id=report.plan_id)
+
+
+@require_POST
+@page(Permission.VIEW)
 def resend_report(request: PageRequest, delivery_id: int) -> HttpResponse:
     delivery = get_delivery(request.user, delivery_id)
     try:

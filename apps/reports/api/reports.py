@@ -34,6 +34,7 @@ from apps.reports.services.reports import (
     create_plan,
     delete_plan,
     delete_report,
+    remake_report,
     resend,
 )
 
@@ -265,6 +266,19 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
         answer = HttpResponse(read_file(report), content_type="application/pdf")
         answer["Content-Disposition"] = f'attachment; filename="{report.file_name}"'
         return answer
+
+    @extend_schema(
+        tags=["reports"],
+        summary="Make a failed report again",
+        description="Of the same period; it is then sent to whom it was for. 409 unless it failed.",
+        request=None,
+        responses={202: ReportSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="make-again")
+    def make_again(self, request: Request, id: UUID) -> Response:
+        user = require_user(request)
+        report = remake_report(get_report(user, id))
+        return Response(ReportSerializer(report).data, status=202)
 
     @extend_schema(
         tags=["reports"],

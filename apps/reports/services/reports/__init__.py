@@ -5,7 +5,7 @@ from apps.reports.services.reports.making import (
     delete_report,
     forget_reports,
     make_due_reports,
-    settle_reports,
+    remake_report,
 )
 from apps.reports.services.reports.plans import (
     LARGEST_LOGO_BYTES,
@@ -16,6 +16,7 @@ from apps.reports.services.reports.plans import (
     delete_plan,
     draft_plan,
 )
+from apps.reports.services.reports.settling import settle_reports
 
 __all__ = [
     "LARGEST_LOGO_BYTES",
@@ -31,6 +32,7 @@ __all__ = [
     "draft_plan",
     "forget_reports",
     "make_due_reports",
+    "remake_report",
     "resend",
     "settle_reports",
 ]
