@@ -61,6 +61,7 @@ API = {
     "api/v1/exports/estimate/": {"POST": VIEW},
     "api/v1/report-plans/": OWN,
     "api/v1/report-plans/<uuid:id>/": {"GET": VIEW, "PATCH": VIEW, "DELETE": VIEW},
+    "api/v1/report-plans/<uuid:id>/logo/": {"GET": VIEW, "PUT": VIEW, "DELETE": VIEW},
     "api/v1/report-plans/<uuid:id>/make/": {"POST": VIEW},
     "api/v1/report-plans/<uuid:id>/send-test/": {"POST": VIEW},
     "api/v1/reports/": READ,

@@ -10,6 +10,7 @@ from apps.reports.services.reports.making import (
 from apps.reports.services.reports.plans import (
     LARGEST_LOGO_BYTES,
     PlanDefinition,
+    change_logo,
     change_plan,
     check_plan,
     create_plan,
@@ -24,6 +25,7 @@ __all__ = [
     "ask_question",
     "ask_report",
     "build_document",
+    "change_logo",
     "change_plan",
     "check_plan",
     "create_plan",
