@@ -236,6 +236,7 @@ urlpatterns = [
     path("reports/<uuid:plan_id>/delete/", reports.remove_plan, name="delete-report-plan"),
     path("reports/files/<uuid:report_id>/", reports.download_report, name="report-file"),
     path("reports/files/<uuid:report_id>/delete/", reports.remove_report, name="delete-report"),
+    path("reports/files/<uuid:report_id>/make-again/", reports.remake_report, name="remake-report"),
     path(
         "reports/deliveries/<int:delivery_id>/resend/",
         reports.resend_report,

@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from apps.jobs.queues import Queue
 from apps.jobs.registry import JobKind
 from apps.reports.services.exports import EXPORT, make_export
-from apps.reports.services.reports.delivering import MOST_ATTEMPTS, SEND_REPORT, send_report
-from apps.reports.services.reports.making import MAKE_REPORT, make_report
+from apps.reports.services.reports import delivering, making
+from apps.reports.services.reports.settling import MAKE_REPORT, SEND_REPORT
 
 JOBS: Mapping[str, JobKind] = {
     EXPORT: JobKind(
@@ -19,13 +19,16 @@ JOBS: Mapping[str, JobKind] = {
         time_limit_seconds=1800.0,
     ),
     MAKE_REPORT: JobKind(
-        title=_("Make a report"), handler=make_report, queue=Queue.REPORTS, most_attempts=2
+        title=_("Make a report"),
+        handler=making.make_report,
+        queue=Queue.REPORTS,
+        most_attempts=making.MOST_ATTEMPTS,
     ),
     SEND_REPORT: JobKind(
         title=_("Send a report"),
-        handler=send_report,
+        handler=delivering.send_report,
         queue=Queue.REPORTS,
-        most_attempts=MOST_ATTEMPTS,
+        most_attempts=delivering.MOST_ATTEMPTS,
         time_limit_seconds=120.0,
     ),
 }

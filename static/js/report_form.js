@@ -1,5 +1,6 @@
 // @ts-check
-// The form of a report: sections are put into order, and what the schedule does not need is hidden.
+// The form of a report: sections are put into order, what the schedule does not need is hidden, and
+// the preview takes the colour of the form (the policy lets no markup carry a style).
 
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("report-form"));
 
@@ -31,6 +32,17 @@ function moveUp(button) {
   row.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
+function colourPreview() {
+  const paper = document.querySelector("#preview .report");
+  if (!(paper instanceof HTMLElement)) return;
+  for (const [name, value] of Object.entries(paper.dataset)) {
+    // reportOnAccent -> --report-on-accent
+    const property = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (value) paper.style.setProperty(`--${property}`, value);
+  }
+}
+
+document.body.addEventListener("htmx:afterSwap", colourPreview);
 form?.addEventListener("change", (event) => {
   const field = event.target;
   if (field instanceof HTMLSelectElement && field.name === "template") takeSectionsOf(field.value);

@@ -17,6 +17,7 @@ OWN_ACTIONS = frozenset(
         "try-report",
         "delete-report-plan",
         "delete-report",
+        "remake-report",
         "resend-report",
     }
 )

@@ -1,9 +1,11 @@
 """The pages of reports: set up with a live preview, made, downloaded, sent again."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from apps.reports.models import Delivery, Report, ReportPlan
+from tests.factories.pictures import make_picture
 from tests.factories.reports import PDF, make_plan, make_report
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -47,10 +49,39 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_stored(page):
 def test_the_preview_is_the_report_and_stores_nothing(page, scene):
     answer = page.post(reverse("dashboard:preview-report"), {**FORM, "sections": ["summary"]})
     text = answer.content.decode()
-    assert '<article class="report" lang="en">' in text
+    assert '<article class="report"' in text
+    assert 'lang="en"' in text.partition('<article class="report"')[2].partition(">")[0]
     assert "<h1>Vienna</h1>" in text
     assert "onerror=alert(1)>" not in text
     assert not ReportPlan.objects.filter(name="Vienna").exists()
+
+
+def test_the_preview_has_the_colour_of_the_form_and_text_that_is_read_on_it(page):
+    text = page.post(
+        reverse("dashboard:preview-report"), {**FORM, "accent": "#ffee00"}
+    ).content.decode()  # fmt: skip
+    assert 'data-report-accent="#ffee00"' in text
+    assert 'data-report-on-accent="#000000"' in text
+    assert "style=" not in text.replace("data:image", "")
+
+
+def test_the_preview_has_the_logo_that_is_chosen_and_else_that_of_the_plan(page, admin):
+    plan = make_plan(admin, logo=make_picture())
+    url = reverse("dashboard:preview-report")
+    kept = page.post(url, {**FORM, "plan": plan.id}).content.decode()
+    assert 'src="data:image/png;base64,' in kept
+    chosen = SimpleUploadedFile("logo.png", make_picture(format="JPEG"))
+    shown = page.post(url, {**FORM, "plan": plan.id, "logo": chosen}).content.decode()
+    assert 'src="data:image/jpeg;base64,' in shown
+    without = page.post(url, {**FORM, "plan": plan.id, "is_without_logo": "on"}).content.decode()
+    assert "report-logo" not in without
+
+
+def test_a_logo_that_is_no_picture_is_refused_at_its_field(page):
+    drawing = SimpleUploadedFile("logo.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    answer = page.post(reverse("dashboard:new-report-plan"), {**FORM, "logo": drawing})
+    assert answer.status_code == 422
+    assert "Must be a whole PNG or JPEG picture" in answer.content.decode()
 
 
 def test_the_preview_says_what_is_wrong_with_the_form(page):
@@ -59,10 +90,11 @@ def test_the_preview_says_what_is_wrong_with_the_form(page):
 
 
 def test_a_changed_plan_keeps_what_the_form_did_not_touch(page, admin):
-    plan = make_plan(admin, logo=b"\x89PNG\r\n\x1a\n", recipients=["ann@example.org"])
+    logo = make_picture()
+    plan = make_plan(admin, logo=logo, recipients=["ann@example.org"])
     page.post(reverse("dashboard:edit-report-plan", args=[plan.id]), {**FORM, "name": "Graz"})
     plan.refresh_from_db()
-    assert (plan.name, bytes(plan.logo)) == ("Graz", b"\x89PNG\r\n\x1a\n")
+    assert (plan.name, bytes(plan.logo)) == ("Graz", logo)
     page.post(
         reverse("dashboard:edit-report-plan", args=[plan.id]), {**FORM, "is_without_logo": "on"}
     )
@@ -108,3 +140,19 @@ def test_a_test_without_an_own_address_says_so(page, admin):
     answer = page.post(reverse("dashboard:try-report", args=[plan.id]), follow=True)
     assert "no e-mail address" in answer.content.decode()
     assert not Report.objects.exists()
+
+
+def test_a_report_that_failed_is_made_again_and_says_why_nobody_got_it(page, admin):
+    report = make_report(make_plan(admin), state="failed", error="too large", digest="")
+    report.deliveries.update(attempts=0, error="The report could not be made: too large")
+    url = reverse("dashboard:report-plan", args=[report.plan_id])
+    text = page.get(url).content.decode()
+    assert "The report could not be made: too large" in text
+    assert "0 attempts" not in text
+    assert reverse("dashboard:resend-report", args=[report.deliveries.get().id]) not in text
+    again = reverse("dashboard:remake-report", args=[report.id])
+    assert again in text
+    page.post(again)
+    report.refresh_from_db()
+    assert (report.state, report.deliveries.get().state) == ("queued", "waiting")
+    assert "could not be made is made again" in page.post(again, follow=True).content.decode()

@@ -10,8 +10,7 @@ from apps.jobs.models import Job
 from apps.jobs.services import run_due_jobs
 from apps.reports.models import Delivery, Report
 from apps.reports.selectors.reports import read_file
-from apps.reports.services.reports import ask_report, make_due_reports, resend, settle_reports
-from apps.reports.writers import press
+from apps.reports.services.reports import ask_report, make_due_reports, resend
 from tests.factories.reports import make_plan, make_report
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,34 +100,8 @@ def test_what_is_never_taken_is_given_up_and_can_be_sent_again(owner, post):
     assert delivery.state == "sent"
 
 
-def test_a_report_that_cannot_be_printed_says_so_and_sends_nothing(
-    owner, network, post, monkeypatch
-):
-    monkeypatch.setattr(
-        "apps.reports.services.reports.making.print_html",
-        lambda html: press.print_html(html, press.Limits(seconds=0.01)),
-    )
-    plan = make_plan(owner, **SENT)
-    make_due_reports(now=plan.next_at)
-    work()
-    report = Report.objects.get()
-    assert report.state == "failed"
-    assert "longer than" in report.error
-    assert post.messages == []
-    assert {one.state for one in Delivery.objects.all()} == {"waiting"}
-
-
 def test_a_report_that_is_not_made_is_not_sent(owner):
     plan = make_plan(owner)
     report = make_report(plan, state="failed")
     with pytest.raises(Conflict):
         resend(report.deliveries.get())
-
-
-def test_a_report_whose_work_was_given_up_is_shown_as_failed(owner):
-    report = ask_report(make_plan(owner), by=owner)
-    Job.objects.filter(kind="make_report").update(state="dead", error="It kills its worker.")
-    assert settle_reports() == 1
-    report.refresh_from_db()
-    assert (report.state, report.error) == ("failed", "It kills its worker.")
-    assert settle_reports() == 0

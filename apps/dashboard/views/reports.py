@@ -1,5 +1,6 @@
 """Reports: plans, the form with its live preview, and what was made and sent."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.contrib import messages
@@ -96,7 +97,7 @@ def render_form(
 @page(Permission.VIEW)
 def preview_report(request: PageRequest) -> HttpResponse:
     """The report as the form stands, by the template that is printed; nothing is stored."""
-    form = ReportForm(request.POST, user=request.user)
+    form = ReportForm(request.POST, request.FILES, user=request.user)
     for name in ("name", "hour"):
         form.fields[name].required = False
     context: dict[str, object] = {
@@ -105,8 +106,19 @@ def preview_report(request: PageRequest) -> HttpResponse:
     if not context["problems"]:
         form.cleaned_data["name"] = form.cleaned_data["name"] or _("Report")
         form.cleaned_data["hour"] = form.cleaned_data["hour"] or 0
-        context = draw_preview(request, form.build_definition())
+        context = draw_preview(request, keep_logo(request, form.build_definition()))
     return render(request, "dashboard/partials/_report_preview.html", context)
+
+
+def keep_logo(request: PageRequest, definition: PlanDefinition) -> PlanDefinition:
+    """With the logo of the plan that the form changes, unless the form says something of it."""
+    try:
+        plan_id = UUID(request.POST.get("plan", ""))
+    except ValueError:
+        return definition
+    plan = get_plan(request.user, plan_id)
+    is_kept = definition.logo is None
+    return replace(definition, logo=bytes(plan.logo or b"")) if is_kept else definition
 
 
 def draw_preview(request: PageRequest, definition: PlanDefinition) -> dict[str, object]:
@@ -178,6 +190,19 @@ def remove_report(request: PageRequest, report_id: UUID) -> HttpResponse:
     report = get_report(request.user, report_id)
     reports.delete_report(report)
     messages.success(request, _("The report is deleted."))
+    return redirect("dashboard:report-plan", plan_id=report.plan_id)
+
+
+@require_POST
+@page(Permission.VIEW)
+def remake_report(request: PageRequest, report_id: UUID) -> HttpResponse:
+    report = get_report(request.user, report_id)
+    try:
+        reports.remake_report(report)
+    except Conflict as error:
+        messages.warning(request, error.detail)
+    else:
+        messages.success(request, _("The report is made again."))
     return redirect("dashboard:report-plan", plan_id=report.plan_id)
 
 

@@ -1,9 +1,15 @@
 """Looking at plans and reports; they are made on the pages and through the API."""
 
+from typing import ClassVar
+
 from django.contrib import admin
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.admin import ReadOnlyAdmin
 from apps.reports.models import Delivery, Report, ReportFile, ReportPlan
+from apps.reports.services.reports.document import build_logo_url
 
 
 @admin.register(ReportPlan)
@@ -13,6 +19,12 @@ class ReportPlanAdmin(ReadOnlyAdmin):
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username"]
     exclude = ["logo"]
+    readonly_fields: ClassVar = ["picture"]
+
+    @admin.display(description=_("logo"), empty_value="-")
+    def picture(self, plan: ReportPlan) -> SafeString | None:
+        url = build_logo_url(plan.logo)
+        return format_html('<img src="{}" alt="" height="52">', url) if url else None
 
 
 @admin.register(Report)

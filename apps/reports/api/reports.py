@@ -16,6 +16,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -32,14 +33,18 @@ from apps.reports.selectors.reports import (
     list_plans,
     list_reports,
     read_file,
+    read_logo,
 )
 from apps.reports.services.reports import (
+    LARGEST_LOGO_BYTES,
     PlanDefinition,
     ask_report,
+    change_logo,
     change_plan,
     create_plan,
     delete_plan,
     delete_report,
+    remake_report,
     resend,
 )
 
@@ -82,6 +87,9 @@ class ReportPlanSerializer(serializers.ModelSerializer[ReportPlan]):
     )
     recipients = serializers.ListField(child=serializers.CharField(), required=False)
     language = LanguageField(required=False)
+    has_logo = serializers.BooleanField(
+        read_only=True, help_text="The picture itself is at `logo/`."
+    )
 
     class Meta:
         model = ReportPlan
@@ -97,6 +105,7 @@ class ReportPlanSerializer(serializers.ModelSerializer[ReportPlan]):
             "language",
             "sections",
             "accent",
+            "has_logo",
             "cadence",
             "hour",
             "weekday",
@@ -114,6 +123,15 @@ class ReportPlanSerializer(serializers.ModelSerializer[ReportPlan]):
                 for name in ("hour", "weekday", "month_day")
             },
         }
+
+
+class LogoSerializer(serializers.Serializer[Any]):
+    """The service says what is wrong with the picture, with the limit."""
+
+    logo = serializers.FileField(
+        help_text="A PNG or JPEG picture, whatever its name says: at most 256 KiB and 2000 by 2000"
+        " pixels."
+    )
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -198,7 +216,7 @@ class ReportPlanViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Repor
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
         plan = create_plan(build_definition(asked.validated_data), owner=user)
-        return Response(self.get_serializer(plan).data, status=201)
+        return Response(self.get_serializer(get_plan(user, plan.id)).data, status=201)
 
     def partial_update(self, request: Request, id: UUID) -> Response:
         user = require_user(request)
@@ -207,11 +225,49 @@ class ReportPlanViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Repor
         asked.is_valid(raise_exception=True)
         kept = {name: getattr(plan, name) for name in KEPT}
         definition = build_definition({**kept, **asked.validated_data})
-        changed = change_plan(plan=plan, definition=definition, by=user)
-        return Response(self.get_serializer(changed).data)
+        change_plan(plan=plan, definition=definition, by=user)
+        return Response(self.get_serializer(get_plan(user, id)).data)
 
     def destroy(self, request: Request, id: UUID) -> Response:
         delete_plan(get_plan(require_user(request), id))
+        return Response(status=204)
+
+    @extend_schema(
+        tags=["reports"],
+        summary="Show the logo of a report plan",
+        responses={
+            (200, "image/png"): OpenApiTypes.BINARY,
+            (200, "image/jpeg"): OpenApiTypes.BINARY,
+        },
+    )
+    @action(detail=True, parser_classes=[MultiPartParser])
+    def logo(self, request: Request, id: UUID) -> HttpResponse:
+        content, kind = read_logo(get_plan(request.user, id))
+        return HttpResponse(content, content_type=kind)
+
+    @extend_schema(
+        tags=["reports"],
+        summary="Give a report plan a logo",
+        request={"multipart/form-data": LogoSerializer},
+        responses=ReportPlanSerializer,
+    )
+    @logo.mapping.put
+    def put_logo(self, request: Request, id: UUID) -> Response:
+        user = require_user(request)
+        plan = get_plan(user, id)
+        asked = LogoSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        # One byte more than may be is enough to know that it is too large.
+        content = asked.validated_data["logo"].read(LARGEST_LOGO_BYTES + 1)
+        change_logo(plan=plan, logo=content)
+        return Response(self.get_serializer(get_plan(user, id)).data)
+
+    @extend_schema(
+        tags=["reports"], summary="Take the logo off a report plan", responses={204: None}
+    )
+    @logo.mapping.delete
+    def delete_logo(self, request: Request, id: UUID) -> Response:
+        change_logo(plan=get_plan(require_user(request), id), logo=b"")
         return Response(status=204)
 
     @extend_schema(
@@ -277,6 +333,19 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
         answer = HttpResponse(read_file(report), content_type="application/pdf")
         answer["Content-Disposition"] = f'attachment; filename="{report.file_name}"'
         return answer
+
+    @extend_schema(
+        tags=["reports"],
+        summary="Make a failed report again",
+        description="Of the same period; it is then sent to whom it was for. 409 unless it failed.",
+        request=None,
+        responses={202: ReportSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="make-again")
+    def make_again(self, request: Request, id: UUID) -> Response:
+        user = require_user(request)
+        report = remake_report(get_report(user, id))
+        return Response(ReportSerializer(report).data, status=202)
 
     @extend_schema(
         tags=["reports"],

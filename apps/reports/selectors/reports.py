@@ -2,17 +2,20 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from apps.accounts.models import User
 from apps.accounts.policy import AnyUser
 from apps.accounts.selectors import administers_everything
 from apps.core.errors import NotFound
+from apps.reports.algorithms.pictures import find_media_type
 from apps.reports.models import Delivery, Report, ReportPlan
 
 
 def list_plans(user: AnyUser) -> QuerySet[ReportPlan]:
+    """The plans that `user` sees, each with `has_logo`; the picture is read when asked for."""
     rows = ReportPlan.objects.select_related("owner").defer("logo")
+    rows = rows.annotate(has_logo=Q(logo__isnull=False))
     if administers_everything(user):
         return rows
     return rows.filter(owner=user) if isinstance(user, User) else rows.none()
@@ -27,6 +30,18 @@ def get_plan(user: AnyUser, plan_id: UUID | str) -> ReportPlan:
     if plan is None:
         raise NotFound("report_plan_unknown", "There is no such report plan.")
     return plan
+
+
+def read_logo(plan: ReportPlan) -> tuple[bytes, str]:
+    """The picture and its media type.
+
+    Raises: NotFound when there is none.
+    """
+    content = bytes(plan.logo or b"")
+    kind = find_media_type(content)
+    if not kind:
+        raise NotFound("report_plan_without_logo", "This report plan has no logo.")
+    return content, kind
 
 
 def list_reports(user: AnyUser) -> QuerySet[Report]:

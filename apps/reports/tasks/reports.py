@@ -11,8 +11,9 @@ from apps.reports.services.tallies import keep_tallies as keep
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types
 def make_due_reports() -> None:
-    make_due(now=read_now())
+    # First, so that a fault of one plan keeps no other from being told what became of it.
     settle_reports()
+    make_due(now=read_now())
 
 
 @shared_task  # type: ignore[untyped-decorator]  # celery ships no types

@@ -5,17 +5,19 @@ from apps.reports.services.reports.making import (
     delete_report,
     forget_reports,
     make_due_reports,
-    settle_reports,
+    remake_report,
 )
 from apps.reports.services.reports.plans import (
     LARGEST_LOGO_BYTES,
     PlanDefinition,
+    change_logo,
     change_plan,
     check_plan,
     create_plan,
     delete_plan,
     draft_plan,
 )
+from apps.reports.services.reports.settling import settle_reports
 
 __all__ = [
     "LARGEST_LOGO_BYTES",
@@ -23,6 +25,7 @@ __all__ = [
     "ask_question",
     "ask_report",
     "build_document",
+    "change_logo",
     "change_plan",
     "check_plan",
     "create_plan",
@@ -31,6 +34,7 @@ __all__ = [
     "draft_plan",
     "forget_reports",
     "make_due_reports",
+    "remake_report",
     "resend",
     "settle_reports",
 ]

@@ -17,10 +17,9 @@ from apps.jobs.services import enqueue_job
 from apps.reports.models import Delivery, Report
 from apps.reports.sections.base import write_day, write_period
 from apps.reports.services.reports.document import ask_question
+from apps.reports.services.reports.settling import LONGEST_ERROR, SEND_REPORT, name_delivery
 
-SEND_REPORT = "send_report"
 MOST_ATTEMPTS = 5
-LONGEST_ERROR = 500
 MOST_MAILED_BYTES = 20 * 2**20
 
 
@@ -37,7 +36,7 @@ def queue_deliveries(report: Report, recipients: Iterable[str]) -> None:
 
 def queue_delivery(delivery: Delivery) -> None:
     enqueue_job(
-        kind=SEND_REPORT, arguments={"delivery": delivery.id}, key=f"delivery-{delivery.id}"
+        kind=SEND_REPORT, arguments={"delivery": delivery.id}, key=name_delivery(delivery.id)
     )
 
 
@@ -72,15 +71,23 @@ def send_report(run: JobRun) -> Outcome:
     try:
         mail(delivery)
     except StreamSwarmError as error:
-        is_last = run.job.attempts >= MOST_ATTEMPTS
-        delivery.state = Delivery.State.FAILED if is_last else Delivery.State.RETRYING
-        delivery.error = error.detail[:LONGEST_ERROR]
-        delivery.save(update_fields=["state", "error", "attempts"])
+        note_fault(run, delivery, error.detail)
         raise JobFailed(error.detail) from error
+    except Exception as error:
+        note_fault(run, delivery, f"{type(error).__name__}; the log of the worker has the rest.")
+        raise
     delivery.state, delivery.error = Delivery.State.SENT, ""
     delivery.sent_at = read_now()
     delivery.save(update_fields=["state", "error", "attempts", "sent_at"])
     return Outcome(f"sent to {delivery.recipient}")
+
+
+def note_fault(run: JobRun, delivery: Delivery, detail: str) -> None:
+    """It is tried again, or given up with the last attempt; what was wrong is shown."""
+    is_last = run.job.attempts >= MOST_ATTEMPTS
+    delivery.state = Delivery.State.FAILED if is_last else Delivery.State.RETRYING
+    delivery.error = detail[:LONGEST_ERROR]
+    delivery.save(update_fields=["state", "error", "attempts"])
 
 
 def mail(delivery: Delivery) -> None:

@@ -24,7 +24,9 @@ from apps.accounts.policy import AnyUser
 from apps.clients.algorithms.selector import parse_selector
 from apps.clients.models import Site, Tag
 from apps.core.clock import format_moment
+from apps.reports.algorithms.colours import READABLE, choose_text, darken
 from apps.reports.algorithms.periods import find_period, find_previous
+from apps.reports.algorithms.pictures import find_media_type
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES, Draft
 from apps.reports.sections.base import write_period
@@ -41,7 +43,6 @@ FONTS = (
 )
 STYLESHEET = "css/report.css"
 PRINT_STYLESHEET = "reports/print.css"
-PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 PLAIN_ACCENT = "#0f5fb8"
 NAMED_AT_MOST = 6
@@ -69,13 +70,16 @@ class Document:
     language: str
     logo_url: str
     accent: str
+    # For text on the accent, and the accent dark enough to be read on paper.
+    on_accent: str
+    ink: str
     made_at: str
 
     @property
     def context(self) -> dict[str, object]:
         """What templates/reports/body.html shows."""
-        names = ("title", "kind", "period", "scope", "sections", "language", "logo_url", "accent")
-        return {name: getattr(self, name) for name in (*names, "made_at")}
+        names = ("title", "kind", "period", "scope", "sections", "language", "logo_url", "made_at")
+        return {name: getattr(self, name) for name in (*names, "accent", "on_accent", "ink")}
 
 
 def ask_question(
@@ -103,7 +107,8 @@ def build_document(plan: ReportPlan, question: Question, now: datetime) -> Docum
     with translation.override(plan.language), timezone.override(question.zone):
         facts = Facts(question)
         accent = plan.accent if COLOUR.fullmatch(plan.accent) else PLAIN_ACCENT
-        draft = Draft(facts, accent, now)
+        ink = darken(accent, READABLE)
+        draft = Draft(facts, ink, now)
         names = plan.sections or TEMPLATES[plan.template]
         built = [(name, SECTIONS[name].build(draft)) for name in names if name in SECTIONS]
         contents = [(name, content) for name, content in built if content is not None]
@@ -119,6 +124,8 @@ def build_document(plan: ReportPlan, question: Question, now: datetime) -> Docum
             language=plan.language,
             logo_url=build_logo_url(plan.logo),
             accent=accent,
+            on_accent=choose_text(accent),
+            ink=ink,
             made_at=format_moment(now),
         )
 
@@ -168,8 +175,8 @@ def write_scope(facts: Facts) -> str:
 def build_logo_url(logo: bytes | memoryview | None) -> str:
     """The logo as a data URL; empty without one."""
     content = bytes(logo or b"")
-    kind = "png" if content.startswith(PNG) else "jpeg" if content.startswith(JPEG) else ""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
+    kind = find_media_type(content)
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}" if kind else ""
 
 
 def render_html(document: Document) -> str:

@@ -12,8 +12,7 @@ from apps.accounts.services import audited, record_audit
 from apps.configuration.selectors import read_whole
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, StreamSwarmError
-from apps.jobs.errors import JobFailed
-from apps.jobs.models import Job
+from apps.jobs.errors import JobFailed, JobLost
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
@@ -27,11 +26,18 @@ from apps.reports.services.reports.document import (
     render_html,
 )
 from apps.reports.services.reports.plans import find_next_of
+from apps.reports.services.reports.settling import (
+    LONGEST_ERROR,
+    MAKE_REPORT,
+    OPEN_REPORTS,
+    fail_report,
+    revive_deliveries,
+)
 from apps.reports.writers.press import Printed, print_html
 
 logger = structlog.get_logger(__name__)
 
-MAKE_REPORT = "make_report"
+MOST_ATTEMPTS = 2
 LONGEST_VERDICT = 500
 PLANS_AT_ONCE = 20
 FORGOTTEN_AT_ONCE = 20
@@ -56,6 +62,25 @@ def ask_report(
     return report
 
 
+@audited()
+def remake_report(report: Report) -> Report:
+    """The failed report, which a worker will make once more and send to whom it was for.
+
+    Raises: Conflict unless it has failed.
+    """
+    rows = Report.objects.select_for_update(of=("self",)).select_related("plan")
+    locked = rows.filter(id=report.id, state=Report.State.FAILED).first()
+    if locked is None:
+        raise Conflict("report_not_failed", "Only a report that could not be made is made again.")
+    locked.state, locked.error = Report.State.QUEUED, ""
+    locked.save(update_fields=["state", "error"])
+    revive_deliveries(locked)
+    queue_making(locked)
+    after = {"plan": locked.plan.name, "reason": str(locked.reason)}
+    record_audit(action="make_again", target=locked, after=after)
+    return locked
+
+
 def find_span(plan: ReportPlan, now: datetime) -> Span:
     question = ask_question(plan, user=plan.owner, now=now)
     return question.start, question.end
@@ -66,20 +91,28 @@ def queue_report(plan: ReportPlan, *, reason: str, span: Span) -> Report:
     report = Report.objects.create(
         plan=plan, reason=reason, start_at=span[0], end_at=span[1], created_at=read_now()
     )
-    enqueue_job(kind=MAKE_REPORT, arguments={"report": str(report.id)}, key=str(report.id))
+    queue_making(report)
     return report
+
+
+def queue_making(report: Report) -> None:
+    enqueue_job(kind=MAKE_REPORT, arguments={"report": str(report.id)}, key=str(report.id))
 
 
 def make_due_reports(*, now: datetime) -> int:
     """How many plans were due, each of which has a report queued now.
 
     What was missed while nothing ran is made once, of the newest period; a second call at the same
-    time makes none twice.
+    time makes none twice. A plan that cannot be asked stays due, and keeps no other waiting.
     """
     due = ReportPlan.objects.filter(next_at__lte=now).order_by("next_at")
-    return sum(
-        make_due(plan_id, now) for plan_id in due.values_list("id", flat=True)[:PLANS_AT_ONCE]
-    )
+    queued = 0
+    for plan_id in due.values_list("id", flat=True)[:PLANS_AT_ONCE]:
+        try:
+            queued += make_due(plan_id, now)
+        except Exception:
+            logger.exception("report_plan_failed", plan=str(plan_id))
+    return queued
 
 
 def make_due(plan_id: UUID, now: datetime) -> bool:
@@ -120,23 +153,33 @@ def make_report(run: JobRun) -> Outcome:
     """
     rows = Report.objects.select_related("plan__owner")
     report = rows.filter(id=run.arguments["report"]).first()
-    if report is None or report.state == Report.State.READY:
+    if report is None or not begin(report):
         return Outcome("nothing to do")
-    Report.objects.filter(id=report.id).update(state=Report.State.MAKING)
     try:
         run.report(0.1, "reading")
         document = write_document(report)
         run.report(GATHERED, "printing")
         printed = print_html(render_html(document))
         run.report(PRINTED, "storing")
-    except StreamSwarmError as error:
-        note_failure(report, error.detail)
-        raise JobFailed(error.detail) from error
-    except Exception as error:
-        note_failure(report, f"{type(error).__name__}; the log of the worker has the rest.")
+    except JobLost:
+        # Another worker makes it, or nobody is to: what is known here counts no more.
         raise
-    store_report(report, document, printed)
+    except StreamSwarmError as error:
+        is_final = isinstance(error, JobFailed) and error.is_final
+        note_failure(run, report, error.detail, is_final=is_final)
+        raise JobFailed(error.detail, is_final=is_final) from error
+    except Exception as error:
+        note_failure(run, report, f"{type(error).__name__}; the log of the worker has the rest.")
+        raise
+    if not store_report(report, document, printed):
+        return Outcome("was made or deleted meanwhile")
     return Outcome(f"{printed.pages} pages, {len(printed.content)} bytes")
+
+
+def begin(report: Report) -> bool:
+    """Whether the report is to be made, and is shown as being made."""
+    rows = Report.objects.filter(id=report.id).exclude(state=Report.State.READY)
+    return bool(rows.update(state=Report.State.MAKING))
 
 
 def write_document(report: Report) -> Document:
@@ -152,13 +195,24 @@ def write_document(report: Report) -> Document:
     return build_document(plan, ask_question(plan, user=plan.owner, now=now, span=span), now)
 
 
-def note_failure(report: Report, detail: str) -> None:
-    """The next attempt may put it right; until then the history says what is wrong."""
-    Report.objects.filter(id=report.id).update(state=Report.State.FAILED, error=detail[:500])
+def note_failure(run: JobRun, report: Report, detail: str, *, is_final: bool = False) -> None:
+    """It waits for the next attempt and says what was wrong, or has failed with the last one."""
+    if is_final or run.job.attempts >= MOST_ATTEMPTS:
+        fail_report(report.id, detail)
+        return
+    rows = Report.objects.filter(id=report.id, state__in=OPEN_REPORTS)
+    rows.update(state=Report.State.QUEUED, error=detail[:LONGEST_ERROR])
 
 
 @transaction.atomic
-def store_report(report: Report, document: Document, printed: Printed) -> None:
+def store_report(report: Report, document: Document, printed: Printed) -> bool:
+    """Whether the report is stored with its file, and with the jobs that send it.
+
+    What another worker has made meanwhile stays, and what was deleted does not come back.
+    """
+    rows = Report.objects.select_for_update().filter(id=report.id)
+    if not rows.exclude(state=Report.State.READY).exists():
+        return False
     ReportFile.objects.update_or_create(report=report, defaults={"content": printed.content})
     report.state, report.error = Report.State.READY, ""
     report.made_at = read_now()
@@ -168,24 +222,10 @@ def store_report(report: Report, document: Document, printed: Printed) -> None:
     report.digest = hashlib.sha256(printed.content).hexdigest()
     report.pages = printed.pages
     report.coverage = document.coverage
-    report.save()
+    report.save(force_update=True)
+    revive_deliveries(report)
     queue_deliveries(report, [])
-
-
-def settle_reports() -> int:
-    """How many reports were marked as failed because their work was given up or discarded.
-
-    A job that kills its worker has no chance to say so itself.
-    """
-    settled = 0
-    ended = Job.objects.filter(state__in=(Job.State.DEAD, Job.State.DISCARDED))
-    open_ones = Report.objects.filter(state__in=(Report.State.QUEUED, Report.State.MAKING))
-    keys = {str(one): one for one in open_ones.values_list("id", flat=True)}
-    for job in ended.filter(kind=MAKE_REPORT, key__in=keys):
-        error = job.error or "It was given up."
-        rows = open_ones.filter(id=keys[job.key])
-        settled += rows.update(state=Report.State.FAILED, error=error)
-    return settled
+    return True
 
 
 @audited()

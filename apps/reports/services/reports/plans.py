@@ -17,9 +17,10 @@ from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, Refused
 from apps.reports import languages
 from apps.reports.algorithms.periods import LAST_MONTH_DAY, find_next
+from apps.reports.algorithms.pictures import check_picture
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS
-from apps.reports.services.reports.document import COLOUR, JPEG, PNG
+from apps.reports.services.reports.document import COLOUR
 
 NAME_LENGTH = 100
 LONGEST_ADDRESS = 254
@@ -141,9 +142,8 @@ def check_logo(logo: bytes | None) -> list[FieldError]:
         return []
     if len(logo) > LARGEST_LOGO_BYTES:
         return [FieldError("logo", "too_large", f"must have at most {LARGEST_LOGO_BYTES} bytes")]
-    if not logo.startswith((PNG, JPEG)):
-        return [FieldError("logo", "malformed", "must be a PNG or JPEG picture")]
-    return []
+    detail = check_picture(logo)
+    return [FieldError("logo", "malformed", detail)] if detail else []
 
 
 def check_tests(tests: Sequence[str]) -> list[FieldError]:
@@ -202,6 +202,22 @@ def change_plan(*, plan: ReportPlan, definition: PlanDefinition, by: User) -> Re
     before = describe_plan(plan)
     apply_definition(plan, definition, selector)
     plan.save()
+    record_audit(action="change", target=plan, before=before, after=describe_plan(plan))
+    return plan
+
+
+@audited()
+def change_logo(*, plan: ReportPlan, logo: bytes) -> ReportPlan:
+    """The plan with that PNG or JPEG as its logo, or with none when it is empty.
+
+    Raises: Invalid naming the limit.
+    """
+    errors = check_logo(logo)
+    if errors:
+        raise Invalid(errors)
+    before = describe_plan(plan)
+    plan.logo = logo or None
+    plan.save(update_fields=["logo"])
     record_audit(action="change", target=plan, before=before, after=describe_plan(plan))
     return plan
 
