@@ -93,6 +93,8 @@ def test_no_report_asks_for_words_that_its_language_lacks(owner, network, now, l
         assert f'<html lang="{language}">' in render_html(document)
         names |= {section.name for section in document.sections}
     assert names >= {"summary", "incidents", "capacity", "diagnosis", "traffic", "tests", "clients"}
+    for period in ("24h", "30d", "90d"):
+        build(owner, now, period=period, language=language)
     tests = [str(network["good"].test_id)]
     assert "%" in build(owner, now, tests=tests, language=language).verdict
     assert build(owner, now, selector=select(sites=["nowhere"]), language=language).verdict
