@@ -75,7 +75,7 @@ e2e: setup-test ## Every story in headless Chromium
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 messages: setup-test ## Gather what reports say into locale/, and compile it (needs gettext)
-	$(BIN)/python manage.py makemessages --all --no-location --no-wrap
+	$(BIN)/python manage.py makemessages --all --no-location --no-wrap --no-obsolete
 	$(BIN)/python manage.py compilemessages --ignore=.venv --ignore=node_modules
 
 docs: setup-test ## Check that the documentation and the code agree

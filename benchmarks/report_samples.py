@@ -1,6 +1,6 @@
 """A PDF of each template, made of a month that simulated agents told the server through their API.
 
-    python -m benchmarks.report_samples FOLDER
+    python -m benchmarks.report_samples FOLDER [--language de]
 
 prints one line a file; look at the pages, for instance with `pdftoppm -png`. The month stays in
 the folder, so that a second call prints it again at once.
@@ -35,7 +35,7 @@ def judge(month: Any) -> None:
         pass
 
 
-def print_templates(folder: Path, end: datetime) -> None:
+def print_templates(folder: Path, end: datetime, language: str) -> None:
     from apps.accounts.models import User
     from apps.clients.models import Client
     from apps.reports.models import ReportPlan
@@ -57,6 +57,7 @@ def print_templates(folder: Path, end: datetime) -> None:
             template=template,
             period="30d",
             time_zone="Europe/Vienna",
+            language=language,
             selector=narrow if template == "client" else {},
             tests=[shop] if template == "test" else [],
         )
@@ -76,6 +77,7 @@ def print_templates(folder: Path, end: datetime) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--language", default="en")
     arguments = parser.parse_args()
     kept = arguments.folder / "month"
     end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -85,7 +87,7 @@ def main() -> None:
         prepare(kept, redis_url)
         if is_new:
             live(end)
-        print_templates(arguments.folder, end)
+        print_templates(arguments.folder, end, arguments.language)
 
 
 def live(end: datetime) -> None:

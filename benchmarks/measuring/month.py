@@ -173,7 +173,7 @@ class Month:
             revision=run.schedule_revision,
             at=run.start_at,
             is_success=is_good,
-            reason="" if is_good else "no reply from the target",
+            reason="" if is_good else "no answer in time (10)",
             values=values,
         )
         return [*records, result]

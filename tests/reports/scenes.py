@@ -5,7 +5,7 @@ from datetime import timedelta
 from apps.metrics.algorithms.tiers import HOUR_SECONDS, floor_moment
 from apps.reports.selectors.facts.series import RECEIVED, SENT
 from tests.factories.findings import VERDICT, make_diagnosis, make_finding
-from tests.factories.forecasts import LINK, MEMORY, add_hours, make_forecast
+from tests.factories.forecasts import DISK, LINK, MEMORY, add_hours, make_forecast
 from tests.factories.health import make_score
 from tests.reports.conftest import measure
 
@@ -35,11 +35,12 @@ def enrich(network, now):
 
 
 def add_figures(client, now):
-    """A day of traffic and of the host."""
+    """A day of traffic, of a disk and of the host."""
     newest = floor_moment(now, HOUR_SECONDS) - timedelta(hours=1)
     for kind, subject, key, value in (
         ("interface", "eth0", RECEIVED, 93_500_000.0),
         ("interface", "eth1", SENT, 1_234_000.0),
+        ("filesystem", "/var", DISK, 0.66),
         ("host", "", "system.cpu.utilization", 0.425),
     ):
         add_hours(client, [value] * 24, kind=kind, subject=subject, key=key, newest=newest)

@@ -11,6 +11,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import trans_real
+from drf_spectacular.generators import SchemaGenerator
 
 from apps.ml.diagnosis.ranking import diagnose
 from apps.reports.languages import CODES
@@ -92,6 +93,10 @@ def test_no_report_asks_for_words_that_its_language_lacks(owner, network, now, l
         assert f'<html lang="{language}">' in render_html(document)
         names |= {section.name for section in document.sections}
     assert names >= {"summary", "incidents", "capacity", "diagnosis", "traffic", "tests", "clients"}
+    for period in ("24h", "30d", "90d"):
+        build(owner, now, period=period, language=language)
+    tests = [str(network["good"].test_id)]
+    assert "%" in build(owner, now, tests=tests, language=language).verdict
     assert build(owner, now, selector=select(sites=["nowhere"]), language=language).verdict
     assert missed == set()
 
@@ -194,6 +199,12 @@ def test_the_api_names_the_languages_that_there_are(owner):
     answer = browser.post("/api/v1/report-plans/", plan, content_type="application/json")
     assert answer.status_code == 400
     assert "en, de, es, fr" in answer.content.decode()
+    schema = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
+    assert "LanguageEnum" in schema["ReportPlan"]["properties"]["language"]["$ref"]
+    assert schema["LanguageEnum"]["enum"] == list(CODES)
+    plan["language"] = "de"
+    answer = browser.post("/api/v1/report-plans/", plan, content_type="application/json")
+    assert (answer.status_code, answer.json()["language"]) == (201, "de")
 
 
 def test_numbers_are_as_the_language_writes_them():

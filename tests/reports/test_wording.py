@@ -20,6 +20,8 @@ def plain(text):
 def test_quantities_have_their_unit_and_three_digits():
     assert plain(write_seconds(0.01234)) == "12.3 ms"
     assert plain(write_seconds(1.5)) == "1.50 s"
+    assert plain(write_seconds(0.01 - 1e-12)) == "10.0 ms"
+    assert plain(write_seconds(0.09996)) == "100 ms"
     assert plain(write_bits(93_500_000)) == "93.5 Mbit/s"
     assert plain(write_span(5400)) == "1 h 30 min"
     assert plain(write_span(2 * 86_400)) == "2 d"

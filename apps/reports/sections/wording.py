@@ -44,7 +44,8 @@ def write_change(change: float, form: str) -> str:
 
 
 def write_digits(value: float) -> str:
-    size = abs(value)
+    # What rounds up to a power of ten is written like it.
+    size = abs(float(f"{value:.3g}"))
     if size >= HUNDREDS or value == 0:
         return localise(f"{value:.0f}")
     if size >= TENS:
