@@ -10,9 +10,10 @@ from apps.clients.published import ClientChanged, HeartbeatRecorded, PresenceCha
 from apps.core.bus import subscribe
 from apps.core.push import push
 from apps.dashboard.charts import is_drawn
-from apps.dashboard.topics import FINDINGS, LEARNING, OVERVIEW, name_group, name_topic
+from apps.dashboard.topics import FINDINGS, LEARNING, OVERVIEW, PAPERS, name_group, name_topic
 from apps.metrics.published import DocumentRecorded, FramesRecorded, RecordedFrame
 from apps.ml.published import FeedbackGiven, FindingRaised, ModelChanged, TrainingChanged
+from apps.reports.published import PapersChanged
 from apps.tests.published import RunFinished, RunStarted, TestChanged
 
 MESSAGE_TYPE = "live.message"
@@ -32,6 +33,7 @@ def connect() -> None:
     subscribe(ModelChanged, hint_learning)
     subscribe(FindingRaised, hint_finding)
     subscribe(FeedbackGiven, hint_finding)
+    subscribe(PapersChanged, hint_papers)
 
 
 def hint(*topics: str) -> None:
@@ -66,6 +68,10 @@ def hint_learning(_event: TrainingChanged | ModelChanged) -> None:
 
 def hint_finding(event: FindingRaised | FeedbackGiven) -> None:
     hint(FINDINGS, OVERVIEW, name_topic("client", event.client_id))
+
+
+def hint_papers(_event: PapersChanged) -> None:
+    hint(PAPERS)
 
 
 def pass_heartbeat_on(event: HeartbeatRecorded) -> None:

@@ -16,7 +16,9 @@ OVERVIEW = "overview"
 LEARNING = "learning"
 # That something was found, or said of it; likewise.
 FINDINGS = "findings"
-OPEN_TOPICS = (OVERVIEW, LEARNING, FINDINGS)
+# That some report or export goes on; likewise.
+PAPERS = "papers"
+OPEN_TOPICS = (OVERVIEW, LEARNING, FINDINGS, PAPERS)
 
 
 def name_topic(kind: str, id: UUID | str) -> str:

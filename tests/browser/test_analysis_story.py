@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.people import sign_in
+from tests.browser.pictures import take_pictures
 from tests.browser.visitor import visit
 from tests.servers.stack import run_stack
 
@@ -42,6 +43,22 @@ def test_what_has_become_worse_is_told_and_leads_there(visitor):
     expect(page).to_have_url(re.compile("range=30d"), timeout=PATIENCE_MILLISECONDS)
     page.select_option("select[name=zone]", "UTC")
     expect(page).to_have_url(re.compile("zone=UTC"), timeout=PATIENCE_MILLISECONDS)
+
+
+def test_the_analysis_is_read_by_night_on_a_phone_and_on_paper(visitor, pictures):
+    sign_in(visitor, NAME, PASSWORD)
+    visitor.open("/analysis/")
+    page = visitor.page
+    expect(page.locator(".figures .figure").first).to_contain_text("Worse")
+    take_pictures(page, pictures, "analysis")
+    printed = page.pdf(path=pictures / "analysis.pdf", format="A4", print_background=True)
+    assert printed.startswith(b"%PDF")
+    page.emulate_media(media="print")
+    for selector in (".side", ".bar", ".analysis .history-times"):
+        expect(page.locator(selector).first).to_be_hidden()
+    # What it is about stays on the paper.
+    expect(page.locator(".analysis .filters")).to_be_visible()
+    expect(page.locator("#heat-receive")).to_be_visible()
 
 
 def test_the_analysis_fits_a_phone(chromium, site):

@@ -40,6 +40,7 @@ def test_the_form_has_the_filters_of_the_dataset_and_keeps_what_the_address_says
     assert "/api/v1/exports/runs.ndjson?state=failed" in text
     assert "<strong>1</strong> rows" in text
     assert 'name="severity"' not in text
+    assert "---------" not in show(client, "dataset=results")
     assert 'name="severity"' in show(client, "dataset=findings")
 
 
@@ -67,7 +68,7 @@ def test_a_file_is_asked_for_and_its_progress_shown(client, ann, run):
     assert export.filters == {"state": ["failed", "missed"]}
     assert "runs.csv.gz" in text
     assert "Waiting" in text
-    assert 'hx-trigger="every 2s"' in text
+    assert 'hx-trigger="live from:body, every 10s"' in text
     Export.objects.update(total_units=10, unit_count=4)
     assert "Being written, 40 %" in show(client)
     export.job.state, export.job.error = "dead", "No room."
@@ -75,7 +76,7 @@ def test_a_file_is_asked_for_and_its_progress_shown(client, ann, run):
     text = show(client)
     assert "Failed" in text
     assert "No room." in text
-    assert 'hx-trigger="every 30s"' in text
+    assert 'hx-trigger="live from:body, every 30s"' in text
 
 
 def test_a_refusal_stands_at_the_form(client, ann, monkeypatch):

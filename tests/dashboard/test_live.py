@@ -11,6 +11,7 @@ from apps.core.bus import publish
 from apps.dashboard import live
 from apps.metrics.published import FramesRecorded, RecordedFrame
 from apps.ml.published import FeedbackGiven, FindingRaised
+from apps.reports.published import PapersChanged
 from apps.tests.published import RunFinished, RunStarted, TestChanged
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -86,3 +87,11 @@ def test_a_change_is_only_hinted_at(
     assert {group.split(".")[1] for group in groups_of(silent_push)} == {"overview", *kinds}
     assert all(GROUP.match(group) for group in groups_of(silent_push))
     assert all(set(message) == {"type", "hint"} for _group, message in silent_push)
+
+
+def test_of_reports_and_exports_only_their_own_pages_hear(
+    silent_push, db, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        publish(PapersChanged())
+    assert silent_push == [("live.papers", {"type": "live.message", "hint": "papers"})]

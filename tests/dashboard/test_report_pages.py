@@ -84,6 +84,22 @@ def test_a_logo_that_is_no_picture_is_refused_at_its_field(page):
     assert "Must be a whole PNG or JPEG picture" in answer.content.decode()
 
 
+def test_the_preview_does_not_wait_for_when_and_to_whom(page):
+    sent = {"recipients": "ann", "hour": "", "month_day": "99", "cadence": "daily"}
+    text = page.post(reverse("dashboard:preview-report"), {**FORM, **sent}).content.decode()
+    assert '<article class="report"' in text
+
+
+def test_a_logo_sent_with_what_is_wrong_is_asked_for_again(page):
+    chosen = SimpleUploadedFile("logo.png", make_picture())
+    sent = {**FORM, "recipients": "ann", "logo": chosen}
+    text = page.post(reverse("dashboard:new-report-plan"), sent).content.decode()
+    assert "Choose the logo once more" in text
+    sent = {**FORM, "recipients": "ann"}
+    text = page.post(reverse("dashboard:new-report-plan"), sent).content.decode()
+    assert "Choose the logo once more" not in text
+
+
 def test_the_preview_says_what_is_wrong_with_the_form(page):
     answer = page.post(reverse("dashboard:preview-report"), {**FORM, "period": "decade"})
     assert "field-error" in answer.content.decode()

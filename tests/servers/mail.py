@@ -15,10 +15,19 @@ DELIVERY_SECONDS = 30.0
 
 @dataclass(slots=True)
 class Post:
-    """The messages that came, oldest first."""
+    """The messages that came, oldest first; whom it refuses, and with which words."""
 
     port: int = 0
     messages: list[EmailMessage] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    async def handle_RCPT(  # noqa: N802 - its name in aiosmtpd
+        self, _server, _session, envelope, address, _options
+    ):
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 known"
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - its name in aiosmtpd
         self.messages.append(message_from_bytes(envelope.content, policy=policy.default))

@@ -152,6 +152,9 @@ def build_filter_field(name: str, field: forms.Field, user: User) -> forms.Field
         return build_choice(label, [(str(id), text) for id, text in rows])
     if isinstance(field.widget, BooleanWidget):
         return forms.ChoiceField(label=label, choices=FLAGS, required=False)
+    if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.MultipleChoiceField):
+        offered: Any = field.choices
+        return build_choice(label, [(value, text) for value, text in offered if value])
     if isinstance(field, forms.MultipleChoiceField):
         choices: Any = field.choices
         field.widget = forms.CheckboxSelectMultiple(choices=choices)

@@ -13,6 +13,7 @@ from apps.accounts.policy import Permission
 from apps.core.errors import Conflict, StreamSwarmError
 from apps.dashboard.forms.exports import ExportForm
 from apps.dashboard.selectors.exports import build_download, describe_exports, list_fields
+from apps.dashboard.topics import PAPERS
 from apps.dashboard.views.access import PageRequest, page
 from apps.reports.selectors.exports import get_export
 from apps.reports.services import exports as services
@@ -61,7 +62,7 @@ def describe_form(request: PageRequest, form: ExportForm) -> dict[str, object]:
 
 
 def describe_list(request: PageRequest) -> dict[str, object]:
-    return {"exports": describe_exports(request.user), "topics": []}
+    return {"exports": describe_exports(request.user), "topics": [PAPERS]}
 
 
 @require_POST

@@ -1,5 +1,6 @@
 """Reports: plans, the form with its live preview, and what was made and sent."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from apps.accounts.policy import Permission
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, Invalid, Refused
 from apps.dashboard.forms.reports import ReportForm, describe_report_form, propose_report
+from apps.dashboard.topics import PAPERS
 from apps.dashboard.views.access import PageRequest, page
 from apps.reports.models import ReportPlan
 from apps.reports.selectors.reports import (
@@ -27,12 +29,24 @@ from apps.reports.services import reports
 from apps.reports.services.reports import PlanDefinition
 
 SHOWN = 50
+# What of a plan no reader sees, as a plan has it that is never sent.
+UNSEEN: Mapping[str, object] = {
+    "cadence": ReportPlan.Cadence.NEVER,
+    "hour": 0,
+    "weekday": 0,
+    "month_day": 1,
+    "recipients": [],
+}
 
 
 @require_GET
 @page(Permission.VIEW)
 def list_reports_page(request: PageRequest) -> HttpResponse:
-    context = {"plans": list_plans(request.user), "reports": list_reports(request.user)[:SHOWN]}
+    context = {
+        "plans": list_plans(request.user),
+        "reports": list_reports(request.user)[:SHOWN],
+        "topics": [PAPERS],
+    }
     folder = "dashboard/partials/_" if request.htmx else "dashboard/"
     return render(request, f"{folder}reports.html", context)
 
@@ -89,7 +103,7 @@ def render_form(
     request: PageRequest, form: ReportForm, plan: ReportPlan | None = None
 ) -> HttpResponse:
     status = 422 if form.errors else 200
-    context = {"form": form, "plan": plan}
+    context = {"form": form, "plan": plan, "is_logo_lost": bool(form.errors and request.FILES)}
     return render(request, "dashboard/report_form.html", context, status=status)
 
 
@@ -98,14 +112,16 @@ def render_form(
 def preview_report(request: PageRequest) -> HttpResponse:
     """The report as the form stands, by the template that is printed; nothing is stored."""
     form = ReportForm(request.POST, request.FILES, user=request.user)
-    for name in ("name", "hour"):
+    # Nothing of when and to whom is seen in it, so it need not be right yet.
+    for name in ("name", *UNSEEN):
         form.fields[name].required = False
     context: dict[str, object] = {
-        "problems": [one for found in form.errors.values() for one in found]
+        "problems": [
+            one for name, found in form.errors.items() for one in found if name not in UNSEEN
+        ]
     }
     if not context["problems"]:
-        form.cleaned_data["name"] = form.cleaned_data["name"] or _("Report")
-        form.cleaned_data["hour"] = form.cleaned_data["hour"] or 0
+        form.cleaned_data |= {**UNSEEN, "name": form.cleaned_data["name"] or _("Report")}
         context = draw_preview(request, keep_logo(request, form.build_definition()))
     return render(request, "dashboard/partials/_report_preview.html", context)
 
@@ -137,7 +153,7 @@ def draw_preview(request: PageRequest, definition: PlanDefinition) -> dict[str, 
 def show_plan(request: PageRequest, plan_id: UUID) -> HttpResponse:
     plan = get_plan(request.user, plan_id)
     rows = list_reports(request.user).filter(plan=plan)[:SHOWN]
-    context = {"plan": plan, "reports": rows, "title": plan.name}
+    context = {"plan": plan, "reports": rows, "title": plan.name, "topics": [PAPERS]}
     if request.htmx:
         return render(request, "dashboard/partials/_report_history.html", context)
     return render(request, "dashboard/report_plan.html", context)

@@ -7,11 +7,13 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
 from apps.configuration.selectors import read_whole
+from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict
 from apps.jobs.models import Job
 from apps.jobs.services import discard_job, enqueue_job
 from apps.reports.models import Export
+from apps.reports.published import PapersChanged
 from apps.reports.selectors.exports import count_open, describe_scope
 from apps.reports.services.exports.making import EXPORT
 from apps.reports.services.exports.orders import Order
@@ -47,6 +49,7 @@ def request_export(*, user: User, order: Order) -> Export:
     export.job = enqueue_job(kind=EXPORT, arguments=arguments, key=str(export.id))
     export.save(force_insert=True)
     record_audit(action="export", target=export, after=order.describe())
+    publish(PapersChanged())
     return export
 
 

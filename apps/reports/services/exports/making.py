@@ -11,12 +11,14 @@ from math import inf
 from django.utils.translation import gettext as _
 
 from apps.configuration.selectors import read_whole
+from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import StreamSwarmError
 from apps.jobs.errors import JobFailed
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.reports.models import Export
+from apps.reports.published import PapersChanged
 from apps.reports.services.exports.orders import Order, read_order
 from apps.reports.services.exports.pieces import Pieces
 from apps.reports.services.exports.room import check_room
@@ -103,6 +105,7 @@ def write_pieces(
         if now >= look_at:
             check_room()
             look_at = now + ROOM_SECONDS
+            publish(PapersChanged())
         share = (export.unit_count + pieces.unit_count) / max(export.total_units or 0, 1)
         run.report(min(share, 1.0), describe_rows(pieces.row_count))
         if now >= end and pieces.position is not None:
@@ -123,6 +126,7 @@ def finish(export: Export, pieces: Pieces, file: GrowingFile) -> None:
         finished_at=now,
         expires_at=now + timedelta(hours=read_whole("export_kept_hours")),
     )
+    publish(PapersChanged())
     if not is_stored:
         remove_files(export.id)
 

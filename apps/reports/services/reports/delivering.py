@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.services import audited, record_audit
 from apps.configuration.mail import Attachment, send_message
+from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, StreamSwarmError
 from apps.jobs.errors import JobFailed
@@ -15,6 +16,7 @@ from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
 from apps.reports.models import Delivery, Report
+from apps.reports.published import PapersChanged
 from apps.reports.sections.base import write_day, write_period
 from apps.reports.services.reports.document import ask_question
 from apps.reports.services.reports.settling import LONGEST_ERROR, SEND_REPORT, name_delivery
@@ -79,6 +81,7 @@ def send_report(run: JobRun) -> Outcome:
     delivery.state, delivery.error = Delivery.State.SENT, ""
     delivery.sent_at = read_now()
     delivery.save(update_fields=["state", "error", "attempts", "sent_at"])
+    publish(PapersChanged())
     return Outcome(f"sent to {delivery.recipient}")
 
 
@@ -88,6 +91,7 @@ def note_fault(run: JobRun, delivery: Delivery, detail: str) -> None:
     delivery.state = Delivery.State.FAILED if is_last else Delivery.State.RETRYING
     delivery.error = detail[:LONGEST_ERROR]
     delivery.save(update_fields=["state", "error", "attempts"])
+    publish(PapersChanged())
 
 
 def mail(delivery: Delivery) -> None:

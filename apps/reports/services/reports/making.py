@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
 from apps.configuration.selectors import read_whole
+from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, StreamSwarmError
 from apps.jobs.errors import JobFailed, JobLost
@@ -18,6 +19,7 @@ from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
 from apps.reports.algorithms.periods import Span
 from apps.reports.models import Report, ReportFile, ReportPlan
+from apps.reports.published import PapersChanged
 from apps.reports.services.reports.delivering import queue_deliveries
 from apps.reports.services.reports.document import (
     Document,
@@ -97,6 +99,7 @@ def queue_report(plan: ReportPlan, *, reason: str, span: Span) -> Report:
 
 def queue_making(report: Report) -> None:
     enqueue_job(kind=MAKE_REPORT, arguments={"report": str(report.id)}, key=str(report.id))
+    publish(PapersChanged())
 
 
 def make_due_reports(*, now: datetime) -> int:
@@ -179,7 +182,9 @@ def make_report(run: JobRun) -> Outcome:
 def begin(report: Report) -> bool:
     """Whether the report is to be made, and is shown as being made."""
     rows = Report.objects.filter(id=report.id).exclude(state=Report.State.READY)
-    return bool(rows.update(state=Report.State.MAKING))
+    is_begun = bool(rows.update(state=Report.State.MAKING))
+    publish(PapersChanged())
+    return is_begun
 
 
 def write_document(report: Report) -> Document:
@@ -202,6 +207,7 @@ def note_failure(run: JobRun, report: Report, detail: str, *, is_final: bool = F
         return
     rows = Report.objects.filter(id=report.id, state__in=OPEN_REPORTS)
     rows.update(state=Report.State.QUEUED, error=detail[:LONGEST_ERROR])
+    publish(PapersChanged())
 
 
 @transaction.atomic
@@ -225,6 +231,7 @@ def store_report(report: Report, document: Document, printed: Printed) -> bool:
     report.save(force_update=True)
     revive_deliveries(report)
     queue_deliveries(report, [])
+    publish(PapersChanged())
     return True
 
 

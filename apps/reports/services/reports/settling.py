@@ -5,8 +5,10 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from apps.accounts.services import audited, record_audit
+from apps.core.bus import publish
 from apps.jobs.models import Job
 from apps.reports.models import Delivery, Report
+from apps.reports.published import PapersChanged
 
 MAKE_REPORT, SEND_REPORT = "make_report", "send_report"
 LONGEST_ERROR = 500
@@ -36,6 +38,7 @@ def fail_report(report_id: UUID, detail: str) -> bool:
     waiting.update(state=Delivery.State.FAILED, error=explain_unmade(report.error))
     after = {"plan": report.plan.name, "error": report.error, "unsent": unsent}
     record_audit(action="fail", target=report, after=after)
+    publish(PapersChanged())
     return True
 
 
@@ -82,6 +85,7 @@ def settle_sending() -> int:
 
 def give_up(waiting: QuerySet[Delivery], delivery: Delivery, error: str) -> int:
     rows = waiting.filter(id=delivery.id)
+    publish(PapersChanged())
     return rows.update(state=Delivery.State.FAILED, error=error[:LONGEST_ERROR])
 
 
