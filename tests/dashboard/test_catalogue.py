@@ -11,6 +11,7 @@ from apps.metrics.services import know_source, record_fact
 from tests.factories import wire
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client, make_key
+from tests.factories.pairs import make_end, make_mesh
 from tests.factories.tests import make_assignment
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,32 @@ def test_a_metric_shows_its_newest_values_and_draws_one_of_them(client, page, pr
     [panel] = answer.context["panels"]
     assert [line["label"] for line in panel["lines"]] == ["receive", "transmit"]
     assert answer.context["panels_url"] == f"/clients/{probe.id}/history.json"
+
+
+def test_one_line_of_many_is_drawn_alone_with_its_band(client, page, probe):
+    frame = wire.frame((1e6, 2e6), keys=RATE_KEYS, source=("interface", "eth0"))
+    wire.send(client, make_key(probe), frame, keys=(RATE_KEYS,))
+    address = "/catalogue/system.network.io.rate/"
+    alone = page.get(address, {"key": RATE_KEYS[1]})
+    [panel] = alone.context["panels"]
+    assert [line["key"] for line in panel["lines"]] == [RATE_KEYS[1]]
+    assert "Draw all of its lines" in read_text(alone)
+    assert "Draw this alone, with its band" in read_text(page.get(address))
+    unknown = page.get(address, {"key": "system.network.io.rate{direction=up}"})
+    assert len(unknown.context["panels"][0]["lines"]) == 2
+
+
+def test_of_a_client_with_two_peers_each_chart_is_of_its_own(client, page):
+    ends = [make_end(name, f"198.51.100.{10 + place}") for place, name in enumerate("abc")]
+    pairs = make_mesh(*ends, kind="udp_session").assignments.select_related("client")
+    twice = [pair for pair in pairs if pairs.filter(client=pair.client).count() > 1]
+    assert twice
+    for pair in twice:
+        frame = wire.frame((0.02, 0.0), keys=wire.PING_KEYS, source=("assignment", str(pair.id)))
+        wire.send(client, make_key(pair.client), frame)
+    for pair in pairs.filter(id__in=[one.id for one in twice]):
+        answer = page.get("/catalogue/net.rtt.median/", {"source": pair.source_id})
+        assert str(pair.id) in answer.context["panels_url"]
 
 
 def test_of_a_tests_numbers_the_chart_and_the_link_are_the_tests(client, page, probe):

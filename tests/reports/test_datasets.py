@@ -146,6 +146,24 @@ def test_every_measured_value_is_a_row_and_a_missing_one_says_why(series, boss, 
     assert [row["value"] for row in rows[::2]] == [*map(float, range(10)), 0.5]
 
 
+@pytest.mark.parametrize(("width", "most_frames"), [(1, 40), (10, 5), (60, 1)])
+def test_a_step_has_as_many_values_of_wide_frames_as_of_narrow_ones(
+    boss, monkeypatch, width, most_frames
+):
+    monkeypatch.setattr(frames, "VALUES_AT_ONCE", 50)
+    monkeypatch.setattr(frames, "FRAMES_AT_ONCE", 40)
+    make_partitions()
+    keys = [f"system.cpu.utilization{{cpu={number}}}" for number in range(width)]
+    rows = [
+        (MIDNIGHT + timedelta(seconds=number), (float(number),) * width) for number in range(100)
+    ]
+    source = make_client("wide").sources.create(kind="host")
+    store_frames(source, rows, keys=keys)
+    steps = [chunk.units for chunk in find_dataset("samples").select(boss, {}).read()]
+    assert sum(steps) == 100
+    assert max(steps[1:]) == most_frames
+
+
 def test_samples_are_narrowed_by_time_metric_and_place(series, boss):
     start, end = (format_moment(MIDNIGHT + timedelta(seconds=number)) for number in (2, 5))
     rows = export("samples", boss, after=start, before=end, metric=KEY)

@@ -180,9 +180,13 @@ def choose_source(rows: Sequence[CarrierRow], wanted: str) -> int | None:
     return ids[0] if ids else None
 
 
-def draw_carriers(rows: Sequence[CarrierRow], source_id: int | None) -> list[Panel]:
-    """The chart of the metric at one source, a line a key; none when nothing has numbers."""
+def draw_carriers(rows: Sequence[CarrierRow], source_id: int | None, key: str = "") -> list[Panel]:
+    """The chart of the metric at one source, a line a key; none when nothing has numbers.
+
+    With a `key` that it has, of that alone: a line that stands alone has a band.
+    """
     drawn = [row.carrier for row in rows if row.carrier.source.id == source_id]
+    drawn = [carrier for carrier in drawn if carrier.key == key] or drawn
     if not drawn:
         return []
     lines = tuple(draw_line(carrier) for carrier in drawn[:LINES_DRAWN])
@@ -203,4 +207,5 @@ def find_history_url(row: CarrierRow) -> str:
     client_id = row.carrier.source.client_id
     if row.assignment is None:
         return reverse("dashboard:client-history", args=[client_id])
-    return reverse("dashboard:test-history", args=[row.assignment.test_id, client_id])
+    # A client may have several of a test, one towards each peer.
+    return reverse("dashboard:assignment-history", args=[row.assignment.test_id, row.assignment.id])

@@ -61,6 +61,7 @@ def show_metric(request: PageRequest, metric: str) -> HttpResponse:
     rows = list_carrier_rows(request.user, known, read_text(request))
     source_id = choose_source(rows, request.GET.get("source", ""))
     drawn = [row for row in rows if row.carrier.source.id == source_id]
+    key = request.GET.get("key", "")
     context = {
         "metric": known,
         "emitters": described.emitters,
@@ -71,7 +72,9 @@ def show_metric(request: PageRequest, metric: str) -> HttpResponse:
         "search": read_text(request),
         "source_id": source_id,
         "drawn": drawn[0] if drawn else None,
-        "panels": [panel.as_document() for panel in draw_carriers(rows, source_id)],
+        "drawn_count": len(drawn),
+        "key": key if key in {row.carrier.key for row in drawn} else "",
+        "panels": [panel.as_document() for panel in draw_carriers(rows, source_id, key)],
         "panels_url": find_history_url(drawn[0]) if drawn else "",
         "history": read_history(request.GET),
     }

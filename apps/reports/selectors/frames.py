@@ -10,7 +10,11 @@ from apps.metrics.models import Frame
 from apps.reports.selectors.fields import MomentText
 from apps.reports.selectors.keyset import fetch
 
+FIRST_FRAMES = 20
 FRAMES_AT_ONCE = 300
+# Frames may be of one number or of hundreds, and each becomes a row.
+VALUES_AT_ONCE = 5_000
+BYTES_PER_NUMBER = 8
 
 
 class FrameRow(NamedTuple):
@@ -24,20 +28,28 @@ class FrameRow(NamedTuple):
 
 
 def read_frames(rows: QuerySet[Frame]) -> Iterator[list[FrameRow]]:
-    """Frames that are of one source, 300 at a time."""
+    """Frames that are of one source, up to 300 at a time, with about 5,000 values."""
     ordered = rows.order_by("at", "seq")
     last: FrameRow | None = None
+    size = min(FIRST_FRAMES, FRAMES_AT_ONCE)
     while True:
         part = ordered if last is None else ordered.filter(match_later(last.at, last.seq))
         cells = part.values_list(
             MomentText(F("at")), F("seq"), F("layout_id"), F("values"), F("absent")
         )
-        found = [FrameRow(*row) for row in fetch(cells[:FRAMES_AT_ONCE])]
+        found = [FrameRow(*row) for row in fetch(cells[:size])]
         if found:
             yield found
-        if len(found) < FRAMES_AT_ONCE:
+        if len(found) < size:
             return
         last = found[-1]
+        size = max(1, min(FRAMES_AT_ONCE, VALUES_AT_ONCE // count_values(last.values)))
+
+
+def count_values(stored: Any) -> int:
+    """About how many numbers a frame has, at least one; SQLite stores them as packed bytes."""
+    is_packed = isinstance(stored, bytes | memoryview)
+    return max(1, len(stored) // BYTES_PER_NUMBER if is_packed else len(stored))
 
 
 def match_later(text: str, seq: int) -> Q:
