@@ -53,5 +53,6 @@ def test_an_export_reads_and_counts_its_rows_unmapped_and_gives_the_map_back_bet
 
 
 def test_on_postgresql_nothing_is_asked_of_the_database(db, django_assert_num_queries):
-    with django_assert_num_queries(0), read_unmapped():
-        pass
+    with django_assert_num_queries(0) as asked, read_unmapped():
+        assert connection.connection is not None
+    assert not asked.captured_queries
