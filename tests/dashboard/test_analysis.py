@@ -57,6 +57,7 @@ def test_the_page_shows_all_parts_and_hostile_names_harmlessly(page):
     assert "<img src=x" not in text
     assert "&lt;img src=x" in text
     assert "1 time something was unusual" in text
+    assert re.search(r"<span>Round-trip time</span>\s*<strong>1</strong>", text)
     assert re.search(r"4(\.0+)?\xa0Mbit/s on average over 1 link", text)
     assert text.count('class="heat-row"') == 7
 

@@ -292,6 +292,10 @@ def describe_analysis(analysis: Analysis) -> dict[str, object]:
         "traffic": [describe_traffic(one) for one in analysis.traffic],
         "changes": [describe_change(one) for one in analysis.changes],
         "anomalies": analysis.anomalies,
+        "anomaly_metrics": [
+            (str(METRIC_NAMES.get(one.name, one.name)), one.count)
+            for one in analysis.anomalies.metrics
+        ],
         "availability": analysis.availability,
         "coverage": write_share(analysis.availability.coverage),
     }
