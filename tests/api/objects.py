@@ -16,6 +16,7 @@ from tests.factories.health import make_score
 from tests.factories.jobs import make_job
 from tests.factories.learning import make_training, make_version
 from tests.factories.maintenance import make_window, select
+from tests.factories.pictures import make_picture
 from tests.factories.reports import make_plan, make_report
 from tests.factories.tests import make_assignment, make_result
 
@@ -68,7 +69,9 @@ def make_objects(site):
     invitation, _secret = invite(
         email=f"{site}@example.org", grants=[Grant("viewer", site_slug=site)], invited_by=owner
     )
-    report = make_report(make_plan(owner, f"report-{site}", selector=select(sites=[site])))
+    report = make_report(
+        make_plan(owner, f"report-{site}", selector=select(sites=[site]), logo=make_picture())
+    )
     return {
         "client": probe.id,
         "report": report.id,
