@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,9 @@ PANGO_PACKAGES = ("libpango-1.0-0", "libpangoft2-1.0-0")
 # The server starts an agent on its own machine; what tests need contains both lists.
 WHEEL_LISTS = {"run": ("base", "agent"), "test": ("dev",)}
 FAKETIME_PATTERN = "*/faketime/libfaketimeMT.so.1"
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The first is Chromium without its own windows, which takes a quarter of the processor time for a
+# page of a fresh profile; tests/browser/visitor.py looks for them in this order.
+CHROMIUM_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 class CannotPrepareError(Exception):
@@ -143,12 +146,22 @@ def find_missing_test_packages() -> list[str]:
     if not is_postgresql_there():
         missing.append("postgresql")
     if not is_any_command_there(CHROMIUM_NAMES):
-        missing.append("chromium")
+        missing.append(choose_chromium())
     if not is_nginx_there():
         missing.append("nginx-light")
     if sys.platform == "linux" and not any(Path("/usr/lib").glob(FAKETIME_PATTERN)):
         missing.append("faketime")
     return missing
+
+
+def choose_chromium() -> str:
+    """The headless build where the system has it: Debian does, Ubuntu does not."""
+    headless = CHROMIUM_NAMES[0]
+    if not shutil.which("apt-cache"):
+        return headless
+    show = ["apt-cache", "show", headless]
+    is_known = subprocess.run(show, capture_output=True, check=False).returncode == 0
+    return headless if is_known else "chromium"
 
 
 def install_packages(packages: Sequence[str], *, is_root: bool, is_required: bool) -> None:
@@ -283,14 +296,16 @@ def describe_collect_step(layout: Layout) -> Step:
 
 
 def prepare(layout: Layout, purpose: str) -> None:
-    """Everything that `purpose` (run or test) needs, in order."""
+    """Everything that `purpose` (run or test) needs; programs of tests come beside the rest."""
     is_root = os.geteuid() == 0
     install_packages(find_missing_packages(), is_root=is_root, is_required=True)
-    if purpose == "test":
-        install_packages(find_missing_test_packages(), is_root=is_root, is_required=False)
-    install_python_packages(layout, purpose)
-    run_step(layout, describe_assets_step(layout))
-    run_step(layout, describe_collect_step(layout))
+    with ThreadPoolExecutor(1) as beside:
+        packages = find_missing_test_packages() if purpose == "test" else []
+        programs = beside.submit(install_packages, packages, is_root=is_root, is_required=False)
+        install_python_packages(layout, purpose)
+        run_step(layout, describe_assets_step(layout))
+        run_step(layout, describe_collect_step(layout))
+        programs.result()
 
 
 def main() -> int:

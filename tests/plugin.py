@@ -25,6 +25,7 @@ STASHED_FOLDER = pytest.StashKey[Path]()
 STASHED_CLUSTER = pytest.StashKey[object]()
 STASHED_PREPARED = pytest.StashKey[Path | None]()
 STASHED_SKIP_REASON = pytest.StashKey[str]()
+KEPT_TABLES = frozenset({"django_content_type", "auth_permission"})
 # What mostly waits for processes and browsers runs first, beside what computes.
 WAITING_FOLDERS = ("faults", "scale", "browser", "flows", "plugins", "operations", "lab")
 # Pages read by the same selectors as the API, whose tests run on both databases.
@@ -82,6 +83,7 @@ def pytest_load_initial_conftests(early_config):
 
 def pytest_configure():
     let_flushes_clear_the_audit()
+    let_flushes_keep_what_migrations_make()
     look_for_static_files_once()
 
 
@@ -129,6 +131,26 @@ def let_flushes_clear_the_audit():
         return flush(self, sql_list)
 
     BaseDatabaseOperations.execute_sql_flush = flush_without_triggers
+
+
+def let_flushes_keep_what_migrations_make():
+    """The content types and permissions, which would be deleted and made again after each test."""
+    from django.core.management.commands import flush
+    from django.db.backends.base.introspection import BaseDatabaseIntrospection
+
+    find_tables, make_sql = BaseDatabaseIntrospection.django_table_names, flush.sql_flush
+
+    def list_tables(self, *arguments, **options):
+        names = find_tables(self, *arguments, **options)
+        return [name for name in names if name not in KEPT_TABLES]
+
+    def make_sql_for_others(style, connection, **options):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(BaseDatabaseIntrospection, "django_table_names", list_tables)
+            return make_sql(style, connection, **options)
+
+    flush.sql_flush = make_sql_for_others
+    flush.emit_post_migrate_signal = lambda *_arguments, **_options: None
 
 
 def find_cluster():

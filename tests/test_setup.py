@@ -88,6 +88,22 @@ def test_what_only_tests_need_is_named_but_does_not_stop_set_up(capsys):
     assert "--no-install-recommends chromium" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "package"), [(0, "chromium-headless-shell"), (100, "chromium")]
+)
+def test_chromium_without_windows_is_installed_where_it_can_be(
+    monkeypatch, tmp_path, exit_code, package
+):
+    apt = tmp_path / "apt-cache"
+    apt.write_text(
+        f'#!/bin/sh\ntest "$*" = "show chromium-headless-shell" || exit 1\nexit {exit_code}\n'
+    )
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr(prepare, "is_any_command_there", lambda _names: False)
+    assert package in prepare.find_missing_test_packages()
+
+
 def test_root_installs_quietly_after_an_update(monkeypatch, tmp_path):
     calls = tmp_path / "calls"
     apt = tmp_path / "apt-get"

@@ -164,8 +164,9 @@ class Stack:
         return self.start(describe_agent(self.site))
 
     def stop(self) -> None:
-        for running in reversed(self.children.values()):
-            running.stop()
+        """Ends all; only an agent may have something to put right before it goes."""
+        for name, running in reversed(self.children.items()):
+            running.stop(signal.SIGTERM if name == "agent" else signal.SIGKILL)
 
 
 def build_site(database_url: str, folder: Path, settings: Mapping[str, str] | None = None) -> Site:
