@@ -46,7 +46,8 @@ class Pieces:
         self._selection = selection
         self._order = order
         self._behind = behind
-        style = Style(order.has_end_line, is_continued=behind is not None)
+        # Turns before this one may have read much and found nothing to write.
+        style = Style(order.has_end_line, is_continued=rows > 0)
         self._writer: Writer = order.format.make(order.dataset.columns, style)
         self._packer = Packer(is_gzip=order.is_gzip)
         self.row_count = rows
