@@ -34,7 +34,8 @@ class Export(models.Model):
         on_delete=models.CASCADE,
         related_name="exports",
     )
-    # Of which clients its maker could see rows; whoever sees less by now does not get the file.
+    # Of which clients its maker could see rows as these were read; once that is another, the file
+    # is handed out no more.
     scope: "models.JSONField[Any, Any]" = models.JSONField(_("scope"), default=dict)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(_("made"))

@@ -3,10 +3,13 @@
 A file grows in turns under another name, and gets its own when all of it is on the disk.
 """
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Collection
+from io import BufferedRandom
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
 from django.conf import settings
@@ -23,23 +26,36 @@ def locate_file(export_id: UUID) -> Path:
     return find_folder() / f"{export_id}{SUFFIX}"
 
 
+def locate_unfinished(export_id: UUID) -> Path:
+    return locate_file(export_id).with_suffix(UNFINISHED_SUFFIX)
+
+
 class GrowingFile:
-    """The unfinished file of an export, cut back to the length that is known to be sound."""
+    """The unfinished file of an export, which nobody else writes to as long as this one is open.
 
-    def __init__(self, export_id: UUID, sound_bytes: int) -> None:
-        self._path = locate_file(export_id).with_suffix(UNFINISHED_SUFFIX)
-        self._final = locate_file(export_id)
+    A writer that hangs keeps its lock, and what it still writes when it wakes goes into the file
+    that it locked. Nobody need wait for that: another file may get the name.
+    """
+
+    def __init__(self, export_id: UUID, file: BufferedRandom) -> None:
+        self._path, self._final = locate_unfinished(export_id), locate_file(export_id)
+        self._file = file
+
+    @classmethod
+    def open(cls, export_id: UUID) -> Self | None:
+        """The file as the last writer left it, or an empty one; None while another one has it."""
         find_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
-        self._file = os.fdopen(os.open(self._path, flags, 0o600), "r+b")
-        # A file that is gone, as after a move to another host, would be filled up with zeros.
-        self.is_whole = self._file.seek(0, os.SEEK_END) >= sound_bytes
-        self._file.truncate(sound_bytes if self.is_whole else 0)
-        self._file.seek(0, os.SEEK_END)
+        file = open_locked(locate_unfinished(export_id))
+        return None if file is None else cls(export_id, file)
 
-    def empty(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
+    def holds(self, sound_bytes: int) -> bool:
+        """Whether so much is there; one that was lost would be filled up with zeros."""
+        return self._file.seek(0, os.SEEK_END) >= sound_bytes
+
+    def cut(self, sound_bytes: int) -> None:
+        """Go on behind what is known to be sound."""
+        self._file.truncate(sound_bytes)
+        self._file.seek(0, os.SEEK_END)
 
     @property
     def size_bytes(self) -> int:
@@ -53,28 +69,48 @@ class GrowingFile:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def finish(self) -> str:
-        """The SHA-256 of the file, which is whole and has its name now."""
-        self.keep()
+    def digest(self) -> str:
+        """The SHA-256 of what is on the disk."""
         self._file.seek(0)
-        digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        return hashlib.file_digest(self._file, "sha256").hexdigest()
+
+    def finish(self) -> None:
+        """The file, which is whole and kept, gets its name."""
         self._path.replace(self._final)
         folder = os.open(self._final.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
-        return digest
 
     def close(self) -> None:
         self._file.close()
 
 
+def open_locked(path: Path) -> BufferedRandom | None:
+    """The file of that name, made if need be and locked until it is closed; None if it is taken."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    file = os.fdopen(os.open(path, flags, 0o600), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Its name may have gone to another one before it was locked.
+        if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    file.close()
+    return None
+
+
 def remove_files(export_id: UUID) -> None:
     """Remove what there is of an export."""
-    path = locate_file(export_id)
-    path.unlink(missing_ok=True)
-    path.with_suffix(UNFINISHED_SUFFIX).unlink(missing_ok=True)
+    locate_file(export_id).unlink(missing_ok=True)
+    remove_unfinished(export_id)
+
+
+def remove_unfinished(export_id: UUID) -> None:
+    """Its name is free; a writer that has it open goes on with what nobody else sees."""
+    locate_unfinished(export_id).unlink(missing_ok=True)
 
 
 def list_sizes() -> dict[str, int]:

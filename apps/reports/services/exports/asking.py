@@ -14,7 +14,7 @@ from apps.jobs.models import Job
 from apps.jobs.services import discard_job, enqueue_job
 from apps.reports.models import Export
 from apps.reports.published import PapersChanged
-from apps.reports.selectors.exports import count_open, describe_scope
+from apps.reports.selectors.exports import count_open
 from apps.reports.services.exports.making import EXPORT
 from apps.reports.services.exports.orders import Order
 from apps.reports.services.exports.room import check_room
@@ -41,7 +41,6 @@ def request_export(*, user: User, order: Order) -> Export:
         is_gzip=order.is_gzip,
         filters={name: list(values) for name, values in order.filters.items()},
         requested_by=user,
-        scope=describe_scope(user, order.dataset.permission),
         created_at=now,
         expires_at=now + timedelta(hours=read_whole("export_kept_hours")),
     )

@@ -5,6 +5,8 @@ waiting for seconds only, and one whose worker was killed loses no more than a t
 """
 
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
 from math import inf
 
@@ -13,16 +15,24 @@ from django.utils.translation import gettext as _
 from apps.configuration.selectors import read_whole
 from apps.core.bus import publish
 from apps.core.clock import read_now
-from apps.core.errors import StreamSwarmError
+from apps.core.errors import Conflict, StreamSwarmError
 from apps.jobs.errors import JobFailed
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.reports.models import Export
 from apps.reports.published import PapersChanged
+from apps.reports.selectors.exports import describe_scope
+from apps.reports.services.exports.holding import (
+    NOTHING_WRITTEN,
+    change_export,
+    drop_file,
+    hold_job,
+    take_file,
+)
 from apps.reports.services.exports.orders import Order, read_order
 from apps.reports.services.exports.pieces import Pieces
-from apps.reports.services.exports.room import check_room
-from apps.reports.writers.export_files import GrowingFile, remove_files
+from apps.reports.services.exports.room import check_room, notice_full_disk
+from apps.reports.writers.export_files import GrowingFile
 
 EXPORT = "export"
 TURN_SECONDS = 5.0
@@ -50,47 +60,53 @@ def make_export(run: JobRun, *, turn_seconds: float = TURN_SECONDS) -> Outcome:
             filters=export.filters,
             is_gzip=export.is_gzip,
         )
-        return write_turn(run, export, order, turn_seconds)
+        with notice_full_disk():
+            return write_turn(run, export, order, turn_seconds)
     except JobFailed:
         raise
     except StreamSwarmError as error:
-        remove_files(export.id)
+        drop_file(run, export)
         raise JobFailed(error.detail, is_final=True) from error
 
 
 def write_turn(run: JobRun, export: Export, order: Order, turn_seconds: float) -> Outcome:
     selection = order.dataset.select(export.requested_by, order.filters)
     if export.total_units is None:
-        export.total_units = selection.count_units()
-        store(export, total_units=export.total_units)
-    file = GrowingFile(export.id, export.size_bytes)
-    try:
-        if not file.is_whole or not order.format.is_resumable:
-            begin_anew(export, file)
+        change_export(run, export, total_units=selection.count_units())
+    with closing(take_file(run, export)) as file:
+        begin_turn(run, export, order, file)
         pieces = Pieces(selection, order, behind=export.position, rows=export.row_count)
         seconds = turn_seconds if order.format.is_resumable else inf
         is_complete = write_pieces(run, export, pieces, file, seconds)
-        if is_complete:
-            file.write(pieces.end())
-            finish(export, pieces, file)
-            return Outcome(describe_rows(pieces.row_count))
-        file.write(pieces.interrupt())
+        file.write(pieces.end() if is_complete else pieces.interrupt())
         file.keep()
-        store(
-            export,
-            position=list(pieces.position or ()),
-            row_count=pieces.row_count,
-            unit_count=export.unit_count + pieces.unit_count,
-            size_bytes=file.size_bytes,
-        )
-        return Outcome(describe_rows(pieces.row_count), is_complete=False)
-    finally:
-        file.close()
+        written = {
+            "row_count": pieces.row_count,
+            "unit_count": export.unit_count + pieces.unit_count,
+            "size_bytes": file.size_bytes,
+        }
+        if is_complete:
+            finish(run, export, file, written)
+        else:
+            change_export(run, export, **written, position=list(pieces.position or ()))
+        return Outcome(describe_rows(pieces.row_count), is_complete)
 
 
-def begin_anew(export: Export, file: GrowingFile) -> None:
-    file.empty()
-    export.position, export.row_count, export.unit_count = None, 0, 0
+def begin_turn(run: JobRun, export: Export, order: Order, file: GrowingFile) -> None:
+    """The row and the file tell the same, and what is read is noted as read by today's rights.
+
+    Raises: Conflict when what is in the file was read by other rights; JobLost.
+    """
+    scope = describe_scope(export.requested_by, order.dataset.permission)
+    with hold_job(run):
+        if export.position is None or not file.holds(export.size_bytes):
+            change_export(run, export, **NOTHING_WRITTEN, scope=scope)
+        elif scope != export.scope:
+            raise Conflict(
+                "export_outdated",
+                "The rights of who made it changed while it was written; make the export again.",
+            )
+        file.cut(export.size_bytes)
 
 
 def write_pieces(
@@ -100,40 +116,33 @@ def write_pieces(
     end = time.monotonic() + turn_seconds
     look_at = 0.0
     for piece in pieces.write():
+        share = (export.unit_count + pieces.unit_count) / max(export.total_units or 0, 1)
+        run.report(min(share, 1.0), describe_rows(pieces.row_count))
         file.write(piece)
         now = time.monotonic()
         if now >= look_at:
             check_room()
             look_at = now + ROOM_SECONDS
             publish(PapersChanged())
-        share = (export.unit_count + pieces.unit_count) / max(export.total_units or 0, 1)
-        run.report(min(share, 1.0), describe_rows(pieces.row_count))
         if now >= end and pieces.position is not None:
             return False
     return True
 
 
-def finish(export: Export, pieces: Pieces, file: GrowingFile) -> None:
-    size_bytes = file.size_bytes
-    digest = file.finish()
+def finish(run: JobRun, export: Export, file: GrowingFile, written: Mapping[str, int]) -> None:
+    digest = file.digest()
     now = read_now()
-    is_stored = store(
-        export,
-        sha256=digest,
-        size_bytes=size_bytes,
-        row_count=pieces.row_count,
-        unit_count=export.unit_count + pieces.unit_count,
-        finished_at=now,
-        expires_at=now + timedelta(hours=read_whole("export_kept_hours")),
-    )
-    publish(PapersChanged())
-    if not is_stored:
-        remove_files(export.id)
-
-
-def store(export: Export, **values: object) -> bool:
-    """Whether the export is still there."""
-    return bool(Export.objects.filter(id=export.id).update(**values))
+    with hold_job(run):
+        change_export(
+            run,
+            export,
+            **written,
+            sha256=digest,
+            finished_at=now,
+            expires_at=now + timedelta(hours=read_whole("export_kept_hours")),
+        )
+        file.finish()
+        publish(PapersChanged())
 
 
 def describe_rows(count: int) -> str:

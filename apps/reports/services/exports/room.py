@@ -1,5 +1,9 @@
 """How much room exports may take."""
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.conf import settings
 
 from apps.configuration.selectors import read_whole
@@ -8,6 +12,7 @@ from apps.core.storage_state import measure_free_megabytes
 from apps.reports.writers.export_files import find_folder, measure_folder_bytes
 
 BYTES_PER_MEGABYTE = 1_000_000
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class NoRoomForExport(StreamSwarmError):
@@ -36,3 +41,16 @@ def check_room() -> None:
             f"Only {free_megabytes:.0f} MB are free on the disk of exports, "
             f"less than the {least_megabytes} MB that are left to others.",
         )
+
+
+@contextmanager
+def notice_full_disk() -> Iterator[None]:
+    """Others may fill the disk between two looks at it. Raises: NoRoomForExport for that."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise NoRoomForExport(
+            "export_disk_full", "The disk of exports became full while the file was written."
+        ) from error
