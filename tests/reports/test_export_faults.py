@@ -1,5 +1,6 @@
 """Files of exports whose workers are killed, hang and come back, or find the disk full."""
 
+import gzip
 import hashlib
 import subprocess
 import sys
@@ -89,8 +90,8 @@ def runs():
     make_run(away, state="failed", reason="graz")
 
 
-def ask(user, format_name="csv"):
-    order = read_order(dataset="runs", format_name=format_name, filters=FILTERS)
+def ask(user, format_name="csv", *, is_gzip=False):
+    order = read_order(dataset="runs", format_name=format_name, filters=FILTERS, is_gzip=is_gzip)
     return services.request_export(user=user, order=order)
 
 
@@ -126,13 +127,13 @@ def read_whole(export):
     assert export.size_bytes == len(content)
     assert hashlib.sha256(content).hexdigest() == export.sha256
     assert set(list_sizes()) == {locate_file(export.id).name}
-    return content
+    return gzip.decompress(content)
 
 
 @pytest.fixture
 def whole(ann, runs):
     """The file as one turn writes it."""
-    export = ask(ann)
+    export = ask(ann, is_gzip=True)
     write_turn(claim(), turn_seconds=60)
     content = read_whole(export)
     forget(export)
@@ -178,7 +179,7 @@ def test_a_worker_may_be_killed_at_any_step(ann, whole, is_behind, is_file_gone)
         raise Killed
 
     for number in range(1, 100):
-        export = ask(ann)
+        export = ask(ann, is_gzip=True)
         write_turn(claim())
         if is_file_gone:
             locate_file(export.id).with_suffix(".part").unlink()
@@ -212,7 +213,7 @@ def test_a_worker_that_hung_spoils_nothing_when_it_wakes(
             write_turn(claim())
 
     for number in range(1, 100):
-        export = ask(ann)
+        export = ask(ann, is_gzip=True)
         for _number in range(turns_before):
             write_turn(claim())
         late, count = claim(), len(hung)
@@ -276,12 +277,21 @@ def test_what_must_be_written_in_one_turn_begins_anew_after_a_kill(ann, whole, m
     def kill(_file):
         raise Killed
 
-    export = ask(ann)
+    export = ask(ann, is_gzip=True)
     with pytest.MonkeyPatch.context() as patch, suppress(Killed):
         patch.setattr(GrowingFile, "keep", kill)
         write_turn(claim())
     assert write_turn(claim()).is_complete
     assert read_whole(export) == whole
+
+
+def test_an_export_that_has_its_file_is_changed_no_more(ann, runs):
+    export, run = ask(ann), claim()
+    write_turn(run, turn_seconds=60)
+    with pytest.raises(JobLost):
+        holding.drop_file(run, export)
+    assert Export.objects.get(id=export.id).row_count == ROWS
+    assert locate_file(export.id).exists()
 
 
 def test_an_export_that_is_deleted_while_it_is_written_leaves_nothing(ann, runs, monkeypatch):

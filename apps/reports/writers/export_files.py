@@ -93,13 +93,10 @@ def open_locked(path: Path) -> BufferedRandom | None:
     file = os.fdopen(os.open(path, flags, 0o600), "r+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its name may have gone to another one before it was locked.
-        if os.path.samestat(os.fstat(file.fileno()), path.lstat()):
-            return file
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    file.close()
-    return None
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
 
 
 def remove_files(export_id: UUID) -> None:
