@@ -184,7 +184,7 @@ def test_selectors_of_a_request_share_the_matchers():
 def test_selectors_of_a_request_share_the_states():
     selector = '{a=~"(.{0,999}){4}x"}'
     assert parse_selectors([selector] * 2)
-    with pytest.raises(ValueError, match="pattern of a repeats too much: .* 20000 states"):
+    with pytest.raises(ValueError, match=r"pattern of a repeats too much: .* 20000 states"):
         parse_selectors([selector] * 3)
 
 
