@@ -371,6 +371,14 @@ def test_what_cannot_be_made_is_refused_at_once(api, body, field, monkeypatch):
     assert [error["field"] for error in answer.json()["data"]["errors"]] == [field]
 
 
+def test_exports_are_listed_by_dataset_and_format(api, ann):
+    for name in ("csv", "json"):
+        make_export(ann, content=b"run", format=name)
+    [found] = api.get("/api/v1/exports/?format=json&dataset=runs").json()["results"]
+    assert found["format"] == "json"
+    assert api.get("/api/v1/exports/?format=parquet").json()["results"] == []
+
+
 def test_an_estimate_knows_rows_and_size(ann, runs):
     order = read_order(dataset="runs", format_name="csv", filters={"state": ["failed"]})
     estimate = estimate_export(ann, order)
