@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 from apps.core.errors import FieldError, Invalid
 
-GENERAL_PARAMETERS = ("ordering", "page", "page_size", "fields", "format")
+GENERAL_PARAMETERS = ("ordering", "page", "page_size", "fields")
 
 
 class KnownParameters(BaseFilterBackend):

@@ -84,6 +84,8 @@ def connect(target: str, host: str, port: int) -> Finding:
     try:
         with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
             elapsed = time.monotonic() - began
+    except UnicodeError:
+        return Finding(target, Verdict.FAILED, "is no name that a host can have")
     except OSError as error:
         return Finding(target, Verdict.FAILED, f"no TCP connection: {error}")
     return Finding(target, Verdict.OK, f"TCP connection within {elapsed * 1000:.0f} ms")

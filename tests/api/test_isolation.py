@@ -2,9 +2,13 @@
 
 import json
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from django.test import Client as Browser
+from django.urls import resolve
+from django_filters.filters import ModelChoiceFilter, ModelMultipleChoiceFilter
+from django_filters.rest_framework import DjangoFilterBackend
 
 from apps.accounts.models import AuditEntry
 from apps.clients.models import Client
@@ -35,6 +39,7 @@ LISTS = sorted(
     # The schema's examples name places that are nobody's.
     if "<" not in route and "GET" in methods and route != "api/schema/"
 )
+BY_ROW = (ModelChoiceFilter, ModelMultipleChoiceFilter)
 # What is for administrators of everything belongs to no site.
 NOT_OF_A_SITE = {matrix.ADMINISTER}
 
@@ -102,6 +107,37 @@ def test_the_same_routes_do_reach_the_own_site(route, sites, visit):
         assert answer.status_code not in {401, 403, 404}, (method, route, level, answer.content)
         if method == "DELETE":
             break
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in LISTS if matrix.API[route]["GET"] != matrix.ADMINISTER]
+)
+def test_no_filter_of_a_list_tells_which_ids_there_are(route):
+    view = resolve(f"/{route}").func.cls
+    queryset = getattr(view, "queryset", None)
+    filterset = DjangoFilterBackend().get_filterset_class(view, queryset)
+    found = filterset.base_filters.values() if filterset else []
+    # One that takes the ids of all rows alone refuses the others, and so tells them apart.
+    assert not [one.field_name for one in found if isinstance(one, BY_ROW)]
+
+
+@pytest.mark.parametrize(
+    ("route", "parameter", "kind"),
+    [
+        ("reports", "plan", "report_plan"),
+        ("findings", "client", "client"),
+        ("findings", "test", "test"),
+        ("diagnoses", "client", "client"),
+        ("diagnoses", "test", "test"),
+    ],
+)
+def test_an_id_of_the_other_site_filters_like_one_that_there_is_not(
+    route, parameter, kind, sites, visit
+):
+    _here, there = sites
+    for one in (there[kind], uuid4()):
+        answer = visit("GET", f"/api/v1/{route}/?{parameter}={one}")
+        assert (answer.status_code, answer.json()["count"]) == (200, 0), answer.content
 
 
 @pytest.mark.parametrize("route", LISTS)

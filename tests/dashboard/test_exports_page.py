@@ -53,6 +53,19 @@ def test_a_time_is_meant_in_the_users_zone(client, ann, run):
     assert datetime.fromisoformat(after) == datetime(2026, 1, 5, tzinfo=UTC)
 
 
+def test_a_client_behind_the_ones_that_are_offered_can_be_picked(client, ann, run, monkeypatch):
+    monkeypatch.setattr("apps.dashboard.forms.exports.OFFERED", 1)
+    make_client("aaron", site="vienna")
+    probe = run.assignment.client
+    text = show(client, f"dataset=runs&client={probe.id}")
+    assert f'<option value="{probe.id}" selected>probe</option>' in text
+    assert "valid choice" not in text
+    hidden = make_client("hidden", site="graz")
+    text = show(client, f"dataset=runs&client={hidden.id}")
+    assert "valid choice" in text
+    assert ">hidden<" not in text
+
+
 def test_what_cannot_be_exported_says_why_and_offers_nothing(client, ann):
     text = show(client, "dataset=runs&test=no-id")
     assert "cannot be exported as it stands" in text

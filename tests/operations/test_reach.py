@@ -66,6 +66,12 @@ def test_what_is_no_target_is_never_tried(target):
     assert reach_target(target, run=run).verdict is Verdict.FAILED
 
 
+@pytest.mark.parametrize("target", [f"{'a' * 64}:80", "a..b:80", "\udc80:80"])
+def test_what_is_no_name_of_a_host_is_a_finding_too(target):
+    finding = reach_target(target)
+    assert (finding.verdict, finding.detail) == (Verdict.FAILED, "is no name that a host can have")
+
+
 @pytest.mark.django_db
 def test_mail_is_refused_or_not_set():
     assert check_mail()[0].verdict is Verdict.SKIPPED

@@ -127,7 +127,9 @@ def test_the_traffic_of_all_outer_links_is_added_up(question, end):
     add_course(make_interface(make_client("probe-1")), RECEIVED, start, [100.0] * 20)
     rising = [50.0] * 10 + [100.0 + 10 * number for number in range(10)]
     add_course(make_interface(make_client("probe-2")), RECEIVED, start, rising)
-    add_course(make_interface(make_client("probe-3"), "lo"), RECEIVED, start, [1e9] * 20)
+    inner = make_client("probe-3")
+    for name in ("lo", "docker0", "veth12ab", "br-5f"):
+        add_course(make_interface(inner, name), RECEIVED, start, [1e9] * 20)
     received, sent = read_traffic(question)
     assert (received.links, received.before) == (2, 150.0)
     assert received.mean == pytest.approx(245.0)
@@ -287,6 +289,8 @@ def test_the_command_says_the_same_as_the_api(client, end):
     [
         (["--hours", "0"], "--hours"),
         (["--hours", "nan"], "--hours"),
+        (["--hours", "0.1"], "--hours: must be from 0.1667 to 9600"),
+        (["--hours", "9601"], "--hours: must be from 0.1667 to 9600"),
         (["--zone", "Mars/Olympus"], "--zone"),
         (["--site", "nowhere"], "--site"),
     ],

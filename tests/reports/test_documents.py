@@ -7,9 +7,12 @@ import pytest
 from apps.metrics.algorithms.tiers import HOUR_SECONDS, floor_moment
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS, TEMPLATES
+from apps.reports.sections.tests import MOST_FIGURES
 from apps.reports.selectors.facts import Facts
+from apps.reports.selectors.facts.series import RECEIVED
 from apps.reports.services.reports import ask_question, build_document, draft_plan
 from apps.reports.services.reports.document import render_html
+from apps.tests.models import Assignment
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client
 from tests.factories.forecasts import add_hours, make_forecast
@@ -193,3 +196,36 @@ def test_a_report_of_one_test_says_nothing_of_what_else_is_wrong_with_its_client
     make_forecast(network["client"])
     names = list_names(build(owner, now, template="test", tests=[str(network["good"].test_id)]))
     assert names == ["summary", "tests", "service_levels", "appendix"]
+
+
+def test_what_passes_inner_interfaces_counts_once(owner, network, now):
+    newest = floor_moment(now, HOUR_SECONDS) - timedelta(hours=1)
+    for name in ("eth0", "eth1", "lo", "docker0", "veth12ab", "br-5f", "virbr0"):
+        add_hours(
+            network["client"], [100.0] * 24,
+            kind="interface", subject=name, key=RECEIVED, newest=newest,
+        )  # fmt: skip
+    course = gather(owner, now).draw_traffic(RECEIVED)
+    assert (course.members, course.mean) == (2, 200.0)
+
+
+def test_of_many_clients_a_test_draws_no_more_figures_than_it_shows(
+    owner, network, now, django_assert_max_num_queries
+):
+    first = network["bad"]
+    newest = floor_moment(now, HOUR_SECONDS) - timedelta(hours=1)
+    for number in range(30):
+        assignment = Assignment.objects.create(
+            test=first.test, client=make_client(f"far-{number}"), created_at=first.created_at
+        )
+        measure(assignment, now, [True])
+        assignment.source = add_hours(
+            assignment.client, [0.01] * 24,
+            kind="assignment", subject=str(assignment.id), key="net.rtt.median", newest=newest,
+        )  # fmt: skip
+        assignment.save()
+    with django_assert_max_num_queries(12 * MOST_FIGURES):
+        document = build(owner, now, sections=["tests"], tests=[str(first.test_id)])
+    [section] = document.sections
+    assert "far-29" in section.html
+    assert section.html.count("<figure") == MOST_FIGURES

@@ -83,6 +83,7 @@ def test_without_an_output_it_is_written_to_the_terminal(capfdbinary, runs):
         (("runs", "--filter", "state"), "must be NAME=VALUE"),
         (("runs", "--filter", "stat=failed"), "is unknown here"),
         (("runs", "--user", "nobody"), "no user 'nobody'"),
+        (("runs", "--output", "."), "--output: is a folder"),
         (("runs", "--output", "/no/such/folder/x"), "No such file or directory"),
     ],
 )

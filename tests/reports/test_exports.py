@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import time_machine
 from django.test import Client as Browser
+from django_filters import rest_framework as filters
 
 from apps.accounts.models import AuditEntry, Role
 from apps.accounts.services.settings import change_settings
@@ -20,6 +21,7 @@ from apps.jobs.errors import JobFailed
 from apps.jobs.models import Job
 from apps.jobs.runs import JobRun
 from apps.jobs.services import run_due_jobs
+from apps.reports.datasets import DATASETS
 from apps.reports.models import Export
 from apps.reports.selectors import keyset
 from apps.reports.services import exports as services
@@ -369,6 +371,14 @@ def test_what_cannot_be_made_is_refused_at_once(api, body, field, monkeypatch):
     assert [error["field"] for error in answer.json()["data"]["errors"]] == [field]
 
 
+def test_exports_are_listed_by_dataset_and_format(api, ann):
+    for name in ("csv", "json"):
+        make_export(ann, content=b"run", format=name)
+    [found] = api.get("/api/v1/exports/?format=json&dataset=runs").json()["results"]
+    assert found["format"] == "json"
+    assert api.get("/api/v1/exports/?format=parquet").json()["results"] == []
+
+
 def test_an_estimate_knows_rows_and_size(ann, runs):
     order = read_order(dataset="runs", format_name="csv", filters={"state": ["failed"]})
     estimate = estimate_export(ann, order)
@@ -391,3 +401,57 @@ def test_the_api_estimates_before_anything_is_made(api, runs):
     audit = {**body, "dataset": "audit", "filters": {}}
     answer = api.post("/api/v1/exports/estimate/", audit, content_type="application/json")
     assert answer.status_code == 403
+
+
+NO_MATCH = {
+    "capability": "1",
+    "tag": "nowhere",
+    "metric": "no.such.metric",
+    "presence": "late",
+    "via": "command",
+    "older": "0",
+    "actor": "idle",
+    "after": "2100-01-01T00:00:00Z",
+    "since": "2100-01-01T00:00:00Z",
+    "before": "1971-01-01T00:00:00Z",
+    "until": "1971-01-01T00:00:00Z",
+}
+NOBODYS_ID = "00000000-0000-0000-0000-000000000000"
+
+
+def pick_value(field, name):
+    """What the filter takes and no row has."""
+    if name in NO_MATCH:
+        return NO_MATCH[name]
+    if isinstance(field, filters.UUIDFilter):
+        return NOBODYS_ID
+    if isinstance(field, filters.BooleanFilter):
+        return "true"
+    if isinstance(field, filters.ChoiceFilter | filters.MultipleChoiceFilter):
+        return str(field.extra["choices"][-1][0])
+    return "nowhere"
+
+
+FILTERS = [
+    pytest.param(dataset.name, name, pick_value(field, name), id=f"{dataset.name}-{name}")
+    for dataset in DATASETS.values()
+    for name, field in dataset.filterset.base_filters.items()
+]
+
+
+@pytest.mark.parametrize(("dataset", "name", "value"), FILTERS)
+def test_a_filter_that_leaves_nothing_gives_a_whole_file_without_rows(client, dataset, name, value):
+    client.force_login(make_user("boss", "admin"))
+    idle = make_user("idle")
+    asked = {name: str(idle.pk) if name == "actor" else value}
+    body = {"dataset": dataset, "filters": asked, "format": "csv"}
+    make_client("probe", site="vienna")
+    estimate = client.post("/api/v1/exports/estimate/", body, content_type="application/json")
+    assert estimate.status_code == 200, estimate.content
+    assert estimate.json()["row_count"] == 0
+    lines = read(client.get(f"/api/v1/exports/{dataset}.csv", asked)).decode().splitlines()
+    assert lines[1:] == ["# complete: 0 rows"]
+    assert client.get("/exports/", {"dataset": dataset, **asked}).status_code == 200
+    export = Export.objects.get(id=ask(client, **body)["id"])
+    assert making.make_export(JobRun(export.job), turn_seconds=60).is_complete
+    assert locate_file(export.id).read_bytes().decode().splitlines() == lines

@@ -286,6 +286,8 @@ def test_labels_and_series_are_listed(client, reader, now):
         ("query_range", {"query": "x", "end": 5, "step": 1}, "must be given"),
         ("series", {}, "must be given"),
         ("labels", {"match[]": ["{}"]}, "at least one matcher"),
+        ("labels", {"match[]": ['{a="1",b="2",c="3"}'] * 17}, "50 matchers"),
+        ("series", {"match[]": ['{a=~"(.{0,999}){9}x"}'] * 2}, "20000 states"),
         ("label/a-b/values", {}, "no name of a label"),
         ("metadata", {"limit": "x"}, "whole number"),
     ],

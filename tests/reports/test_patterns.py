@@ -1,6 +1,9 @@
 """Regular expressions of strangers, and the names of series that they are matched with."""
 
+import contextlib
 import re
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -8,8 +11,14 @@ from hypothesis import strategies as st
 
 from apps.metrics.catalogue import METRICS
 from apps.reports.algorithms.exposed_names import name_metric, name_series
-from apps.reports.algorithms.patterns import Pattern
-from apps.reports.algorithms.plain_selectors import Selector, parse_query, parse_selector
+from apps.reports.algorithms.patterns import MOST_REMEMBERED, Pattern, States
+from apps.reports.algorithms.plain_selectors import (
+    MOST_MATCHERS,
+    Selector,
+    parse_query,
+    parse_selector,
+    parse_selectors,
+)
 
 ATOMS = st.sampled_from(["a", "b", "c", ".", "[ab]", "[^a]", "[a-b]", r"\d", r"\.", r"\w"])
 PATTERNS = st.recursive(
@@ -33,6 +42,7 @@ def test_a_pattern_matches_what_pythons_own_matches(pattern, text):
 def test_a_pattern_that_others_choke_on_is_matched_at_once():
     assert not Pattern("(a*)*b").matches("a" * 50_000)
     assert Pattern("(a|aa)+").matches("a" * 50_000)
+    assert Pattern("((((){1000}){1000}){1000}){1000}a{0}").matches("")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +148,65 @@ def test_a_query_may_be_a_sum(text, number):
 def test_a_query_that_is_not_answered_says_why(text, problem):
     with pytest.raises(ValueError, match=re.escape(problem)):
         parse_query(text)
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["1", "1.", "1+", " ", "1 ", "1e", "up{", '"', "\\", "a\\", "`'", '{a="', "{a=~`((((`,", "x,"],
+)
+@pytest.mark.parametrize(
+    "frame", ["{0}x", "{0}+{0}x", '{{a="{0}', "{{a=`{0}`", "{{{0}}}x", "1e{0}+"]
+)
+def test_a_query_is_refused_in_time_that_grows_with_its_length_alone(part, frame):
+    short, long = (write_query(frame, part, length) for length in (2_000, 8_000))
+    # What tries its characters in pairs takes sixteen times as long, in threes sixty-four times.
+    assert spend_on(long) < 10 * spend_on(short) + 0.1
+
+
+def write_query(frame, part, length):
+    room = (length - len(frame.format(""))) // frame.count("{0}")
+    return frame.format((part * room)[:room])
+
+
+def spend_on(query):
+    begin = time.thread_time()
+    with contextlib.suppress(ValueError):
+        parse_query(query)
+    return time.thread_time() - begin
+
+
+def test_selectors_of_a_request_share_the_matchers():
+    assert len(parse_selectors(['{a="1",b="2"}'] * (MOST_MATCHERS // 2))) == MOST_MATCHERS // 2
+    with pytest.raises(ValueError, match="more than 50 matchers, of all selectors together"):
+        parse_selectors(['{a="1",b="2"}'] * (MOST_MATCHERS // 2) + ["up"])
+
+
+def test_selectors_of_a_request_share_the_states():
+    selector = '{a=~"(.{0,999}){4}x"}'
+    assert parse_selectors([selector] * 2)
+    with pytest.raises(ValueError, match=r"pattern of a repeats too much: .* 20000 states"):
+        parse_selectors([selector] * 3)
+
+
+def test_patterns_that_share_states_match_each_on_its_own():
+    states = States()
+    first, second = Pattern("a+", states), Pattern("ab?", states)
+    assert [first.matches(text) for text in ("aa", "ab", "aa")] == [True, False, True]
+    assert [second.matches(text) for text in ("aa", "ab", "a")] == [False, True, True]
+
+
+def test_ways_through_a_pattern_are_forgotten_before_they_fill_the_memory():
+    states = States()
+    greedy = Pattern("((.?){1000}){6}", states)
+    tracemalloc.start()
+    try:
+        for number in range(120):
+            assert greedy.matches(f"{chr(200 + number)}x")
+        _kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Each of the ways holds nearly all of the 18,000 states: all of them would be 66 MB.
+    assert most < 100 * MOST_REMEMBERED
 
 
 @given(st.text(max_size=40))

@@ -40,6 +40,29 @@ def test_a_rolling_period_ends_at_the_last_full_hour():
     assert start == datetime(2026, 10, 27, 8, tzinfo=VIENNA)
 
 
+@pytest.mark.parametrize(
+    ("now", "hours_of_day"),
+    [
+        (datetime(2026, 3, 29, 12, tzinfo=UTC), 23),
+        (datetime(2026, 10, 25, 12, tzinfo=UTC), 25),
+        (datetime(2026, 10, 26, 12, tzinfo=UTC), 24),
+    ],
+)
+def test_hours_are_as_long_as_ever_and_days_those_of_the_wall_clock(now, hours_of_day):
+    span = find_period("24h", now, VIENNA)
+    before = find_previous("24h", span)
+    assert measure(span) == measure(before) == timedelta(hours=24)
+    week = find_period("7d", now, VIENNA)
+    assert week[0].hour == week[1].hour
+    assert measure(week) == timedelta(days=6, hours=hours_of_day if hours_of_day != 24 else 25)
+    assert find_previous("7d", week)[0].hour == week[0].hour
+
+
+def measure(span):
+    start, end = (moment.astimezone(UTC) for moment in span)
+    return end - start
+
+
 def test_a_period_of_another_name_is_refused():
     with pytest.raises(ValueError, match="decade"):
         find_period("decade", NOW, VIENNA)

@@ -1,5 +1,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.db.models import QuerySet
@@ -71,7 +72,7 @@ class ExportForm(PageForm):
         set_choices(self.fields["dataset"], [(n, d.title) for n, d in list_datasets(user).items()])
         usable = [(name, one.title) for name, one in FORMATS.items() if is_installed(one)]
         set_choices(self.fields["format"], usable)
-        for name, field in build_filter_fields(self.chosen, user).items():
+        for name, field in build_filter_fields(self.chosen, user, data).items():
             # Ids are nothing to type in; another page may have put one into the address.
             if not isinstance(field, forms.UUIDField) or name in data:
                 style_field(field)
@@ -132,29 +133,27 @@ def set_choices(field: forms.Field, choices: Sequence[tuple[str, Any]]) -> None:
         field.choices = choices
 
 
-def build_filter_fields(dataset: Dataset, user: User) -> Mapping[str, forms.Field]:
-    """A field for each filter, in their order."""
+def build_filter_fields(dataset: Dataset, user: User, data: QueryDict) -> Mapping[str, forms.Field]:
+    """A field for each filter, in their order; what `data` picks is among the choices."""
     model = dataset.filterset._meta.model  # noqa: SLF001 - django-filter documents no other way
     drawn = dataset.filterset(queryset=model._default_manager.none()).form.fields  # noqa: SLF001 - documented API
     return {
-        name: build_filter_field(name, field, user)
+        name: build_named_field(name, label_field(name, field), user, data.get(name, ""))
+        if name in NAMED
+        else build_filter_field(name, field)
         for name, field in drawn.items()
         if name not in TAKEN
     }
 
 
-def build_filter_field(name: str, field: forms.Field, user: User) -> forms.Field:
+def build_filter_field(name: str, field: forms.Field) -> forms.Field:
     """The filter's own field, or one that is easier to fill in and means the same."""
-    label = LABELS.get(name) or field.label or name
-    field.label = label
-    if name in NAMED:
-        rows = NAMED[name](user).order_by("name").values_list("id", "name")[:OFFERED]
-        return build_choice(label, [(str(id), text) for id, text in rows])
+    field.label = label_field(name, field)
     if isinstance(field.widget, BooleanWidget):
-        return forms.ChoiceField(label=label, choices=FLAGS, required=False)
+        return forms.ChoiceField(label=field.label, choices=FLAGS, required=False)
     if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.MultipleChoiceField):
         offered: Any = field.choices
-        return build_choice(label, [(value, text) for value, text in offered if value])
+        return build_choice(field.label, [(value, text) for value, text in offered if value])
     if isinstance(field, forms.MultipleChoiceField):
         choices: Any = field.choices
         field.widget = forms.CheckboxSelectMultiple(choices=choices)
@@ -162,5 +161,25 @@ def build_filter_field(name: str, field: forms.Field, user: User) -> forms.Field
     return field
 
 
-def build_choice(label: Any, choices: Sequence[tuple[str, str]]) -> forms.ChoiceField:
+def label_field(name: str, field: forms.Field) -> Any:
+    return LABELS.get(name) or field.label or name
+
+
+def build_named_field(name: str, label: Any, user: User, picked: str) -> forms.ChoiceField:
+    """The first names in their order, and what is picked, which may be behind them."""
+    rows = NAMED[name](user).order_by("name").values_list("id", "name")
+    choices = {str(id): text for id, text in rows[:OFFERED]}
+    if picked not in choices and (wanted := read_id(picked)) is not None:
+        choices |= {str(id): text for id, text in rows.filter(id=wanted)}
+    return build_choice(label, list(choices.items()))
+
+
+def build_choice(label: Any, choices: Sequence[tuple[str, Any]]) -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=[ANY, *choices], required=False)
+
+
+def read_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -73,6 +74,16 @@ class DiagnosisSerializer(serializers.ModelSerializer[Diagnosis]):
         read_only_fields = fields
 
 
+class DiagnosisFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    # An id that there is not is answered as one that somebody may not see: with nothing.
+    client = filters.UUIDFilter(field_name="client_id", label="Of this client")
+    test = filters.UUIDFilter(field_name="test_id", label="Of this test")
+
+    class Meta:
+        model = Diagnosis
+        fields = ["cause"]
+
+
 class QuestionSerializer(serializers.Serializer[Any]):
     run = serializers.UUIDField(required=False, help_text="What was wrong with this run.")
     client = serializers.UUIDField(
@@ -94,7 +105,7 @@ class DiagnosisViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Diagno
     queryset = Diagnosis.objects.none()
     lookup_field = "id"
     lookup_value_converter = "uuid"
-    filterset_fields = {"client": ["exact"], "test": ["exact"], "cause": ["exact"]}
+    filterset_class = DiagnosisFilter
     ordering_fields = ["asked_at"]
 
     def get_queryset(self) -> QuerySet[Diagnosis]:

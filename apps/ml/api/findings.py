@@ -116,6 +116,10 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
 
 
 class FindingFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    # An id that there is not is answered as one that somebody may not see: with nothing.
+    client = filters.UUIDFilter(field_name="client_id", label="Of this client")
+    test = filters.UUIDFilter(field_name="test_id", label="Of this test")
+    run = filters.UUIDFilter(field_name="run_id", label="Of this run")
     severity = filters.MultipleChoiceFilter(choices=Finding.Severity.choices, label="One of these")
     site = filters.CharFilter(field_name="client__site__slug", label="Short name of the site")
     tag = filters.CharFilter(
@@ -139,7 +143,7 @@ class FindingFilter(filters.FilterSet):  # type: ignore[misc]  # django-filter s
 
     class Meta:
         model = Finding
-        fields = ["kind", "client", "test", "run", "metric", "cause"]
+        fields = ["kind", "metric", "cause"]
 
     def keep_tagged(self, rows: QuerySet[Finding], _name: str, slug: str) -> QuerySet[Finding]:
         return rows.filter(build_tag_filter(slug, path="client__"))

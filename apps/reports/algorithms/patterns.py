@@ -7,8 +7,10 @@ LONGEST_PATTERN = 2_000
 DEEPEST_GROUP = 20
 MOST_REPETITIONS = 1_000
 MOST_STATES = 20_000
-# What is remembered of the way through a pattern; more is forgotten and found again.
-MOST_MOVES = 20_000
+# How many states of ways through patterns are remembered; more is forgotten and found again.
+MOST_REMEMBERED = 400_000
+# As many states as a remembered move takes the memory of by itself.
+MOVE_WEIGHT = 10
 
 Ranges = tuple[tuple[str, str], ...]
 DIGITS: Ranges = (("0", "9"),)
@@ -52,47 +54,44 @@ class Repetition:
 Node = Characters | Chain | Choice | Repetition
 
 
-class Pattern:
-    """A pattern that a whole text matches or not (Thompson's construction, remembered as a DFA).
+class States:
+    """The states of all patterns of a request, which share their limit and their memory."""
 
-    Takes the common part of RE2's syntax: literals, `.`, classes, groups, alternatives and
-    repetitions; `^` at the begin and `$` at the end say what holds anyway.
-    Raises: ValueError saying what is wrong or not taken, and where.
-    """
-
-    def __init__(self, text: str) -> None:
-        if len(text) > LONGEST_PATTERN:
-            raise ValueError(f"has more than {LONGEST_PATTERN} characters")
+    def __init__(self) -> None:
         self._characters: list[Characters | None] = []
         self._targets: list[list[int]] = []
-        self._end = self._add(None, [])
-        start = self._build(Reader(text).read_whole(), self._end)
-        self._start = self._close({start})
         self._moves: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._remembered = 0
 
-    def matches(self, text: str) -> bool:
-        """Whether the whole text matches."""
-        current = self._start
-        for character in text:
-            if not current:
-                return False
-            current = self._move(current, character)
-        return self._end in current
+    def add(self, characters: Characters | None, targets: list[int]) -> int:
+        """The number of a new state.
 
-    def _move(self, current: frozenset[int], character: str) -> frozenset[int]:
+        Raises: ValueError when there are more than 20,000.
+        """
+        if len(self._targets) >= MOST_STATES:
+            raise ValueError(f"repeats too much: with it there are more than {MOST_STATES} states")
+        self._characters.append(characters)
+        self._targets.append(targets)
+        return len(self._targets) - 1
+
+    def lead(self, state: int, target: int) -> None:
+        """Lets a state lead to one more."""
+        self._targets[state].append(target)
+
+    def move(self, current: frozenset[int], character: str) -> frozenset[int]:
+        """The states that a character leads to."""
         found = self._moves.get((current, character))
         if found is None:
-            if len(self._moves) >= MOST_MOVES:
-                self._moves.clear()
             reached = set()
             for state in current:
                 wanted = self._characters[state]
                 if wanted is not None and wanted.holds(character):
                     reached.update(self._targets[state])
-            found = self._moves[current, character] = self._close(reached)
+            found = self.close(reached)
+            self._remember(current, character, found)
         return found
 
-    def _close(self, states: set[int]) -> frozenset[int]:
+    def close(self, states: set[int]) -> frozenset[int]:
         """The states, and all that is reached from them without a character."""
         found, waiting = set(states), list(states)
         while waiting:
@@ -103,19 +102,47 @@ class Pattern:
                 waiting += fresh
         return frozenset(found)
 
-    def _add(self, characters: Characters | None, targets: list[int]) -> int:
-        if len(self._targets) >= MOST_STATES:
-            raise ValueError("repeats too much")
-        self._characters.append(characters)
-        self._targets.append(targets)
-        return len(self._targets) - 1
+    def _remember(self, current: frozenset[int], character: str, found: frozenset[int]) -> None:
+        weight = MOVE_WEIGHT + len(found)
+        if self._remembered + weight > MOST_REMEMBERED:
+            self._moves.clear()
+            self._remembered = 0
+        self._moves[current, character] = found
+        self._remembered += weight
+
+
+class Pattern:
+    """A pattern that a whole text matches or not (Thompson's construction, remembered as a DFA).
+
+    Takes the common part of RE2's syntax: literals, `.`, classes, groups, alternatives and
+    repetitions; `^` at the begin and `$` at the end say what holds anyway. Patterns of one request
+    are made with the same `states`.
+    Raises: ValueError saying what is wrong or not taken, and where.
+    """
+
+    def __init__(self, text: str, states: States | None = None) -> None:
+        if len(text) > LONGEST_PATTERN:
+            raise ValueError(f"has more than {LONGEST_PATTERN} characters")
+        self._states = States() if states is None else states
+        self._end = self._states.add(None, [])
+        start = self._build(Reader(text).read_whole(), self._end)
+        self._start = self._states.close({start})
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole text matches."""
+        current = self._start
+        for character in text:
+            if not current:
+                return False
+            current = self._states.move(current, character)
+        return self._end in current
 
     def _build(self, node: Node, after: int) -> int:
         """The state from which the node leads to `after`."""
         if isinstance(node, Characters):
-            return self._add(node, [after])
+            return self._states.add(node, [after])
         if isinstance(node, Choice):
-            return self._add(None, [self._build(branch, after) for branch in node.branches])
+            return self._states.add(None, [self._build(branch, after) for branch in node.branches])
         if isinstance(node, Repetition):
             return self._build_repetition(node, after)
         for part in reversed(node.parts):
@@ -124,14 +151,17 @@ class Pattern:
 
     def _build_repetition(self, node: Repetition, after: int) -> int:
         if node.most is None:
-            state = self._add(None, [after])
-            self._targets[state].append(self._build(node.node, state))
+            state = self._states.add(None, [after])
+            self._states.lead(state, self._build(node.node, state))
         else:
             state = after
             for _number in range(node.most - node.least):
-                state = self._add(None, [after, self._build(node.node, state)])
+                state = self._states.add(None, [after, self._build(node.node, state)])
         for _number in range(node.least):
-            state = self._build(node.node, state)
+            before, state = state, self._build(node.node, state)
+            if state == before:
+                # Nothing is nothing however often, and is not to be nested without an end.
+                break
         return state
 
 

@@ -1,9 +1,10 @@
 """Which time a report is about, and when the next one is due, on the wall clock of its zone."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-ROLLING_DAYS = {"24h": 1, "7d": 7, "30d": 30, "90d": 90}
+ROLLING_HOURS = {"24h": 24}
+ROLLING_DAYS = {"7d": 7, "30d": 30, "90d": 90}
 CALENDAR = ("day", "week", "month")
 LAST_MONTH_DAY = 28
 Span = tuple[datetime, datetime]
@@ -13,12 +14,15 @@ def find_period(period: str, now: datetime, zone: ZoneInfo) -> Span:
     """Begin and end of the named period as of `now`, both in `zone`.
 
     A day, a week (from Monday on) and a month are the last whole ones; the others end at the last
-    full hour.
+    full hour. Hours are as long as ever; days begin at the same time of the wall clock, so one in
+    which the clocks change is an hour shorter or longer.
     Raises: ValueError for a period of another name.
     """
     local = now.astimezone(zone)
+    end = local.replace(minute=0, second=0, microsecond=0)
+    if period in ROLLING_HOURS:
+        return go_back(end, timedelta(hours=ROLLING_HOURS[period])), end
     if period in ROLLING_DAYS:
-        end = local.replace(minute=0, second=0, microsecond=0)
         return end - timedelta(days=ROLLING_DAYS[period]), end
     if period not in CALENDAR:
         raise ValueError(f"there is no period {period}")
@@ -28,8 +32,13 @@ def find_period(period: str, now: datetime, zone: ZoneInfo) -> Span:
 
 
 def find_previous(period: str, span: Span) -> Span:
-    """The span before: the calendar's for a day, week or month, else one as long."""
+    """The span before: the calendar's for a day, week or month, else one as long.
+
+    As long are as many hours, or as many days of the wall clock.
+    """
     start, end = span
+    if period in ROLLING_HOURS:
+        return go_back(start, end.astimezone(UTC) - start.astimezone(UTC)), start
     if period not in CALENDAR or not isinstance(start.tzinfo, ZoneInfo):
         return start - (end - start), start
     before = begin_of(period, start.date() - timedelta(days=1))
@@ -56,6 +65,11 @@ def find_next(
         if is_due and moment > after:
             return moment
         day += timedelta(days=1)
+
+
+def go_back(moment: datetime, length: timedelta) -> datetime:
+    """So much earlier, however the clocks of the moment's zone change meanwhile."""
+    return (moment.astimezone(UTC) - length).astimezone(moment.tzinfo)
 
 
 def begin_of(period: str, day: date) -> date:

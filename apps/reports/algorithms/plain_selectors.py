@@ -2,10 +2,10 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from apps.reports.algorithms.patterns import Pattern
+from apps.reports.algorithms.patterns import Pattern, States
 
 NAME_LABEL = "__name__"
 LONGEST_QUERY = 8_000
@@ -17,8 +17,9 @@ SPACE = re.compile(r"\s*")
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`[^`]*`')
 ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)")
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-SUM = re.compile(rf"\s*({NUMBER})\s*(?:([-+*/])\s*({NUMBER})\s*)?")
+# Possessive, so that no stranger's digits are tried in more ways than one.
+NUMBER = r"[+-]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?+[0-9]++)?+"
+SUM = re.compile(rf"\s*+({NUMBER})\s*+(?:([-+*/])\s*+({NUMBER})\s*+)?+")
 OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
     "+": operator.add,
     "-": operator.sub,
@@ -70,8 +71,24 @@ def parse_query(text: str) -> Selector | float:
     return OPERATIONS[sign](float(left), float(right))
 
 
-def parse_selector(text: str) -> Selector:
-    """The selector that the whole text is.
+def parse_selectors(texts: Iterable[str]) -> list[Selector]:
+    """The selectors of one request, which share the limits of matchers and of states.
+
+    Raises: ValueError saying what is wrong, or what of the language is not answered.
+    """
+    states = States()
+    found: list[Selector] = []
+    count = 0
+    for text in texts:
+        found.append(parse_selector(text, states))
+        count += len(found[-1].matchers)
+        if count > MOST_MATCHERS:
+            raise ValueError(f"has more than {MOST_MATCHERS} matchers, of all selectors together")
+    return found
+
+
+def parse_selector(text: str, states: States | None = None) -> Selector:
+    """The selector that the whole text is; `states` are those of its request.
 
     At least one matcher must refuse the empty text, or it would mean everything there is.
     Raises: ValueError saying what is wrong, or what of the language is not answered.
@@ -86,7 +103,7 @@ def parse_selector(text: str) -> Selector:
         place = skip(text, name.end())
     has_braces = text[place : place + 1] == "{"
     if has_braces:
-        more, place = parse_matchers(text, place + 1)
+        more, place = parse_matchers(text, place + 1, states or States())
         matchers += more
         place = skip(text, place)
     if place < len(text) or not (name or has_braces):
@@ -98,7 +115,7 @@ def parse_selector(text: str) -> Selector:
     return Selector(tuple(matchers))
 
 
-def parse_matchers(text: str, place: int) -> tuple[list[Matcher], int]:
+def parse_matchers(text: str, place: int, states: States) -> tuple[list[Matcher], int]:
     """What stands in braces, and where it goes on after them."""
     matchers: list[Matcher] = []
     while True:
@@ -107,7 +124,7 @@ def parse_matchers(text: str, place: int) -> tuple[list[Matcher], int]:
             return matchers, place + 1
         if len(matchers) >= MOST_MATCHERS:
             raise ValueError(f"has more than {MOST_MATCHERS} matchers")
-        matcher, place = parse_matcher(text, place)
+        matcher, place = parse_matcher(text, place, states)
         matchers.append(matcher)
         place = skip(text, place)
         if text[place : place + 1] == ",":
@@ -116,7 +133,7 @@ def parse_matchers(text: str, place: int) -> tuple[list[Matcher], int]:
             raise ValueError(f"lacks a ',' or '}}' at character {place + 1}")
 
 
-def parse_matcher(text: str, place: int) -> tuple[Matcher, int]:
+def parse_matcher(text: str, place: int, states: States) -> tuple[Matcher, int]:
     label = expect(LABEL, text, place, "a label")
     sign = expect(OPERATOR, text, skip(text, label.end()), "one of = != =~ !~")
     quoted = expect(STRING, text, skip(text, sign.end()), "a text in quotes")
@@ -124,7 +141,7 @@ def parse_matcher(text: str, place: int) -> tuple[Matcher, int]:
     pattern = None
     if sign.group() in {"=~", "!~"}:
         try:
-            pattern = Pattern(value)
+            pattern = Pattern(value, states)
         except ValueError as error:
             raise ValueError(f"the pattern of {label.group()} {error}") from None
     return Matcher(label.group(), sign.group(), value, pattern), quoted.end()

@@ -29,7 +29,7 @@ from apps.reports.algorithms.plain_selectors import (
     LABEL,
     Selector,
     parse_query,
-    parse_selector,
+    parse_selectors,
 )
 from apps.reports.selectors.exposed import list_exposed_metrics
 from apps.reports.selectors.queries import (
@@ -206,7 +206,7 @@ def read_selectors(asked: QueryDict) -> list[Selector]:
     if len(texts) > MOST_SELECTORS:
         raise Invalid([FieldError("match[]", "too_many", f"must be at most {MOST_SELECTORS}")])
     try:
-        return [parse_selector(text) for text in texts]
+        return parse_selectors(texts)
     except ValueError as error:
         raise Invalid([FieldError("match[]", "malformed", str(error))]) from None
 

@@ -1,7 +1,7 @@
 """Each test by itself: what it asks, and what every client measured of it."""
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -49,12 +49,12 @@ class Tests:
 
 def describe_test(draft: Draft, accounts: Sequence[Account]) -> dict[str, Any]:
     test = accounts[0].assignment.test
-    figures = [figure for one in accounts for figure in draw_figures(draft, one)]
+    figures = (figure for one in accounts for figure in draw_figures(draft, one))
     return {
         "name": test.name,
         "rows": describe_definition(test),
         "clients": [describe_client(draft, one) for one in accounts],
-        "figures": figures[:MOST_FIGURES],
+        "figures": list(islice(figures, MOST_FIGURES)),
     }
 
 
@@ -81,9 +81,8 @@ def describe_client(draft: Draft, account: Account) -> dict[str, str]:
     }
 
 
-def draw_figures(draft: Draft, account: Account) -> list[Figure]:
-    """A figure for each measure that the test has on that client."""
-    figures = []
+def draw_figures(draft: Draft, account: Account) -> Iterator[Figure]:
+    """A figure for each measure that the test has on that client, read when it is asked for."""
     assignment = account.assignment
     for name, measure in MEASURES.items():
         course = draft.facts.draw_assignment(assignment, name)
@@ -98,5 +97,5 @@ def draw_figures(draft: Draft, account: Account) -> list[Figure]:
             % {"mean": write_quantity(course.mean, measure.style)},
             marks=list_marks(draft, {assignment.id}),
         )
-        figures += [figure] if figure else []
-    return figures
+        if figure is not None:
+            yield figure

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import Combinable
@@ -120,7 +121,11 @@ def match_behind(order: Sequence[str], last: Sequence[Any]) -> Q:
 
 def fetch(rows: "QuerySet[Any, Any]") -> list[Row]:
     """What the database gives, as it is: the ORM would look at each cell once more."""
-    statement, parameters = rows.query.sql_with_params()
+    try:
+        statement, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:
+        # The ORM asks the database nothing either where nothing can match.
+        return []
     with read_unmapped(), connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         found: list[Row] = cursor.fetchall()

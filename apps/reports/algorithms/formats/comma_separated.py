@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from apps.reports.algorithms.cells import guard_text
+from apps.reports.algorithms.cells import guard_document, guard_text
 from apps.reports.algorithms.formats.base import Format, Style
 from apps.reports.algorithms.tables import Chunk, Column, ColumnKind, keep_finite
 
@@ -41,7 +41,7 @@ class CommaSeparatedWriter:
             ColumnKind.NUMBER: lambda cells: write_numbers(keep_finite(cells)),
             ColumnKind.WHOLE: write_numbers,
             ColumnKind.FLAG: lambda cells: map(FLAGS.__getitem__, cells),
-            ColumnKind.DOCUMENT: quote_words,
+            ColumnKind.DOCUMENT: quote_documents,
         }
 
     def begin(self) -> bytes:
@@ -65,8 +65,9 @@ class CommaSeparatedWriter:
 
 
 def needs_quotes(text: str) -> bool:
-    """Whether a cell stands in quotes. Source: RFC 4180, 2.6."""
-    return '"' in text or "," in text or "\r" in text or "\n" in text
+    """Whether a cell stands in quotes. Source: RFC 4180, 2.6, and what else may end a cell."""
+    has_break = "\r" in text or "\n" in text or "\t" in text
+    return '"' in text or "," in text or ";" in text or has_break
 
 
 def quote(text: str) -> str:
@@ -80,6 +81,13 @@ def quote_words(cells: Sequence[str | None]) -> Sequence[str]:
     """Words and empty documents need no quotes: all of a column are looked through together."""
     words = ["" if cell is None else cell for cell in cells]
     return list(map(quote, words)) if needs_quotes("".join(words)) else words
+
+
+def quote_documents(cells: Sequence[str | None]) -> Sequence[str]:
+    documents = ["" if cell is None else cell for cell in cells]
+    if any(";" in document for document in documents):
+        documents = list(map(guard_document, documents))
+    return quote_words(documents)
 
 
 def write_numbers(cells: Sequence[float | None]) -> list[str]:

@@ -12,7 +12,9 @@ from apps.accounts.policy import build_onlooker
 from apps.clients.selectors import list_sites
 from apps.core.clock import read_now
 from apps.reports.selectors.analysis import (
+    LONGEST,
     METHOD,
+    SHORTEST,
     Analysis,
     Question,
     Traffic,
@@ -21,7 +23,8 @@ from apps.reports.selectors.analysis import (
     read_analysis,
 )
 
-MOST_HOURS = 400 * 24
+FEWEST_HOURS = SHORTEST / timedelta(hours=1)
+MOST_HOURS = LONGEST / timedelta(hours=1)
 MOST_TESTS = 10
 PERCENT = 100
 MEGA = 1e6
@@ -58,8 +61,8 @@ class Command(BaseCommand):
 
 def build_question(options: dict[str, Any]) -> Question:
     hours, zone = options["hours"], options["zone"]
-    if not 0 < hours <= MOST_HOURS:
-        raise CommandError(f"--hours: must be from 0.17 to {MOST_HOURS}")
+    if not FEWEST_HOURS <= hours <= MOST_HOURS:
+        raise CommandError(f"--hours: must be from {FEWEST_HOURS:.4f} to {MOST_HOURS:.0f}")
     if zone not in available_timezones():
         raise CommandError(f"--zone: there is no zone {zone!r}")
     onlooker, end = build_onlooker(), read_now()

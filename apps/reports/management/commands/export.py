@@ -83,8 +83,10 @@ def write_export(user: User, order: Order, options: Mapping[str, Any]) -> int:
 
     What a kill leaves ends in `.part` and is written anew the next time.
     """
-    stream = open_stream(user, order)
     path: Path | None = options["output"]
+    if path is not None and path.is_dir():
+        raise CommandError(f"--output: is a folder: {path}")
+    stream = open_stream(user, order)
     if path is None:
         write_all(sys.stdout.buffer, stream)
         return stream.row_count

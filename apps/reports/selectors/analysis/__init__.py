@@ -14,7 +14,13 @@ from apps.reports.selectors.analysis.availability import (
 )
 from apps.reports.selectors.analysis.changes import TopChange, read_top_changes
 from apps.reports.selectors.analysis.documents import build_document
-from apps.reports.selectors.analysis.question import Period, Question, check_period
+from apps.reports.selectors.analysis.question import (
+    LONGEST,
+    SHORTEST,
+    Period,
+    Question,
+    check_period,
+)
 from apps.reports.selectors.analysis.reading import (
     SIGNIFICANT,
     Analysis,
@@ -24,7 +30,9 @@ from apps.reports.selectors.analysis.reading import (
 from apps.reports.selectors.analysis.traffic import ClientRate, Peak, Traffic, read_traffic
 
 __all__ = [
+    "LONGEST",
     "METHOD",
+    "SHORTEST",
     "SIGNIFICANT",
     "Analysis",
     "Anomalies",

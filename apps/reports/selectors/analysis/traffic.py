@@ -8,15 +8,13 @@ import numpy as np
 
 from apps.metrics.algorithms.series import Buckets, Numbers
 from apps.metrics.algorithms.tiers import DAY_SECONDS
-from apps.metrics.models import Source
 from apps.metrics.selectors import read_many
 from apps.reports.algorithms.statistics import Trend, compute_ratio, find_trend, fold_week
 from apps.reports.selectors.analysis.question import Period, Question
+from apps.reports.selectors.links import list_links
 
 RATE_KEY = "system.network.io.rate{{direction={}}}"
 DIRECTIONS = ("receive", "transmit")
-# What these carry passes a real interface as well, or never leaves the host.
-INNER_INTERFACES = r"^(lo|docker|br-|veth|virbr|cni|flannel|cali|podman)"
 LISTED = 5
 DAYS_FOR_DAILY_TREND = 8
 
@@ -63,9 +61,8 @@ class Traffic:
 
 def read_traffic(question: Question) -> list[Traffic]:
     """Received and sent. A few queries for each, however many links there are."""
-    rows = Source.objects.filter(client_id__in=question.select_clients(), kind="interface")
-    outer = rows.exclude(subject__regex=INNER_INTERFACES).order_by("id")
-    owners = dict(outer.values_list("id", "client__name"))
+    links = list_links(question.select_clients()).order_by("id")
+    owners = dict(links.values_list("id", "client__name"))
     return [describe_direction(question, owners, direction) for direction in DIRECTIONS]
 
 

@@ -13,7 +13,6 @@ from apps.clients.algorithms.selector import Selector
 from apps.clients.models import Client
 from apps.clients.selectors import list_selected
 from apps.metrics.algorithms.grids import Grid
-from apps.metrics.models import Source
 from apps.metrics.selectors import find_sources_of_clients
 from apps.ml.algorithms.health_inputs import find_inputs
 from apps.ml.models import HealthGoal
@@ -31,12 +30,11 @@ from apps.reports.selectors.facts.series import (
     read_grid,
     read_means,
 )
+from apps.reports.selectors.links import list_links
 from apps.tests.models import Assignment
 from apps.tests.selectors import list_assignments
 
-INTERFACE_KIND = "interface"
 HOST_KIND = "host"
-LOOPBACK = "lo"
 # Of the time that was measured in a period, so much must be in the one before it.
 ENOUGH_TO_COMPARE = 0.5
 
@@ -237,10 +235,8 @@ class Facts:
 
     @cached_property
     def interfaces(self) -> Mapping[UUID, Sequence[int]]:
-        """The sources of each client's interfaces but the loopback one."""
-        rows = Source.objects.filter(
-            client_id__in=[client.id for client in self.clients], kind=INTERFACE_KIND
-        ).exclude(subject=LOOPBACK)
+        """The sources of each client's outer interfaces."""
+        rows = list_links([client.id for client in self.clients])
         found: dict[UUID, list[int]] = defaultdict(list)
         for client_id, source_id in rows.order_by("subject").values_list("client_id", "id"):
             found[client_id].append(source_id)
