@@ -78,8 +78,10 @@ def read_gaps(
         assignment_id__in=assignment_ids, start_at__gte=block.start, start_at__lt=block.end
     ).exclude(LEFT_OUT)
     is_known = Case(When(JUDGED, then=Value(True)), default=Value(False))
-    known = runs.annotate(is_known=is_known).order_by("start_at", "id")
-    before = Window(Lag("is_known"), order_by=("start_at", "id"), output_field=BooleanField())
+    # Of runs that start together one with a verdict is enough.
+    order = ("start_at", "is_known", "id")
+    known = runs.annotate(is_known=is_known).order_by(*order)
+    before = Window(Lag("is_known"), order_by=order, output_field=BooleanField())
     turned = known.annotate(before=before).filter(Q(before=None) | ~Q(before=F("is_known")))
     turns = list(turned.values_list("start_at", "is_known"))
     ends = [at for at, _is_known in turns[1:]] + [block.end]
