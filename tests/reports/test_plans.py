@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apps.accounts.models import AuditEntry
+from apps.accounts.services import change_user
 from apps.core.errors import Invalid, NotFound, Refused
 from apps.jobs.models import Job
 from apps.reports.models import Report, ReportPlan
@@ -57,7 +58,7 @@ def test_what_cannot_be_is_refused_with_the_field(owner, fields, name):
 
 def test_making_changing_and_deleting_are_audited(owner):
     plan = make_plan(owner)
-    change_plan(plan=plan, definition=define_plan(name="Graz"), by=owner)
+    change_plan(plan=plan, definition=define_plan(name="Graz"))
     delete_plan(plan)
     entries = AuditEntry.objects.filter(object_type="reportplan").order_by("id")
     assert [entry.action for entry in entries] == ["create", "change", "delete"]
@@ -72,8 +73,8 @@ def test_plans_belong_to_their_owner_and_to_who_administers_everything(owner):
 
 def test_who_only_views_sends_to_nobody_but_themselves(db):
     viewer = make_user("vera", "viewer")
-    viewer.email = "vera@example.org"
-    viewer.save()
+    change_user(user=viewer, username="vera", email="vera@example.org", first_name="", last_name="")
+    viewer.refresh_from_db()
     with pytest.raises(Refused):
         make_plan(viewer, recipients=["ann@example.org"])
     make_plan(viewer, recipients=["vera@example.org"])

@@ -68,7 +68,7 @@ def test_a_mail_that_is_not_taken_is_tried_again_and_the_fault_is_shown(owner, p
     plan = make_plan(owner)
     delivery = make_report(plan).deliveries.get()
     store_settings(values={"smtp_port": 1})
-    resend(delivery)
+    resend(delivery, by=owner)
     work()
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == ("retrying", 6)
@@ -86,7 +86,7 @@ def test_a_mail_that_is_not_taken_is_tried_again_and_the_fault_is_shown(owner, p
 def test_what_is_never_taken_is_given_up_and_can_be_sent_again(owner, post):
     delivery = make_report(make_plan(owner)).deliveries.get()
     store_settings(values={"smtp_port": 1})
-    resend(delivery)
+    resend(delivery, by=owner)
     for _attempt in range(5):
         work()
         Job.objects.update(run_after=delivery.report.created_at)
@@ -94,7 +94,7 @@ def test_what_is_never_taken_is_given_up_and_can_be_sent_again(owner, post):
     assert delivery.state == "failed"
     assert Job.objects.get(kind="send_report").state == "dead"
     store_settings(values={"smtp_port": post.port})
-    resend(delivery)
+    resend(delivery, by=owner)
     work()
     delivery.refresh_from_db()
     assert delivery.state == "sent"
@@ -104,4 +104,4 @@ def test_a_report_that_is_not_made_is_not_sent(owner):
     plan = make_plan(owner)
     report = make_report(plan, state="failed")
     with pytest.raises(Conflict):
-        resend(report.deliveries.get())
+        resend(report.deliveries.get(), by=owner)

@@ -142,20 +142,20 @@ def test_messages_of_a_report_that_failed_long_ago_are_failed_as_well(owner):
 @pytest.mark.parametrize("state", ["waiting", "retrying"])
 def test_a_message_whose_work_was_given_up_is_failed_and_can_be_sent_again(owner, post, state):
     report = make_report(make_plan(owner))
-    delivery = resend(report.deliveries.get())
+    delivery = resend(report.deliveries.get(), by=owner)
     Delivery.objects.update(state=state)
     Job.objects.update(state="dead", error=DIED)
     assert settle_reports() == 1
     delivery.refresh_from_db()
     assert (delivery.state, delivery.error) == ("failed", DIED)
-    resend(delivery)
+    resend(delivery, by=owner)
     work()
     assert list_states(report) == ("ready", {"sent"})
 
 
 def test_a_message_that_is_under_way_is_left_alone(owner):
     report = make_report(make_plan(owner))
-    resend(report.deliveries.get())
+    resend(report.deliveries.get(), by=owner)
     for state in ("queued", "running"):
         Job.objects.update(state=state)
         assert settle_reports() == 0
@@ -168,7 +168,7 @@ def test_a_message_that_breaks_off_in_our_own_code_is_tried_again_and_given_up(o
 
     monkeypatch.setattr("apps.reports.services.reports.delivering.send_message", break_off)
     report = make_report(make_plan(owner))
-    resend(report.deliveries.get())
+    resend(report.deliveries.get(), by=owner)
     run_due_jobs("reports")
     assert list_states(report) == ("ready", {"retrying"})
     work()

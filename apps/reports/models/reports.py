@@ -96,6 +96,8 @@ class Report(models.Model):
         READY = "ready", _("Ready")
         FAILED = "failed", _("Failed")
 
+    OPEN: ClassVar = (State.QUEUED, State.MAKING)
+
     class Reason(models.TextChoices):
         ASKED = "asked", _("Asked for")
         SCHEDULED = "scheduled", _("Scheduled")

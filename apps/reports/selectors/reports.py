@@ -1,10 +1,11 @@
 """Plans and reports as somebody may see them: their own, and all for who administers everything."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from apps.accounts.models import User
+from apps.accounts.models import AuditEntry, User
 from apps.accounts.policy import AnyUser
 from apps.accounts.selectors import administers_everything
 from apps.core.errors import NotFound
@@ -61,6 +62,21 @@ def get_report(user: AnyUser, report_id: UUID | str) -> Report:
     if report is None:
         raise NotFound("report_unknown", "There is no such report.")
     return report
+
+
+def count_open_reports(owner: User) -> int:
+    """How many reports of the owner's plans that somebody asked for are not finished."""
+    rows = Report.objects.filter(plan__owner=owner, state__in=Report.OPEN)
+    return rows.exclude(reason=Report.Reason.SCHEDULED).count()
+
+
+def list_mailed_by_hand(user: User, address: str, *, since: datetime) -> QuerySet[AuditEntry]:
+    """Since then, the newest first: each time `user` had a report sent to the address.
+
+    Of the audit: what was sent stays sent when its report or plan is deleted.
+    """
+    rows = AuditEntry.objects.filter(object_type="report", actor=user, after__recipient=address)
+    return rows.filter(at__gt=since).order_by("-at")
 
 
 def read_file(report: Report) -> bytes:

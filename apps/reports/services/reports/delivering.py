@@ -6,6 +6,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
 from apps.configuration.mail import Attachment, send_message
 from apps.core.bus import publish
@@ -19,6 +20,7 @@ from apps.reports.models import Delivery, Report
 from apps.reports.published import PapersChanged
 from apps.reports.sections.base import write_day, write_period
 from apps.reports.services.reports.document import ask_question
+from apps.reports.services.reports.limits import require_mailing_pause, require_sending
 from apps.reports.services.reports.settling import LONGEST_ERROR, SEND_REPORT, name_delivery
 
 MOST_ATTEMPTS = 5
@@ -43,13 +45,16 @@ def queue_delivery(delivery: Delivery) -> None:
 
 
 @audited()
-def resend(delivery: Delivery) -> Delivery:
+def resend(delivery: Delivery, *, by: User) -> Delivery:
     """The delivery, which is tried once more from the beginning.
 
-    Raises: Conflict while the report is not ready.
+    Raises: Conflict while the report is not ready; Refused and TooManyRequests when `by` may not
+    send it there, or not yet.
     """
     if delivery.report.state != Report.State.READY:
         raise Conflict("report_not_ready", "The report is not made yet.")
+    require_sending(by, [delivery.recipient])
+    require_mailing_pause(by, delivery.recipient)
     delivery.state, delivery.error = Delivery.State.WAITING, ""
     delivery.save(update_fields=["state", "error"])
     queue_delivery(delivery)

@@ -27,11 +27,15 @@ from apps.reports.services.reports.document import (
     build_document,
     render_html,
 )
+from apps.reports.services.reports.limits import (
+    require_mailing_pause,
+    require_report_room,
+    require_sending,
+)
 from apps.reports.services.reports.plans import find_next_of
 from apps.reports.services.reports.settling import (
     LONGEST_ERROR,
     MAKE_REPORT,
-    OPEN_REPORTS,
     fail_report,
     revive_deliveries,
 )
@@ -52,28 +56,41 @@ def ask_report(
 ) -> Report:
     """A report that a worker will make; with `is_trial` it is sent to who asks, and only there.
 
-    Raises: Conflict for a trial of somebody without an address.
+    Raises: Conflict when too many are open, or for a trial of somebody without an address; Refused
+    and TooManyRequests for a trial that may not be sent there, or not yet.
     """
-    if is_trial and not by.email:
-        raise Conflict("no_address", "Your profile has no e-mail address.")
+    require_report_room(plan.owner)
+    if is_trial:
+        require_trial(by)
     recipients = [by.email] if is_trial else []
     reason = Report.Reason.TRIAL if is_trial else Report.Reason.ASKED
     report = queue_report(plan, reason=reason, span=span or find_span(plan, read_now()))
     queue_deliveries(report, recipients)
-    record_audit(action="make", target=report, after={"plan": plan.name, "reason": str(reason)})
+    after = {"plan": plan.name, "reason": str(reason)}
+    sent = {"recipient": by.email} if is_trial else {}
+    record_audit(action="make", target=report, after=after | sent)
     return report
+
+
+def require_trial(user: User) -> None:
+    """Raises: Conflict without an address, Refused, TooManyRequests."""
+    if not user.email:
+        raise Conflict("no_address", "Your profile has no e-mail address.")
+    require_sending(user, [user.email])
+    require_mailing_pause(user, user.email)
 
 
 @audited()
 def remake_report(report: Report) -> Report:
     """The failed report, which a worker will make once more and send to whom it was for.
 
-    Raises: Conflict unless it has failed.
+    Raises: Conflict unless it has failed, and when too many are open.
     """
-    rows = Report.objects.select_for_update(of=("self",)).select_related("plan")
+    rows = Report.objects.select_for_update(of=("self",)).select_related("plan__owner")
     locked = rows.filter(id=report.id, state=Report.State.FAILED).first()
     if locked is None:
         raise Conflict("report_not_failed", "Only a report that could not be made is made again.")
+    require_report_room(locked.plan.owner)
     locked.state, locked.error = Report.State.QUEUED, ""
     locked.save(update_fields=["state", "error"])
     revive_deliveries(locked)
@@ -205,7 +222,7 @@ def note_failure(run: JobRun, report: Report, detail: str, *, is_final: bool = F
     if is_final or run.job.attempts >= MOST_ATTEMPTS:
         fail_report(report.id, detail)
         return
-    rows = Report.objects.filter(id=report.id, state__in=OPEN_REPORTS)
+    rows = Report.objects.filter(id=report.id, state__in=Report.OPEN)
     rows.update(state=Report.State.QUEUED, error=detail[:LONGEST_ERROR])
     publish(PapersChanged())
 
