@@ -54,7 +54,6 @@ def test_an_address_that_is_saved_in_the_console_is_confirmed(client):
     assert ann.confirmed_email == ADDRESS
 
 
-@pytest.mark.any_database
 def test_stored_addresses_are_confirmed_but_for_those_of_their_users_choice(transactional_db):
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes()
     ann, bea = make_user("ann", "viewer"), make_user("bea", "viewer")

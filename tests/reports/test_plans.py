@@ -116,3 +116,12 @@ def test_old_reports_are_forgotten_with_their_files(owner, now):
     assert forget_reports(now) == 1
     assert list(Report.objects.all()) == [kept]
     assert not Report.objects.filter(id=old.id).exists()
+
+
+def test_however_many_old_reports_there_are_they_are_forgotten_within_the_budget(owner, now):
+    plan = make_plan(owner)
+    for number in range(45):
+        make_report(plan, created_at=now - timedelta(days=401, minutes=number))
+    assert forget_reports(now, budget_seconds=0) == 20
+    assert forget_reports(now) == 25
+    assert forget_reports(now) == 0

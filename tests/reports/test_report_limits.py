@@ -12,7 +12,7 @@ from apps.reports.services.reports.limits import MOST_MAILED, MOST_OPEN, MOST_PL
 from tests.factories.accounts import make_user
 from tests.factories.reports import make_plan, make_report
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 PLANS, REPORTS, ME = "/api/v1/report-plans/", "/api/v1/reports/", "/api/v1/users/me/"
 JSON = "application/json"
 OWN = "vera@example.org"

@@ -1,7 +1,7 @@
 """Making reports: asked for, queued with what asks for them, made by a worker."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -9,7 +9,6 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
-from apps.configuration.selectors import read_whole
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, StreamSwarmError
@@ -46,7 +45,6 @@ logger = structlog.get_logger(__name__)
 MOST_ATTEMPTS = 2
 LONGEST_VERDICT = 500
 PLANS_AT_ONCE = 20
-FORGOTTEN_AT_ONCE = 20
 GATHERED, PRINTED = 0.4, 0.9
 
 
@@ -257,12 +255,3 @@ def delete_report(report: Report) -> None:
     """The report is gone, with its file."""
     record_audit(action="delete", target=report, before={"digest": report.digest})
     report.delete()
-
-
-def forget_reports(now: datetime) -> int:
-    """How many reports older than their setting says were forgotten, with their files."""
-    before = now - timedelta(days=read_whole("report_retention_days"))
-    old = Report.objects.filter(created_at__lt=before).order_by("created_at")
-    ids = list(old.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
-    Report.objects.filter(id__in=ids).delete()
-    return len(ids)
