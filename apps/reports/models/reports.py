@@ -119,6 +119,9 @@ class Report(models.Model):
     size_bytes = models.PositiveIntegerField(_("size"), null=True, blank=True)
     digest = models.CharField(_("SHA-256"), max_length=64, blank=True)
     pages = models.PositiveIntegerField(_("pages"), null=True, blank=True)
+    # Of which clients its owner could see something when it was made; once that has changed, the
+    # report is handed out and sent no more.
+    scope: "models.JSONField[Any, Any]" = models.JSONField(_("scope"), null=True, editable=False)
     # Measured of planned time, 0 to 1; none where nothing was planned.
     coverage = models.FloatField(_("coverage"), null=True, blank=True)
 

@@ -6,11 +6,12 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import AuditEntry, User
-from apps.accounts.policy import AnyUser
+from apps.accounts.policy import AnyUser, Permission
 from apps.accounts.selectors import administers_everything
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound
 from apps.reports.algorithms.pictures import find_media_type
 from apps.reports.models import Delivery, Report, ReportPlan
+from apps.reports.selectors.exports import describe_scope
 
 
 def list_plans(user: AnyUser) -> QuerySet[ReportPlan]:
@@ -82,12 +83,24 @@ def list_mailed_by_hand(user: User, address: str, *, since: datetime) -> QuerySe
 def read_file(report: Report) -> bytes:
     """The PDF.
 
-    Raises: NotFound while there is none.
+    Raises: NotFound while there is none, Conflict as `require_rights`.
     """
     file = getattr(report, "file", None)
     if file is None:
         raise NotFound("report_not_ready", "This report has no file.")
+    require_rights(report)
     return bytes(file.content)
+
+
+def require_rights(report: Report) -> None:
+    """Nothing, when a made report may still be handed out and sent.
+
+    Raises: Conflict when its owner's rights are others by now.
+    """
+    if describe_scope(report.plan.owner, Permission.VIEW) != report.scope:
+        raise Conflict(
+            "report_outdated", "The rights of its owner have changed since; make a new report."
+        )
 
 
 def get_delivery(user: AnyUser, delivery_id: int, *, report_id: UUID | None = None) -> Delivery:
@@ -95,7 +108,7 @@ def get_delivery(user: AnyUser, delivery_id: int, *, report_id: UUID | None = No
 
     Raises: NotFound when there is none, or none of a report of `user`.
     """
-    rows = Delivery.objects.select_related("report__plan")
+    rows = Delivery.objects.select_related("report__plan__owner")
     if report_id is not None:
         rows = rows.filter(report_id=report_id)
     row = rows.filter(

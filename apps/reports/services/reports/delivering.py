@@ -11,7 +11,7 @@ from apps.accounts.services import audited, record_audit
 from apps.configuration.mail import Attachment, send_message
 from apps.core.bus import publish
 from apps.core.clock import read_now
-from apps.core.errors import Conflict, StreamSwarmError
+from apps.core.errors import Conflict, Refused, StreamSwarmError
 from apps.jobs.errors import JobFailed
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
@@ -19,6 +19,7 @@ from apps.jobs.services import enqueue_job
 from apps.reports.models import Delivery, Report
 from apps.reports.published import PapersChanged
 from apps.reports.sections.base import write_day, write_period
+from apps.reports.selectors.reports import require_rights
 from apps.reports.services.reports.document import ask_question
 from apps.reports.services.reports.limits import require_mailing_pause, require_sending
 from apps.reports.services.reports.settling import LONGEST_ERROR, SEND_REPORT, name_delivery
@@ -48,11 +49,12 @@ def queue_delivery(delivery: Delivery) -> None:
 def resend(delivery: Delivery, *, by: User) -> Delivery:
     """The delivery, which is tried once more from the beginning.
 
-    Raises: Conflict while the report is not ready; Refused and TooManyRequests when `by` may not
-    send it there, or not yet.
+    Raises: Conflict while the report is not ready, or may not be handed out any more; Refused and
+    TooManyRequests when `by` may not send it there, or not yet.
     """
     if delivery.report.state != Report.State.READY:
         raise Conflict("report_not_ready", "The report is not made yet.")
+    require_rights(delivery.report)
     require_sending(by, [delivery.recipient])
     require_mailing_pause(by, delivery.recipient)
     delivery.state, delivery.error = Delivery.State.WAITING, ""
@@ -76,10 +78,12 @@ def send_report(run: JobRun) -> Outcome:
         return Outcome("nothing to do")
     delivery.attempts += 1
     try:
+        require_mailing(delivery)
         mail(delivery)
     except StreamSwarmError as error:
-        note_fault(run, delivery, error.detail)
-        raise JobFailed(error.detail) from error
+        is_final = isinstance(error, JobFailed) and error.is_final
+        note_fault(run, delivery, error.detail, is_final=is_final)
+        raise JobFailed(error.detail, is_final=is_final) from error
     except Exception as error:
         note_fault(run, delivery, f"{type(error).__name__}; the log of the worker has the rest.")
         raise
@@ -90,9 +94,24 @@ def send_report(run: JobRun) -> Outcome:
     return Outcome(f"sent to {delivery.recipient}")
 
 
-def note_fault(run: JobRun, delivery: Delivery, detail: str) -> None:
+def require_mailing(delivery: Delivery) -> None:
+    """Nothing, when the report may still go to the recipient: rights may have changed meanwhile.
+
+    A trial goes to who asked for it, who was looked at then.
+    Raises: JobFailed for good.
+    """
+    report = delivery.report
+    try:
+        require_rights(report)
+        if report.reason != Report.Reason.TRIAL:
+            require_sending(report.plan.owner, [delivery.recipient])
+    except (Conflict, Refused) as error:
+        raise JobFailed(error.detail, is_final=True) from error
+
+
+def note_fault(run: JobRun, delivery: Delivery, detail: str, *, is_final: bool = False) -> None:
     """It is tried again, or given up with the last attempt; what was wrong is shown."""
-    is_last = run.job.attempts >= MOST_ATTEMPTS
+    is_last = is_final or run.job.attempts >= MOST_ATTEMPTS
     delivery.state = Delivery.State.FAILED if is_last else Delivery.State.RETRYING
     delivery.error = detail[:LONGEST_ERROR]
     delivery.save(update_fields=["state", "error", "attempts"])

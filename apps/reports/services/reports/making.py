@@ -8,6 +8,7 @@ import structlog
 from django.db import IntegrityError, transaction
 
 from apps.accounts.models import User
+from apps.accounts.policy import Permission
 from apps.accounts.services import audited, record_audit
 from apps.core.bus import publish
 from apps.core.clock import read_now
@@ -19,6 +20,7 @@ from apps.jobs.services import enqueue_job
 from apps.reports.algorithms.periods import Span
 from apps.reports.models import Report, ReportFile, ReportPlan
 from apps.reports.published import PapersChanged
+from apps.reports.selectors.exports import describe_scope
 from apps.reports.services.reports.delivering import queue_deliveries
 from apps.reports.services.reports.document import (
     Document,
@@ -243,6 +245,8 @@ def store_report(report: Report, document: Document, printed: Printed) -> bool:
     report.digest = hashlib.sha256(printed.content).hexdigest()
     report.pages = printed.pages
     report.coverage = document.coverage
+    # The same object's roles, with which the document was read.
+    report.scope = describe_scope(report.plan.owner, Permission.VIEW)
     report.save(force_update=True)
     revive_deliveries(report)
     queue_deliveries(report, [])
