@@ -1,6 +1,8 @@
 """A scheduled report is made, printed and arrives in a real SMTP server; a fault is shown."""
 
 import hashlib
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -47,6 +49,19 @@ def test_a_scheduled_report_arrives_with_its_summary_and_the_pdf(owner, network,
     assert content == read_file(report)
     assert hashlib.sha256(content).hexdigest() == report.digest
     assert {one.state for one in Delivery.objects.all()} == {"sent"}
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(31, "Vienna: 1 Jan 2026 \N{EN DASH} 31 Jan 2026"), (1, "Vienna: 1 Jan 2026")],
+)
+def test_a_mail_names_the_first_and_the_last_day_of_its_zone(owner, post, days, words):
+    start = datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Vienna"))
+    plan = make_plan(owner, time_zone="Europe/Vienna")
+    report = make_report(plan, start_at=start, end_at=start + timedelta(days=days))
+    resend(report.deliveries.get(), by=owner)
+    work()
+    assert post.wait_for("ann@example.org")["Subject"] == words
 
 
 def test_a_test_goes_to_who_asks_and_to_nobody_else(owner, network, post):

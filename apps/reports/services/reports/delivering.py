@@ -1,6 +1,7 @@
 """Sending reports: each recipient's message by itself, tried again, and shown what became of it."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
@@ -139,8 +140,10 @@ def mail(delivery: Delivery) -> None:
             "is_attached": (report.size_bytes or 0) <= MOST_MAILED_BYTES,
             "summary": report.summary,
         }
-        days = [write_day(moment, question.zone) for moment in (question.start, question.end)]
-        subject = f"{plan.name}: {days[0]} \N{EN DASH} {days[1]}"
+        # The end is outside of the period: its last day is that of the moment before.
+        edges = (question.start, question.end - timedelta(microseconds=1))
+        days = dict.fromkeys(write_day(moment, question.zone) for moment in edges)
+        subject = f"{plan.name}: " + " \N{EN DASH} ".join(days)
         if report.reason == Report.Reason.TRIAL:
             subject = _("Test: %(subject)s") % {"subject": subject}
         send_message(

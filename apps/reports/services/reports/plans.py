@@ -28,6 +28,11 @@ MOST_RECIPIENTS = 50
 MOST_TESTS = 200
 LARGEST_LOGO_BYTES = 256 * 1024
 LAST_HOUR, LAST_WEEKDAY = 23, 6
+# Periods that are mostly the same at one due time and at the next.
+UNCHANGED: Mapping[str, tuple[str, ...]] = {
+    ReportPlan.Cadence.DAILY: (ReportPlan.Period.WEEK, ReportPlan.Period.MONTH),
+    ReportPlan.Cadence.WEEKLY: (ReportPlan.Period.MONTH,),
+}
 ADDRESS = re.compile(r"[^@\s,;<>\"\x00-\x1f]+@[^@\s,;<>\"\x00-\x1f]+")
 
 
@@ -118,6 +123,12 @@ def check_schedule(definition: PlanDefinition) -> list[FieldError]:
         for name, (least, most) in limits.items()
         if not least <= getattr(definition, name) <= most
     ]
+    if definition.period in UNCHANGED.get(definition.cadence, ()):
+        detail = (
+            f"must not be {definition.period} with the cadence {definition.cadence}: most of the"
+            " time it would be the same period again"
+        )
+        errors.append(FieldError("period", "too_long", detail))
     if definition.cadence != ReportPlan.Cadence.NEVER and not definition.recipients:
         detail = "must name somebody, or nobody gets what is sent by itself"
         errors.append(FieldError("recipients", "required", detail))
