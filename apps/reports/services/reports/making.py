@@ -1,11 +1,12 @@
 """Making reports: asked for, queued with what asks for them, made by a worker."""
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from apps.accounts.models import User
 from apps.accounts.policy import Permission
@@ -17,7 +18,7 @@ from apps.jobs.errors import JobFailed, JobLost
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
-from apps.reports.algorithms.periods import Span
+from apps.reports.algorithms.periods import Span, find_period
 from apps.reports.models import Report, ReportFile, ReportPlan
 from apps.reports.published import PapersChanged
 from apps.reports.selectors.exports import describe_scope
@@ -47,6 +48,7 @@ logger = structlog.get_logger(__name__)
 MOST_ATTEMPTS = 2
 LONGEST_VERDICT = 500
 PLANS_AT_ONCE = 20
+PUT_OFF = timedelta(days=1)
 GATHERED, PRINTED = 0.4, 0.9
 
 
@@ -123,16 +125,44 @@ def make_due_reports(*, now: datetime) -> int:
     """How many plans were due, each of which has a report queued now.
 
     What was missed while nothing ran is made once, of the newest period; a second call at the same
-    time makes none twice. A plan that cannot be asked stays due, and keeps no other waiting.
+    time makes none twice. A plan that cannot be asked says so in its history, is due again a day
+    later, and keeps no other waiting.
     """
     due = ReportPlan.objects.filter(next_at__lte=now).order_by("next_at")
     queued = 0
     for plan_id in due.values_list("id", flat=True)[:PLANS_AT_ONCE]:
         try:
             queued += make_due(plan_id, now)
-        except Exception:
+        except DatabaseError:
+            # No fault of the plan, which stays due.
             logger.exception("report_plan_failed", plan=str(plan_id))
+        except Exception as error:
+            logger.exception("report_plan_failed", plan=str(plan_id))
+            put_off(plan_id, now, type(error).__name__)
     return queued
+
+
+@audited()
+def put_off(plan_id: UUID, now: datetime, fault: str) -> None:
+    """The plan is due again a day later; a failed report of the period says why there is none.
+
+    Its zone may be what is wrong, so the period is that of UTC.
+    """
+    plan = ReportPlan.objects.filter(id=plan_id, next_at__lte=now).first()
+    if plan is None:
+        return
+    ReportPlan.objects.filter(id=plan_id).update(next_at=now + PUT_OFF)
+    start, end = find_period(plan.period, now, ZoneInfo("UTC"))
+    report, is_new = Report.objects.get_or_create(
+        plan=plan,
+        reason=Report.Reason.SCHEDULED,
+        start_at=start,
+        end_at=end,
+        defaults={"created_at": read_now()},
+    )
+    if is_new:
+        queue_deliveries(report, plan.recipients)
+        fail_report(report.id, f"{fault}; the log of the server has the rest.")
 
 
 def make_due(plan_id: UUID, now: datetime) -> bool:
