@@ -169,6 +169,10 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[misc,type-arg]  
         (_("Preferences"), {"fields": ["time_zone", "language", "theme"]}),
     ]
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+        obj.confirmed_email = obj.email
+        super().save_model(request, obj, form, change)
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         with guard_change(request):
             return super().changeform_view(request, *args, **kwargs)

@@ -14,6 +14,8 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
         LIGHT = "light", _("Light")
         DARK = "dark", _("Dark")
 
+    # The address as somebody who administers users set it last; `email` may be changed by its user.
+    confirmed_email = models.EmailField(_("confirmed e-mail address"), blank=True, editable=False)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     language = models.CharField(_("language"), max_length=16, blank=True)
     theme = models.CharField(_("theme"), max_length=8, choices=Theme.choices, default=Theme.SYSTEM)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from apps.accounts.models import User
+from apps.accounts.policy import Permission
 from apps.accounts.services import Grant, invite
 from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.jobs.models import Job
 from apps.metrics.services import NewDocument, know_source, record_document
 from apps.reports.models import Report
+from apps.reports.selectors.exports import describe_scope
 from apps.tests.models import Assignment, Quota
 from tests.dashboard.scene import note_last, record_host_frame
 from tests.factories.accounts import grant, make_session, make_token, make_user
@@ -47,10 +49,17 @@ def add_crowd(centre: Centre, numbers: range) -> None:
     show_documents(centre.client, rows=numbers.stop)
 
 
+def hand_out_reports(person: User) -> None:
+    """As if they were made with the rights that the person has by now."""
+    scope = describe_scope(person, Permission.VIEW)
+    Report.objects.filter(plan__owner=person).update(scope=scope)
+
+
 def add_people(centre: Centre, number: int) -> None:
     site = centre.client.site.slug
     grant(make_user(f"crowd-{number}", "viewer", site=site), "operator", tag=f"tag-{number}")
     grant(centre.person, "viewer", site=f"site-{number}")
+    hand_out_reports(User.objects.get(pk=centre.person.pk))
     grants = [Grant("viewer", site_slug=site), Grant("operator")]
     invite(email=f"crowd-{number}@example.org", grants=grants, invited_by=centre.owner)
     make_report(make_plan(centre.owner, f"crowd-{number}"))

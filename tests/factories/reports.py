@@ -2,8 +2,10 @@
 
 import hashlib
 
+from apps.accounts.policy import Permission
 from apps.core.clock import read_now
 from apps.reports.models import Delivery, Report, ReportFile
+from apps.reports.selectors.exports import describe_scope
 from apps.reports.services.reports import PlanDefinition, create_plan
 from tests.factories.maintenance import select
 
@@ -35,6 +37,7 @@ def make_report(plan, **fields):
             "digest": hashlib.sha256(PDF).hexdigest(),
             "pages": 3,
             "coverage": 1.0,
+            "scope": describe_scope(plan.owner, Permission.VIEW),
             **fields,
         }
     )

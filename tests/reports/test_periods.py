@@ -1,13 +1,13 @@
 """Which time a report is about, and when the next one comes, on the wall clock of its zone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.reports.algorithms.periods import find_next, find_period, find_previous
+from apps.reports.algorithms.periods import find_next, find_period, find_previous, name_days
 
 VIENNA = ZoneInfo("Europe/Vienna")
 # A Wednesday, three days after the clocks went back.
@@ -98,6 +98,23 @@ def test_the_next_time_is_the_first_that_fits(now, zone, cadence, hour, weekday,
     assert cadence != "weekly" or found.weekday() == weekday
     assert cadence != "monthly" or found.day == month_day
     assert find_next(cadence, found - timedelta(seconds=1), zone, **rule) == found
+
+
+def test_the_days_of_a_month_are_those_of_its_zone():
+    start, end = datetime(2026, 1, 1, tzinfo=VIENNA), datetime(2026, 2, 1, tzinfo=VIENNA)
+    days = name_days(start.astimezone(UTC), end.astimezone(UTC), VIENNA)
+    assert days == (date(2026, 1, 1), date(2026, 1, 31))
+
+
+@given(moments, zones, st.sampled_from(["day", "week", "month"]))
+def test_the_days_of_a_calendar_period_are_as_many_as_it_has(now, zone, period):
+    start, end = find_period(period, now, zone)
+    first, last = name_days(start.astimezone(UTC), end.astimezone(UTC), zone)
+    assert (first, last + timedelta(days=1)) == (start.date(), end.date())
+
+
+def test_an_empty_period_has_the_day_of_its_begin():
+    assert name_days(NOW, NOW, VIENNA) == (date(2026, 10, 28), date(2026, 10, 28))
 
 
 def test_what_is_never_sent_has_no_next_time():

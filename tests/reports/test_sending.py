@@ -1,6 +1,8 @@
 """A scheduled report is made, printed and arrives in a real SMTP server; a fault is shown."""
 
 import hashlib
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -49,6 +51,19 @@ def test_a_scheduled_report_arrives_with_its_summary_and_the_pdf(owner, network,
     assert {one.state for one in Delivery.objects.all()} == {"sent"}
 
 
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(31, "Vienna: 1 Jan 2026 \N{EN DASH} 31 Jan 2026"), (1, "Vienna: 1 Jan 2026")],
+)
+def test_a_mail_names_the_first_and_the_last_day_of_its_zone(owner, post, days, words):
+    start = datetime(2026, 1, 1, tzinfo=ZoneInfo("Europe/Vienna"))
+    plan = make_plan(owner, time_zone="Europe/Vienna")
+    report = make_report(plan, start_at=start, end_at=start + timedelta(days=days))
+    resend(report.deliveries.get(), by=owner)
+    work()
+    assert post.wait_for("ann@example.org")["Subject"] == words
+
+
 def test_a_test_goes_to_who_asks_and_to_nobody_else(owner, network, post):
     plan = make_plan(owner, **SENT)
     ask_report(plan, by=owner, is_trial=True)
@@ -68,7 +83,7 @@ def test_a_mail_that_is_not_taken_is_tried_again_and_the_fault_is_shown(owner, p
     plan = make_plan(owner)
     delivery = make_report(plan).deliveries.get()
     store_settings(values={"smtp_port": 1})
-    resend(delivery)
+    resend(delivery, by=owner)
     work()
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts) == ("retrying", 6)
@@ -86,7 +101,7 @@ def test_a_mail_that_is_not_taken_is_tried_again_and_the_fault_is_shown(owner, p
 def test_what_is_never_taken_is_given_up_and_can_be_sent_again(owner, post):
     delivery = make_report(make_plan(owner)).deliveries.get()
     store_settings(values={"smtp_port": 1})
-    resend(delivery)
+    resend(delivery, by=owner)
     for _attempt in range(5):
         work()
         Job.objects.update(run_after=delivery.report.created_at)
@@ -94,7 +109,7 @@ def test_what_is_never_taken_is_given_up_and_can_be_sent_again(owner, post):
     assert delivery.state == "failed"
     assert Job.objects.get(kind="send_report").state == "dead"
     store_settings(values={"smtp_port": post.port})
-    resend(delivery)
+    resend(delivery, by=owner)
     work()
     delivery.refresh_from_db()
     assert delivery.state == "sent"
@@ -104,4 +119,4 @@ def test_a_report_that_is_not_made_is_not_sent(owner):
     plan = make_plan(owner)
     report = make_report(plan, state="failed")
     with pytest.raises(Conflict):
-        resend(report.deliveries.get())
+        resend(report.deliveries.get(), by=owner)

@@ -1,6 +1,9 @@
 """No report and no message waits for ever: each state is left, and a fault is told to who waits."""
 
+from datetime import timedelta
+
 import pytest
+from django.db import OperationalError
 
 from apps.accounts.models import AuditEntry
 from apps.core.errors import Conflict
@@ -13,6 +16,7 @@ from apps.reports.services.reports import (
     ask_report,
     delete_report,
     make_due_reports,
+    making,
     remake_report,
     resend,
     settle_reports,
@@ -142,20 +146,20 @@ def test_messages_of_a_report_that_failed_long_ago_are_failed_as_well(owner):
 @pytest.mark.parametrize("state", ["waiting", "retrying"])
 def test_a_message_whose_work_was_given_up_is_failed_and_can_be_sent_again(owner, post, state):
     report = make_report(make_plan(owner))
-    delivery = resend(report.deliveries.get())
+    delivery = resend(report.deliveries.get(), by=owner)
     Delivery.objects.update(state=state)
     Job.objects.update(state="dead", error=DIED)
     assert settle_reports() == 1
     delivery.refresh_from_db()
     assert (delivery.state, delivery.error) == ("failed", DIED)
-    resend(delivery)
+    resend(delivery, by=owner)
     work()
     assert list_states(report) == ("ready", {"sent"})
 
 
 def test_a_message_that_is_under_way_is_left_alone(owner):
     report = make_report(make_plan(owner))
-    resend(report.deliveries.get())
+    resend(report.deliveries.get(), by=owner)
     for state in ("queued", "running"):
         Job.objects.update(state=state)
         assert settle_reports() == 0
@@ -168,7 +172,7 @@ def test_a_message_that_breaks_off_in_our_own_code_is_tried_again_and_given_up(o
 
     monkeypatch.setattr("apps.reports.services.reports.delivering.send_message", break_off)
     report = make_report(make_plan(owner))
-    resend(report.deliveries.get())
+    resend(report.deliveries.get(), by=owner)
     run_due_jobs("reports")
     assert list_states(report) == ("ready", {"retrying"})
     work()
@@ -224,7 +228,46 @@ def test_one_faulty_plan_keeps_no_other_from_being_made(owner):
     faulty, sound = make_plan(owner, "Faulty", **SENT), make_plan(owner, "Sound", **SENT)
     ReportPlan.objects.filter(id=faulty.id).update(time_zone="Mars/Olympus")
     assert make_due_reports(now=sound.next_at) == 1
-    assert Report.objects.get().plan_id == sound.id
+    assert Report.objects.get(plan=sound).state == "queued"
+
+
+def test_a_faulty_plan_says_so_in_its_history_and_is_tried_again_a_day_later(owner):
+    plan = make_plan(owner, "Faulty", **SENT)
+    due = plan.next_at
+    ReportPlan.objects.update(time_zone="Mars/Olympus")
+    for _beat in range(2):
+        assert make_due_reports(now=due) == 0
+    report = Report.objects.get()
+    assert (report.state, report.reason) == ("failed", "scheduled")
+    assert "ZoneInfoNotFoundError" in report.error
+    unsent = {one.recipient for one in report.deliveries.filter(state="failed")}
+    assert unsent == set(SENT["recipients"])
+    assert ReportPlan.objects.get().next_at == due + timedelta(days=1)
+    assert make_due_reports(now=due + timedelta(days=1)) == 0
+    assert Report.objects.count() == 2
+
+
+def test_a_database_that_is_away_puts_no_plan_off(owner, monkeypatch):
+    def break_off(*_plan):
+        raise OperationalError
+
+    plan = make_plan(owner, **SENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(making, "find_span", break_off)
+        assert make_due_reports(now=plan.next_at) == 0
+    assert not Report.objects.exists()
+    assert make_due_reports(now=plan.next_at) == 1
+
+
+def test_more_faulty_plans_than_are_looked_at_at_once_keep_no_sound_one_waiting(owner):
+    for number in range(making.PLANS_AT_ONCE):
+        make_plan(owner, f"Faulty {number}", **SENT)
+    sound = make_plan(owner, "Sound", **{**SENT, "hour": 7})
+    later = sound.next_at + timedelta(days=1)
+    ReportPlan.objects.exclude(id=sound.id).update(time_zone="Mars/Olympus")
+    for _beat in range(2):
+        make_due_reports(now=later)
+    assert Report.objects.get(plan=sound).state == "queued"
 
 
 def test_a_report_made_in_the_second_attempt_has_no_error_left(scheduled, network, post, jam):

@@ -42,6 +42,7 @@ def create_user(
     user = User(
         username=username.strip(),
         email=email.strip(),
+        confirmed_email=email.strip(),
         first_name=first_name.strip(),
         last_name=last_name.strip(),
     )
@@ -63,18 +64,20 @@ def create_user(
 def change_user(*, user: User, username: str, email: str, first_name: str, last_name: str) -> User:
     """The user with its new names and e-mail address; a new address voids open password links.
 
+    The address counts as confirmed from now on, also one that the user had chosen.
     Raises: Invalid naming each wrong field and its rule, NotFound when the user is gone.
     """
     row = lock_user(user)
     before = describe_user(row)
     row.username, row.email = username.strip(), email.strip()
+    row.confirmed_email = row.email
     row.first_name, row.last_name = first_name.strip(), last_name.strip()
     errors = list_wrong_fields(row)
     if errors:
         raise Invalid(errors)
     after = describe_user(row)
     if before != after:
-        save_user(row, fields=CHECKED_FIELDS)
+        save_user(row, fields=(*CHECKED_FIELDS, "confirmed_email"))
         if before["email"] != after["email"]:
             void_password_links(user=row)
         record_audit(action="change", target=row, before=before, after=after)
@@ -117,6 +120,7 @@ def describe_user(user: User) -> dict[str, object]:
     return {
         "username": user.username,
         "email": user.email,
+        "confirmed_email": user.confirmed_email,
         "first_name": user.first_name,
         "last_name": user.last_name,
         "is_active": user.is_active,

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.policy import Permission
 from apps.core.clock import read_now
-from apps.core.errors import Conflict, Invalid, Refused
+from apps.core.errors import Conflict, Invalid, Refused, TooManyRequests
 from apps.dashboard.forms.reports import ReportForm, describe_report_form, propose_report
 from apps.dashboard.topics import PAPERS
 from apps.dashboard.views.access import PageRequest, page
@@ -66,7 +66,7 @@ def make_plan(request: PageRequest) -> HttpResponse:
         return render_form(request, form)
     try:
         plan = reports.create_plan(form.build_definition(), owner=request.user)
-    except (Invalid, Refused) as error:
+    except (Conflict, Invalid, Refused) as error:
         form.take_errors(error)
         return render_form(request, form)
     messages.success(request, _("The report is set up."))
@@ -81,7 +81,7 @@ def edit_plan(request: PageRequest, plan_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return render_form(request, form, plan)
     try:
-        reports.change_plan(plan=plan, definition=form.build_definition(), by=request.user)
+        reports.change_plan(plan=plan, definition=form.build_definition())
     except (Invalid, Refused) as error:
         form.take_errors(error)
         return render_form(request, form, plan)
@@ -163,8 +163,12 @@ def show_plan(request: PageRequest, plan_id: UUID) -> HttpResponse:
 @page(Permission.VIEW)
 def make_report(request: PageRequest, plan_id: UUID) -> HttpResponse:
     plan = get_plan(request.user, plan_id)
-    reports.ask_report(plan, by=request.user)
-    messages.success(request, _("The report is being made; it appears below."))
+    try:
+        reports.ask_report(plan, by=request.user)
+    except Conflict as error:
+        messages.warning(request, error.detail)
+    else:
+        messages.success(request, _("The report is being made; it appears below."))
     return redirect("dashboard:report-plan", plan_id=plan.id)
 
 
@@ -174,7 +178,7 @@ def send_test(request: PageRequest, plan_id: UUID) -> HttpResponse:
     plan = get_plan(request.user, plan_id)
     try:
         reports.ask_report(plan, by=request.user, is_trial=True)
-    except (Conflict, Refused) as error:
+    except (Conflict, Refused, TooManyRequests) as error:
         messages.warning(request, error.detail)
     else:
         words = {"address": request.user.email}
@@ -227,8 +231,8 @@ def remake_report(request: PageRequest, report_id: UUID) -> HttpResponse:
 def resend_report(request: PageRequest, delivery_id: int) -> HttpResponse:
     delivery = get_delivery(request.user, delivery_id)
     try:
-        reports.resend(delivery)
-    except Conflict as error:
+        reports.resend(delivery, by=request.user)
+    except (Conflict, Refused, TooManyRequests) as error:
         messages.warning(request, error.detail)
     else:
         messages.success(request, _("It is sent again."))

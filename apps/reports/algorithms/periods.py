@@ -45,6 +45,12 @@ def find_previous(period: str, span: Span) -> Span:
     return at_midnight(before, start.tzinfo), start
 
 
+def name_days(start: datetime, end: datetime, zone: ZoneInfo) -> tuple[date, date]:
+    """The first and the last day, both inside, of the wall clock of `zone`; `end` is outside."""
+    last = max(start, end - timedelta(microseconds=1))
+    return start.astimezone(zone).date(), last.astimezone(zone).date()
+
+
 def find_next(
     cadence: str, after: datetime, zone: ZoneInfo, *, hour: int, weekday: int, month_day: int
 ) -> datetime | None:

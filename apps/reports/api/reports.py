@@ -183,8 +183,9 @@ class RedeliverySerializer(serializers.Serializer[Any]):
     create=extend_schema(
         tags=["reports"],
         summary="Make a report plan",
-        description="It shows what you may see, whoever gets it. To send it to others than "
-        "yourself you must operate clients.",
+        description="It shows what you may see, whoever gets it. To send it elsewhere than to your "
+        "own address, as an administrator set it, you must operate clients. At most 100 of one "
+        "owner.",
         examples=[OpenApiExample("monthly", value=PLAN_EXAMPLE, request_only=True)],
         responses={201: ReportPlanSerializer},
     ),
@@ -226,7 +227,7 @@ class ReportPlanViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Repor
         asked.is_valid(raise_exception=True)
         kept = {name: getattr(plan, name) for name in KEPT}
         definition = build_definition({**kept, **asked.validated_data})
-        change_plan(plan=plan, definition=definition, by=user)
+        change_plan(plan=plan, definition=definition)
         return Response(self.get_serializer(get_plan(user, id)).data)
 
     def destroy(self, request: Request, id: UUID) -> Response:
@@ -274,7 +275,8 @@ class ReportPlanViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Repor
     @extend_schema(
         tags=["reports"],
         summary="Make a report now",
-        description="A worker makes it; its state says when it is ready.",
+        description="A worker makes it; its state says when it is ready. 409 while five that were "
+        "asked for are not finished.",
         request=None,
         responses={202: ReportSerializer},
     )
@@ -287,6 +289,8 @@ class ReportPlanViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Repor
     @extend_schema(
         tags=["reports"],
         summary="Make a report now and mail it to yourself",
+        description="409 as for making one; 429 once ten were sent to your address within an hour, "
+        "sending again included.",
         request=None,
         responses={202: ReportSerializer},
     )
@@ -360,6 +364,7 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
     @extend_schema(
         tags=["reports"],
         summary="Send a report again",
+        description="429 once you sent ten to that address within an hour.",
         request=RedeliverySerializer,
         responses=DeliverySerializer,
     )
@@ -370,7 +375,7 @@ class ReportViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[Report]):
         asked = RedeliverySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         delivery = get_delivery(user, asked.validated_data["delivery"], report_id=report.id)
-        return Response(DeliverySerializer(resend(delivery)).data)
+        return Response(DeliverySerializer(resend(delivery, by=user)).data)
 
 
 KEPT = tuple(one.name for one in list_fields(PlanDefinition) if one.name != "logo")

@@ -1,9 +1,13 @@
 import uuid
+from datetime import date
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from apps.reports.algorithms.periods import name_days
 
 
 class ReportPlan(models.Model):
@@ -86,6 +90,14 @@ class ReportPlan(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """For naming days; UTC where the system knows the zone no more."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")
+
 
 class Report(models.Model):
     """One document made by a plan about one period; its file lies in `ReportFile`."""
@@ -95,6 +107,8 @@ class Report(models.Model):
         MAKING = "making", _("Being made")
         READY = "ready", _("Ready")
         FAILED = "failed", _("Failed")
+
+    OPEN: ClassVar = (State.QUEUED, State.MAKING)
 
     class Reason(models.TextChoices):
         ASKED = "asked", _("Asked for")
@@ -117,6 +131,9 @@ class Report(models.Model):
     size_bytes = models.PositiveIntegerField(_("size"), null=True, blank=True)
     digest = models.CharField(_("SHA-256"), max_length=64, blank=True)
     pages = models.PositiveIntegerField(_("pages"), null=True, blank=True)
+    # Of which clients its owner could see something when it was made; once that has changed, the
+    # report is handed out and sent no more.
+    scope: "models.JSONField[Any, Any]" = models.JSONField(_("scope"), null=True, editable=False)
     # Measured of planned time, 0 to 1; none where nothing was planned.
     coverage = models.FloatField(_("coverage"), null=True, blank=True)
 
@@ -134,12 +151,18 @@ class Report(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.plan} {self.start_at.date().isoformat()}"
+        return f"{self.plan} {self.days[0].isoformat()}"
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day, both inside, in the plan's zone."""
+        return name_days(self.start_at, self.end_at, self.plan.zone)
 
     @property
     def file_name(self) -> str:
         """For a download; of plain letters alone."""
-        return f"report-{self.start_at:%Y%m%d}-{self.end_at:%Y%m%d}-{str(self.id)[:8]}.pdf"
+        first, last = self.days
+        return f"report-{first:%Y%m%d}-{last:%Y%m%d}-{str(self.id)[:8]}.pdf"
 
 
 class ReportFile(models.Model):

@@ -1,15 +1,17 @@
 """Plans and reports as somebody may see them: their own, and all for who administers everything."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from apps.accounts.models import User
-from apps.accounts.policy import AnyUser
+from apps.accounts.models import AuditEntry, User
+from apps.accounts.policy import AnyUser, Permission
 from apps.accounts.selectors import administers_everything
-from apps.core.errors import NotFound
+from apps.core.errors import Conflict, NotFound
 from apps.reports.algorithms.pictures import find_media_type
 from apps.reports.models import Delivery, Report, ReportPlan
+from apps.reports.selectors.exports import describe_scope
 
 
 def list_plans(user: AnyUser) -> QuerySet[ReportPlan]:
@@ -63,15 +65,42 @@ def get_report(user: AnyUser, report_id: UUID | str) -> Report:
     return report
 
 
+def count_open_reports(owner: User) -> int:
+    """How many reports of the owner's plans that somebody asked for are not finished."""
+    rows = Report.objects.filter(plan__owner=owner, state__in=Report.OPEN)
+    return rows.exclude(reason=Report.Reason.SCHEDULED).count()
+
+
+def list_mailed_by_hand(user: User, address: str, *, since: datetime) -> QuerySet[AuditEntry]:
+    """Since then, the newest first: each time `user` had a report sent to the address.
+
+    Of the audit: what was sent stays sent when its report or plan is deleted.
+    """
+    rows = AuditEntry.objects.filter(object_type="report", actor=user, after__recipient=address)
+    return rows.filter(at__gt=since).order_by("-at")
+
+
 def read_file(report: Report) -> bytes:
     """The PDF.
 
-    Raises: NotFound while there is none.
+    Raises: NotFound while there is none, Conflict as `require_rights`.
     """
     file = getattr(report, "file", None)
     if file is None:
         raise NotFound("report_not_ready", "This report has no file.")
+    require_rights(report)
     return bytes(file.content)
+
+
+def require_rights(report: Report) -> None:
+    """Nothing, when a made report may still be handed out and sent.
+
+    Raises: Conflict when its owner's rights are others by now.
+    """
+    if describe_scope(report.plan.owner, Permission.VIEW) != report.scope:
+        raise Conflict(
+            "report_outdated", "The rights of its owner have changed since; make a new report."
+        )
 
 
 def get_delivery(user: AnyUser, delivery_id: int, *, report_id: UUID | None = None) -> Delivery:
@@ -79,7 +108,7 @@ def get_delivery(user: AnyUser, delivery_id: int, *, report_id: UUID | None = No
 
     Raises: NotFound when there is none, or none of a report of `user`.
     """
-    rows = Delivery.objects.select_related("report__plan")
+    rows = Delivery.objects.select_related("report__plan__owner")
     if report_id is not None:
         rows = rows.filter(report_id=report_id)
     row = rows.filter(

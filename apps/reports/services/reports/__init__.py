@@ -1,9 +1,9 @@
 from apps.reports.services.reports.delivering import resend
 from apps.reports.services.reports.document import ask_question, build_document
+from apps.reports.services.reports.forgetting import forget_reports
 from apps.reports.services.reports.making import (
     ask_report,
     delete_report,
-    forget_reports,
     make_due_reports,
     remake_report,
 )

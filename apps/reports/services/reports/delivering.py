@@ -1,16 +1,18 @@
 """Sending reports: each recipient's message by itself, tried again, and shown what became of it."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from apps.accounts.models import User
 from apps.accounts.services import audited, record_audit
 from apps.configuration.mail import Attachment, send_message
 from apps.core.bus import publish
 from apps.core.clock import read_now
-from apps.core.errors import Conflict, StreamSwarmError
+from apps.core.errors import Conflict, Refused, StreamSwarmError
 from apps.jobs.errors import JobFailed
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
@@ -18,7 +20,9 @@ from apps.jobs.services import enqueue_job
 from apps.reports.models import Delivery, Report
 from apps.reports.published import PapersChanged
 from apps.reports.sections.base import write_day, write_period
+from apps.reports.selectors.reports import require_rights
 from apps.reports.services.reports.document import ask_question
+from apps.reports.services.reports.limits import require_mailing_pause, require_sending
 from apps.reports.services.reports.settling import LONGEST_ERROR, SEND_REPORT, name_delivery
 
 MOST_ATTEMPTS = 5
@@ -43,13 +47,17 @@ def queue_delivery(delivery: Delivery) -> None:
 
 
 @audited()
-def resend(delivery: Delivery) -> Delivery:
+def resend(delivery: Delivery, *, by: User) -> Delivery:
     """The delivery, which is tried once more from the beginning.
 
-    Raises: Conflict while the report is not ready.
+    Raises: Conflict while the report is not ready, or may not be handed out any more; Refused and
+    TooManyRequests when `by` may not send it there, or not yet.
     """
     if delivery.report.state != Report.State.READY:
         raise Conflict("report_not_ready", "The report is not made yet.")
+    require_rights(delivery.report)
+    require_sending(by, [delivery.recipient])
+    require_mailing_pause(by, delivery.recipient)
     delivery.state, delivery.error = Delivery.State.WAITING, ""
     delivery.save(update_fields=["state", "error"])
     queue_delivery(delivery)
@@ -71,10 +79,12 @@ def send_report(run: JobRun) -> Outcome:
         return Outcome("nothing to do")
     delivery.attempts += 1
     try:
+        require_mailing(delivery)
         mail(delivery)
     except StreamSwarmError as error:
-        note_fault(run, delivery, error.detail)
-        raise JobFailed(error.detail) from error
+        is_final = isinstance(error, JobFailed) and error.is_final
+        note_fault(run, delivery, error.detail, is_final=is_final)
+        raise JobFailed(error.detail, is_final=is_final) from error
     except Exception as error:
         note_fault(run, delivery, f"{type(error).__name__}; the log of the worker has the rest.")
         raise
@@ -85,9 +95,24 @@ def send_report(run: JobRun) -> Outcome:
     return Outcome(f"sent to {delivery.recipient}")
 
 
-def note_fault(run: JobRun, delivery: Delivery, detail: str) -> None:
+def require_mailing(delivery: Delivery) -> None:
+    """Nothing, when the report may still go to the recipient: rights may have changed meanwhile.
+
+    A trial goes to who asked for it, who was looked at then.
+    Raises: JobFailed for good.
+    """
+    report = delivery.report
+    try:
+        require_rights(report)
+        if report.reason != Report.Reason.TRIAL:
+            require_sending(report.plan.owner, [delivery.recipient])
+    except (Conflict, Refused) as error:
+        raise JobFailed(error.detail, is_final=True) from error
+
+
+def note_fault(run: JobRun, delivery: Delivery, detail: str, *, is_final: bool = False) -> None:
     """It is tried again, or given up with the last attempt; what was wrong is shown."""
-    is_last = run.job.attempts >= MOST_ATTEMPTS
+    is_last = is_final or run.job.attempts >= MOST_ATTEMPTS
     delivery.state = Delivery.State.FAILED if is_last else Delivery.State.RETRYING
     delivery.error = detail[:LONGEST_ERROR]
     delivery.save(update_fields=["state", "error", "attempts"])
@@ -115,8 +140,10 @@ def mail(delivery: Delivery) -> None:
             "is_attached": (report.size_bytes or 0) <= MOST_MAILED_BYTES,
             "summary": report.summary,
         }
-        days = [write_day(moment, question.zone) for moment in (question.start, question.end)]
-        subject = f"{plan.name}: {days[0]} \N{EN DASH} {days[1]}"
+        # The end is outside of the period: its last day is that of the moment before.
+        edges = (question.start, question.end - timedelta(microseconds=1))
+        days = dict.fromkeys(write_day(moment, question.zone) for moment in edges)
+        subject = f"{plan.name}: " + " \N{EN DASH} ".join(days)
         if report.reason == Report.Reason.TRIAL:
             subject = _("Test: %(subject)s") % {"subject": subject}
         send_message(

@@ -3,13 +3,14 @@
 import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from apps.accounts.models import User
+from apps.accounts.policy import Permission
 from apps.accounts.services import audited, record_audit
-from apps.configuration.selectors import read_whole
 from apps.core.bus import publish
 from apps.core.clock import read_now
 from apps.core.errors import Conflict, StreamSwarmError
@@ -17,9 +18,10 @@ from apps.jobs.errors import JobFailed, JobLost
 from apps.jobs.registry import Outcome
 from apps.jobs.runs import JobRun
 from apps.jobs.services import enqueue_job
-from apps.reports.algorithms.periods import Span
+from apps.reports.algorithms.periods import Span, find_period
 from apps.reports.models import Report, ReportFile, ReportPlan
 from apps.reports.published import PapersChanged
+from apps.reports.selectors.exports import describe_scope
 from apps.reports.services.reports.delivering import queue_deliveries
 from apps.reports.services.reports.document import (
     Document,
@@ -27,11 +29,15 @@ from apps.reports.services.reports.document import (
     build_document,
     render_html,
 )
+from apps.reports.services.reports.limits import (
+    require_mailing_pause,
+    require_report_room,
+    require_sending,
+)
 from apps.reports.services.reports.plans import find_next_of
 from apps.reports.services.reports.settling import (
     LONGEST_ERROR,
     MAKE_REPORT,
-    OPEN_REPORTS,
     fail_report,
     revive_deliveries,
 )
@@ -42,7 +48,7 @@ logger = structlog.get_logger(__name__)
 MOST_ATTEMPTS = 2
 LONGEST_VERDICT = 500
 PLANS_AT_ONCE = 20
-FORGOTTEN_AT_ONCE = 20
+PUT_OFF = timedelta(days=1)
 GATHERED, PRINTED = 0.4, 0.9
 
 
@@ -52,28 +58,41 @@ def ask_report(
 ) -> Report:
     """A report that a worker will make; with `is_trial` it is sent to who asks, and only there.
 
-    Raises: Conflict for a trial of somebody without an address.
+    Raises: Conflict when too many are open, or for a trial of somebody without an address; Refused
+    and TooManyRequests for a trial that may not be sent there, or not yet.
     """
-    if is_trial and not by.email:
-        raise Conflict("no_address", "Your profile has no e-mail address.")
+    require_report_room(plan.owner)
+    if is_trial:
+        require_trial(by)
     recipients = [by.email] if is_trial else []
     reason = Report.Reason.TRIAL if is_trial else Report.Reason.ASKED
     report = queue_report(plan, reason=reason, span=span or find_span(plan, read_now()))
     queue_deliveries(report, recipients)
-    record_audit(action="make", target=report, after={"plan": plan.name, "reason": str(reason)})
+    after = {"plan": plan.name, "reason": str(reason)}
+    sent = {"recipient": by.email} if is_trial else {}
+    record_audit(action="make", target=report, after=after | sent)
     return report
+
+
+def require_trial(user: User) -> None:
+    """Raises: Conflict without an address, Refused, TooManyRequests."""
+    if not user.email:
+        raise Conflict("no_address", "Your profile has no e-mail address.")
+    require_sending(user, [user.email])
+    require_mailing_pause(user, user.email)
 
 
 @audited()
 def remake_report(report: Report) -> Report:
     """The failed report, which a worker will make once more and send to whom it was for.
 
-    Raises: Conflict unless it has failed.
+    Raises: Conflict unless it has failed, and when too many are open.
     """
-    rows = Report.objects.select_for_update(of=("self",)).select_related("plan")
+    rows = Report.objects.select_for_update(of=("self",)).select_related("plan__owner")
     locked = rows.filter(id=report.id, state=Report.State.FAILED).first()
     if locked is None:
         raise Conflict("report_not_failed", "Only a report that could not be made is made again.")
+    require_report_room(locked.plan.owner)
     locked.state, locked.error = Report.State.QUEUED, ""
     locked.save(update_fields=["state", "error"])
     revive_deliveries(locked)
@@ -106,16 +125,44 @@ def make_due_reports(*, now: datetime) -> int:
     """How many plans were due, each of which has a report queued now.
 
     What was missed while nothing ran is made once, of the newest period; a second call at the same
-    time makes none twice. A plan that cannot be asked stays due, and keeps no other waiting.
+    time makes none twice. A plan that cannot be asked says so in its history, is due again a day
+    later, and keeps no other waiting.
     """
     due = ReportPlan.objects.filter(next_at__lte=now).order_by("next_at")
     queued = 0
     for plan_id in due.values_list("id", flat=True)[:PLANS_AT_ONCE]:
         try:
             queued += make_due(plan_id, now)
-        except Exception:
+        except DatabaseError:
+            # No fault of the plan, which stays due.
             logger.exception("report_plan_failed", plan=str(plan_id))
+        except Exception as error:
+            logger.exception("report_plan_failed", plan=str(plan_id))
+            put_off(plan_id, now, type(error).__name__)
     return queued
+
+
+@audited()
+def put_off(plan_id: UUID, now: datetime, fault: str) -> None:
+    """The plan is due again a day later; a failed report of the period says why there is none.
+
+    Its zone may be what is wrong, so the period is that of UTC.
+    """
+    plan = ReportPlan.objects.filter(id=plan_id, next_at__lte=now).first()
+    if plan is None:
+        return
+    ReportPlan.objects.filter(id=plan_id).update(next_at=now + PUT_OFF)
+    start, end = find_period(plan.period, now, ZoneInfo("UTC"))
+    report, is_new = Report.objects.get_or_create(
+        plan=plan,
+        reason=Report.Reason.SCHEDULED,
+        start_at=start,
+        end_at=end,
+        defaults={"created_at": read_now()},
+    )
+    if is_new:
+        queue_deliveries(report, plan.recipients)
+        fail_report(report.id, f"{fault}; the log of the server has the rest.")
 
 
 def make_due(plan_id: UUID, now: datetime) -> bool:
@@ -205,7 +252,7 @@ def note_failure(run: JobRun, report: Report, detail: str, *, is_final: bool = F
     if is_final or run.job.attempts >= MOST_ATTEMPTS:
         fail_report(report.id, detail)
         return
-    rows = Report.objects.filter(id=report.id, state__in=OPEN_REPORTS)
+    rows = Report.objects.filter(id=report.id, state__in=Report.OPEN)
     rows.update(state=Report.State.QUEUED, error=detail[:LONGEST_ERROR])
     publish(PapersChanged())
 
@@ -228,6 +275,8 @@ def store_report(report: Report, document: Document, printed: Printed) -> bool:
     report.digest = hashlib.sha256(printed.content).hexdigest()
     report.pages = printed.pages
     report.coverage = document.coverage
+    # The same object's roles, with which the document was read.
+    report.scope = describe_scope(report.plan.owner, Permission.VIEW)
     report.save(force_update=True)
     revive_deliveries(report)
     queue_deliveries(report, [])
@@ -240,12 +289,3 @@ def delete_report(report: Report) -> None:
     """The report is gone, with its file."""
     record_audit(action="delete", target=report, before={"digest": report.digest})
     report.delete()
-
-
-def forget_reports(now: datetime) -> int:
-    """How many reports older than their setting says were forgotten, with their files."""
-    before = now - timedelta(days=read_whole("report_retention_days"))
-    old = Report.objects.filter(created_at__lt=before).order_by("created_at")
-    ids = list(old.values_list("id", flat=True)[:FORGOTTEN_AT_ONCE])
-    Report.objects.filter(id__in=ids).delete()
-    return len(ids)

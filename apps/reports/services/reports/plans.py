@@ -9,18 +9,18 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.accounts.models import User
-from apps.accounts.policy import Permission, may
 from apps.accounts.services import audited, record_audit
 from apps.clients.algorithms.recurrence import list_time_zones
 from apps.clients.algorithms.selector import Selector, read_selector
 from apps.core.clock import read_now
-from apps.core.errors import FieldError, Invalid, Refused
+from apps.core.errors import FieldError, Invalid
 from apps.reports import languages
 from apps.reports.algorithms.periods import LAST_MONTH_DAY, find_next
 from apps.reports.algorithms.pictures import check_picture
 from apps.reports.models import ReportPlan
 from apps.reports.sections import SECTIONS
 from apps.reports.services.reports.document import COLOUR
+from apps.reports.services.reports.limits import require_plan_room, require_sending
 
 NAME_LENGTH = 100
 LONGEST_ADDRESS = 254
@@ -28,6 +28,11 @@ MOST_RECIPIENTS = 50
 MOST_TESTS = 200
 LARGEST_LOGO_BYTES = 256 * 1024
 LAST_HOUR, LAST_WEEKDAY = 23, 6
+# Periods that are mostly the same at one due time and at the next.
+UNCHANGED: Mapping[str, tuple[str, ...]] = {
+    ReportPlan.Cadence.DAILY: (ReportPlan.Period.WEEK, ReportPlan.Period.MONTH),
+    ReportPlan.Cadence.WEEKLY: (ReportPlan.Period.MONTH,),
+}
 ADDRESS = re.compile(r"[^@\s,;<>\"\x00-\x1f]+@[^@\s,;<>\"\x00-\x1f]+")
 
 
@@ -118,6 +123,12 @@ def check_schedule(definition: PlanDefinition) -> list[FieldError]:
         for name, (least, most) in limits.items()
         if not least <= getattr(definition, name) <= most
     ]
+    if definition.period in UNCHANGED.get(definition.cadence, ()):
+        detail = (
+            f"must not be {definition.period} with the cadence {definition.cadence}: most of the"
+            " time it would be the same period again"
+        )
+        errors.append(FieldError("period", "too_long", detail))
     if definition.cadence != ReportPlan.Cadence.NEVER and not definition.recipients:
         detail = "must name somebody, or nobody gets what is sent by itself"
         errors.append(FieldError("recipients", "required", detail))
@@ -157,23 +168,16 @@ def check_tests(tests: Sequence[str]) -> list[FieldError]:
     return []
 
 
-def require_sending(user: User, recipients: Iterable[str]) -> None:
-    """Nothing, when `user` may have reports sent to those.
-
-    Raises: Refused for addresses but one's own, unless `user` operates clients.
-    """
-    if set(recipients) - {user.email} and not may(user, Permission.OPERATE):
-        raise Refused("refused", "Your role lets you send reports to your own address only.")
-
-
 @audited()
 def create_plan(definition: PlanDefinition, *, owner: User) -> ReportPlan:
     """The stored plan.
 
-    Raises: Invalid naming each wrong field and its limit; Refused as `require_sending`.
+    Raises: Invalid naming each wrong field and its limit; Refused as `require_sending`; Conflict
+    when `owner` has too many.
     """
     selector = check_plan(definition)
     require_sending(owner, definition.recipients)
+    require_plan_room(owner)
     plan = ReportPlan(owner=owner, created_at=read_now())
     apply_definition(plan, definition, selector)
     plan.save(force_insert=True)
@@ -192,13 +196,13 @@ def draft_plan(definition: PlanDefinition, *, owner: User) -> ReportPlan:
 
 
 @audited()
-def change_plan(*, plan: ReportPlan, definition: PlanDefinition, by: User) -> ReportPlan:
+def change_plan(*, plan: ReportPlan, definition: PlanDefinition) -> ReportPlan:
     """The plan as it is from now on.
 
     Raises: Invalid naming each wrong field and its limit; Refused as `require_sending`.
     """
     selector = check_plan(definition)
-    require_sending(by, definition.recipients)
+    require_sending(plan.owner, definition.recipients)
     before = describe_plan(plan)
     apply_definition(plan, definition, selector)
     plan.save()

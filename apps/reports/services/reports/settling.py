@@ -12,7 +12,6 @@ from apps.reports.published import PapersChanged
 
 MAKE_REPORT, SEND_REPORT = "make_report", "send_report"
 LONGEST_ERROR = 500
-OPEN_REPORTS = (Report.State.QUEUED, Report.State.MAKING)
 OPEN_DELIVERIES = (Delivery.State.WAITING, Delivery.State.RETRYING)
 GIVEN_UP = "It was given up."
 DISCARDED = "The work was discarded."
@@ -28,7 +27,7 @@ def name_delivery(delivery_id: int) -> str:
 def fail_report(report_id: UUID, detail: str) -> bool:
     """Whether the report was still open, and is failed now with all messages that wait for it."""
     rows = Report.objects.select_for_update(of=("self",)).select_related("plan")
-    report = rows.filter(id=report_id, state__in=OPEN_REPORTS).first()
+    report = rows.filter(id=report_id, state__in=Report.OPEN).first()
     if report is None:
         return False
     report.state, report.error = Report.State.FAILED, detail[:LONGEST_ERROR]
@@ -62,7 +61,7 @@ def settle_reports() -> int:
 
 
 def settle_making() -> int:
-    ids = list(Report.objects.filter(state__in=OPEN_REPORTS).values_list("id", flat=True))
+    ids = list(Report.objects.filter(state__in=Report.OPEN).values_list("id", flat=True))
     # A report and its job are committed together, so who is without one now was left by it.
     busy = list_busy(MAKE_REPORT, [str(one) for one in ids])
     idle = [one for one in ids if str(one) not in busy]
