@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.visitor import find_program, run_browser, visit
 from tests.servers.embedded import run_embedded
+from tests.servers.stack import run_stack
 
 QUICK = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "2"}
 
@@ -49,6 +50,14 @@ def aside():
     """
     with ThreadPoolExecutor(1) as thread:
         yield lambda work, *arguments: thread.submit(work, *arguments).result()
+
+
+@pytest.fixture(scope="module")
+def bare_site(aside):
+    """A server without worker and agent, so that nothing but the test itself writes."""
+    server = run_stack("sqlite", with_worker=False, with_beat=False)
+    yield aside(server.__enter__)
+    aside(server.__exit__, None, None, None)
 
 
 @pytest.fixture

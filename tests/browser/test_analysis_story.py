@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from tests.browser.people import sign_in
 from tests.browser.pictures import take_pictures
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -21,13 +20,10 @@ PATIENCE_MILLISECONDS = 40_000
 
 
 @pytest.fixture(scope="module")
-def site(aside):
+def site(bare_site):
     """A server without worker and agent, with two weeks of two hosts."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    stack = aside(server.__enter__)
-    stack.run_python("-c", FILL.format(NAME, PASSWORD))
-    yield stack
-    aside(server.__exit__, None, None, None)
+    bare_site.run_python("-c", FILL.format(NAME, PASSWORD))
+    return bare_site
 
 
 def test_what_has_become_worse_is_told_and_leads_there(visitor):

@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from tests.browser.people import sign_in
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -17,13 +16,10 @@ FILL = "import django; django.setup()\nfrom tests.browser import filling\n{work}
 
 
 @pytest.fixture(scope="module")
-def site(aside):
+def site(bare_site):
     """A server without worker and agent, with sixty days of hosts whose disks fill."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    stack = aside(server.__enter__)
-    stack.run_python("-c", FILL.format(work=f"filling.fill({NAME!r}, {PASSWORD!r})"))
-    yield stack
-    aside(server.__exit__, None, None, None)
+    bare_site.run_python("-c", FILL.format(work=f"filling.fill({NAME!r}, {PASSWORD!r})"))
+    return bare_site
 
 
 @pytest.fixture

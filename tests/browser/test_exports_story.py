@@ -13,7 +13,6 @@ from tests.browser.keyboard import find_unlabelled, find_unmarked
 from tests.browser.people import sign_in
 from tests.browser.pictures import PHONE, take_pictures
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -29,13 +28,10 @@ PATIENCE_MILLISECONDS = 90_000
 
 
 @pytest.fixture(scope="module")
-def site(aside):
+def site(bare_site):
     """A server whose worker the test starts, with two weeks of two hosts and many samples."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    stack = aside(server.__enter__)
-    stack.run_python("-c", FILL.format(NAME, PASSWORD))
-    yield stack
-    aside(server.__exit__, None, None, None)
+    bare_site.run_python("-c", FILL.format(NAME, PASSWORD))
+    return bare_site
 
 
 @pytest.fixture

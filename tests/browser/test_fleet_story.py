@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from tests.browser.people import sign_in
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -21,14 +20,11 @@ SPACE = "\N{NO-BREAK SPACE}"
 
 
 @pytest.fixture(scope="module")
-def site(aside):
+def site(bare_site):
     """A server without worker and agent, with a year of twelve hosts."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    stack = aside(server.__enter__)
     work = f"year.fill({NAME!r}, {PASSWORD!r})\nyear.fill_fleet({HOSTS})"
-    stack.run_python("-c", FILL.format(work=work))
-    yield stack
-    aside(server.__exit__, None, None, None)
+    bare_site.run_python("-c", FILL.format(work=work))
+    return bare_site
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 from tests.browser.people import sign_in
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -15,11 +14,8 @@ IN_SERVER = "import django; django.setup()\nfrom tests.browser import unwell\n{w
 
 
 @pytest.fixture(scope="module")
-def site(aside):
-    """A server without worker and agent, so that nothing but the test itself writes."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    yield aside(server.__enter__)
-    aside(server.__exit__, None, None, None)
+def site(bare_site):
+    return bare_site
 
 
 @pytest.fixture(scope="module")

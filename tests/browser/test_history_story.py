@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from tests.browser.people import sign_in
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -23,11 +22,8 @@ NEWEST = "#panels .panel:first-child .u-legend .u-series:first-child .u-value"
 
 
 @pytest.fixture(scope="module")
-def site(aside):
-    """A server without worker and agent, so that nothing but the test itself writes."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    yield aside(server.__enter__)
-    aside(server.__exit__, None, None, None)
+def site(bare_site):
+    return bare_site
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from tests.browser.people import sign_in
 from tests.browser.visitor import visit
-from tests.servers.stack import run_stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -18,11 +17,8 @@ FIRST = "#panels .panel:first-child"
 
 
 @pytest.fixture(scope="module")
-def site(aside):
-    """A server without worker and agent: what is judged is judged by the test."""
-    server = run_stack("sqlite", with_worker=False, with_beat=False)
-    yield aside(server.__enter__)
-    aside(server.__exit__, None, None, None)
+def site(bare_site):
+    return bare_site
 
 
 @pytest.fixture(scope="module")
