@@ -91,3 +91,26 @@ class UnixSeconds(models.Func):
         if isinstance(value, str):
             return datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()
         return value  # type: ignore[no-any-return]  # PostgreSQL gives the number itself
+
+
+class BucketStart(models.Func):
+    """Unix seconds of the begin of the bucket that holds a moment of 1970 or later.
+
+    Buckets start at whole multiples of `step_seconds`, as `bucket_series` cuts them.
+    """
+
+    output_field = models.FloatField()
+
+    def __init__(self, column: str, step_seconds: int) -> None:
+        super().__init__(models.F(column))
+        self.step_seconds = step_seconds
+
+    def as_postgresql(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        step = self.step_seconds
+        return f"(floor(extract(epoch FROM {column}) / {step}) * {step})::float8", parameters
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> tuple[str, Any]:
+        column, parameters = compiler.compile(self.source_expressions[0])
+        step = self.step_seconds
+        return f"(CAST(strftime('%%s', {column}) AS INTEGER) / {step} * {step})", parameters

@@ -45,6 +45,8 @@ class History {
     this.views = this.panels.map((panel) => new PanelView(host, panel, this.stage));
     this.loadedAt = -Infinity;
     this.isLoading = false;
+    // No socket carries what sums up a run.
+    this.hasRuns = this.panels.some(({ lines }) => lines.some(({ source }) => source === "run"));
   }
 
   /** @returns {[number, number]} */
@@ -86,10 +88,11 @@ class History {
     return fetched.series[0][0].usual;
   }
 
-  /** Single values go on by the socket; buckets and earlier times are fetched again. */
+  /** Single values go on by the socket; buckets, runs and earlier times are fetched again. */
   isOutdated() {
     const step = Math.max(...this.views.map((view) => view.stepSeconds));
-    if (!this.isMoving || !(step || this.host.dataset.compare || this.host.dataset.forecast)) return false;
+    const { compare, forecast } = this.host.dataset;
+    if (!this.isMoving || !(step || compare || forecast || this.hasRuns)) return false;
     const seconds = Math.min(Math.max(step, SHORTEST_RELOAD_SECONDS), LONGEST_RELOAD_SECONDS);
     return performance.now() - this.loadedAt > seconds * 1000;
   }

@@ -1,6 +1,6 @@
 """The catalogue of metrics as its pages show it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
@@ -14,6 +14,7 @@ from apps.clients.selectors import ClientQuery, search_clients
 from apps.core.errors import NotFound
 from apps.dashboard.charts import Line, Panel, name_attributes
 from apps.dashboard.formats import Style, find_style
+from apps.dashboard.selectors.history import RUNS
 from apps.metrics.catalogue import METRICS, Metric
 from apps.metrics.selectors import (
     ASSIGNMENT_KIND,
@@ -21,9 +22,10 @@ from apps.metrics.selectors import (
     list_number_carriers,
     list_text_carriers,
 )
+from apps.metrics.selectors.carriers import pick
 from apps.tests.kinds import KINDS
 from apps.tests.models import Assignment
-from apps.tests.selectors import list_assignments
+from apps.tests.selectors import list_assignments, list_carriers_of_results
 
 SOURCES_SHOWN = 50
 LINES_DRAWN = 6
@@ -86,10 +88,14 @@ class CatalogueQuery:
 
 @dataclass(frozen=True, slots=True)
 class CarrierRow:
-    """The newest of a key at a source, and the test when the source is one's."""
+    """The newest of a key at a source, and the test when the source is one's.
+
+    `is_of_run`: it sums up the test's newest run, and no frame holds it.
+    """
 
     carrier: Carrier
     assignment: Assignment | None
+    is_of_run: bool = False
 
     @property
     def attributes(self) -> str:
@@ -157,11 +163,26 @@ def list_carrier_rows(user: AnyUser, metric: Metric, text: str) -> list[CarrierR
     carriers = list_carriers(clients, metric.name, at_most=SOURCES_SHOWN)
     assignments = find_assignments(user, carriers)
     rows = [CarrierRow(carrier, assignments.get(carrier.source.subject)) for carrier in carriers]
-    return [
+    rows = [
         row
         for row in rows
         if row.assignment is not None or row.carrier.source.kind != ASSIGNMENT_KIND
     ]
+    room = SOURCES_SHOWN - len({row.carrier.source.id for row in rows})
+    if metric.is_number and room:
+        of_runs = list_carriers_of_results(user, clients, metric.name, at_most=room)
+        rows += [row for assignment in of_runs for row in cut_out(assignment, metric.name)]
+    return rows
+
+
+def cut_out(assignment: Assignment, name: str) -> Iterator[CarrierRow]:
+    """The numbers of the metric in the newest result of the assignment, which has a source."""
+    source, at = assignment.source, assignment.last_run_at
+    if source is None or at is None:
+        return
+    for key in pick(sorted(assignment.last_values), name):
+        carrier = Carrier(source, key, at, value=assignment.last_values[key])
+        yield CarrierRow(carrier, assignment, is_of_run=True)
 
 
 def find_assignments(user: AnyUser, carriers: Iterable[Carrier]) -> dict[str, Assignment]:
@@ -185,19 +206,20 @@ def draw_carriers(rows: Sequence[CarrierRow], source_id: int | None, key: str = 
 
     With a `key` that it has, of that alone: a line that stands alone has a band.
     """
-    drawn = [row.carrier for row in rows if row.carrier.source.id == source_id]
-    drawn = [carrier for carrier in drawn if carrier.key == key] or drawn
+    drawn = [row for row in rows if row.carrier.source.id == source_id]
+    drawn = [row for row in drawn if row.carrier.key == key] or drawn
     if not drawn:
         return []
-    lines = tuple(draw_line(carrier) for carrier in drawn[:LINES_DRAWN])
+    lines = tuple(draw_line(row) for row in drawn[:LINES_DRAWN])
     return [Panel(METRICS[lines[0].key.partition("{")[0]].name, find_style(lines[0].key), lines)]
 
 
-def draw_line(carrier: Carrier) -> Line:
-    source = carrier.source
+def draw_line(row: CarrierRow) -> Line:
+    carrier, source = row.carrier, row.carrier.source
     attributes = name_attributes(carrier.key)
     if source.kind == ASSIGNMENT_KIND:
-        return Line(carrier.key, attributes or source.client.name)
+        label = attributes or source.client.name
+        return Line(carrier.key, label, source=RUNS[0] if row.is_of_run else ASSIGNMENT_KIND)
     label = attributes or source.subject or source.client.name
     return Line(carrier.key, label, source=source.kind, subject=source.subject)
 

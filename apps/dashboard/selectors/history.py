@@ -1,9 +1,10 @@
 """Everything that a page's charts draw, read in one go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
@@ -15,17 +16,20 @@ from apps.ml.models import Forecast
 from apps.ml.selectors.bands import read_band, read_ribbons
 from apps.ml.selectors.forecasts import find_forecasts
 from apps.tests.models import Assignment
-from apps.tests.selectors import list_disturbances
+from apps.tests.selectors import RUN_TIER, list_disturbances, read_run_range
 
 SourceName = tuple[str, str]
 Column = tuple[int, str]
 EMPTY = Series(0, [], [], [], [], [], [], [])
+# Instead of a source: the results of the page's assignment, which have one value a run.
+RUNS: SourceName = ("run", "")
 
 
 @dataclass(frozen=True, slots=True)
 class WantedLine:
     """A metric key of a source of the page; with `is_banded` also its extremes and percentiles.
 
+    Of the source `RUNS` it is a figure of the results of the page's assignment.
     With `has_usual` also the band of what was usual, where the page wants one.
     """
 
@@ -53,30 +57,71 @@ class Wanted:
     usual: str = ""
 
 
-def read_lines(source_ids: Mapping[SourceName, int], wanted: Wanted) -> list[dict[str, Any]]:
+def read_lines(
+    source_ids: Mapping[SourceName, int], wanted: Wanted, *, assignment_id: UUID | None = None
+) -> list[dict[str, Any]]:
     """A document for each wanted line; an empty one where there is no such source."""
     columns = [
         (source_ids[line.source], line.key) for line in wanted.lines if line.source in source_ids
     ]
-    current = read_columns(columns, wanted, timedelta(0))
-    earlier = {} if wanted.shift is None else read_columns(columns, wanted, wanted.shift)
+    current = read_series(source_ids, wanted, timedelta(0), assignment_id)
+    earlier = (
+        {} if wanted.shift is None else read_series(source_ids, wanted, wanted.shift, assignment_id)
+    )
     foretold = find_forecasts(columns) if wanted.is_foretold else {}
     ribbons = read_ribbons({source_id for source_id, _key in columns}, wanted.start, wanted.end)
     documents = []
     for line in wanted.lines:
         column = (source_ids.get(line.source, 0), line.key)
-        own = current.get(column, EMPTY)
+        own = current.get(line, EMPTY)
         document = describe_series(own, is_banded=line.is_banded)
         document["unusual"] = [asdict(mark) for mark in ribbons.get(column, [])]
-        if wanted.usual and line.has_usual and column in current:
+        if wanted.usual and line.has_usual and line.source in source_ids:
             document["usual"] = describe_usual(column, wanted)
         if wanted.shift is not None:
-            before = earlier.get(column, EMPTY)
+            before = earlier.get(line, EMPTY)
             document |= describe_earlier(line.key, own, before, wanted.shift)
         if column in foretold:
             document["forecast"] = describe_expected(foretold[column])
         documents.append(document)
     return documents
+
+
+def read_series(
+    source_ids: Mapping[SourceName, int],
+    wanted: Wanted,
+    shift: timedelta,
+    assignment_id: UUID | None,
+) -> dict[WantedLine, Series]:
+    """The series of each line that there is one of, so much earlier than is wanted."""
+    places = {
+        line: (source_ids[line.source], line.key)
+        for line in wanted.lines
+        if line.source in source_ids
+    }
+    columns = read_columns(list(places.values()), wanted, shift)
+    found = {line: columns[column] for line, column in places.items()}
+    if assignment_id is None:
+        return found
+    of_runs = [line for line in wanted.lines if line.source == RUNS]
+    figures = read_figures(assignment_id, {line.key for line in of_runs}, wanted, shift)
+    return found | {line: figures[line.key] for line in of_runs}
+
+
+def read_figures(
+    assignment_id: UUID, keys: Collection[str], wanted: Wanted, shift: timedelta
+) -> dict[str, Series]:
+    """What the results of the assignment's runs have of each key."""
+    return {
+        key: read_run_range(
+            assignment_id=assignment_id,
+            key=key,
+            start=wanted.start - shift,
+            end=wanted.end - shift,
+            points=wanted.points,
+        )
+        for key in keys
+    }
 
 
 def read_columns(
@@ -172,8 +217,10 @@ def describe_resolution(series: Series, *, is_banded: bool) -> str:
     if not series.at:
         return ""
     if not series.step_seconds:
-        return _("single values")
+        return _("one value a run") if series.tier == RUN_TIER else _("single values")
     step = {"step": write_step(series.step_seconds)}
+    if series.tier == RUN_TIER:
+        return _("%(step)s means of one value a run") % step
     if is_banded and series.is_estimated:
         return _("%(step)s means, percentiles estimated") % step
     return _("%(step)s means") % step

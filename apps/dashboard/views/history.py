@@ -15,7 +15,7 @@ from apps.core.clock import read_now
 from apps.core.errors import FieldError, Invalid, NotFound
 from apps.core.http import MOMENT_DETAIL, is_plausible
 from apps.dashboard.ranges import FORETOLD, find_canonical, find_shift, read_history
-from apps.dashboard.selectors.history import Wanted, WantedLine, read_disturbed, read_lines
+from apps.dashboard.selectors.history import RUNS, Wanted, WantedLine, read_disturbed, read_lines
 from apps.dashboard.views.access import PageRequest, page
 from apps.metrics.catalogue import parse_key
 from apps.metrics.selectors import ASSIGNMENT_KIND, MAXIMUM_POINTS, list_sources
@@ -25,6 +25,8 @@ from apps.tests.selectors import get_assignment, list_assignments
 DEFAULT_SPAN = timedelta(hours=1)
 DEFAULT_POINTS = 300
 MOST_LINES = 100
+# Each is read by itself.
+MOST_LINES_OF_RUNS = 12
 # The element that htmx renews when only the time of the charts changes.
 HISTORY_TARGET = "history"
 
@@ -75,7 +77,8 @@ def answer_history(request: PageRequest, assignment: Assignment) -> HttpResponse
     wanted = read_wanted(request.GET)
     own = {} if assignment.source_id is None else {(ASSIGNMENT_KIND, ""): assignment.source_id}
     disturbed = read_disturbed(assignment, wanted)
-    return JsonResponse({"lines": read_lines(own, wanted), "disturbed": disturbed})
+    lines = read_lines(own, wanted, assignment_id=assignment.id)
+    return JsonResponse({"lines": lines, "disturbed": disturbed})
 
 
 def read_wanted(asked: QueryDict) -> Wanted:
@@ -131,6 +134,10 @@ def read_wanted_lines(asked: QueryDict) -> list[WantedLine]:
         raise Invalid([FieldError("columns", "malformed", detail)])
     if count > MOST_LINES:
         raise Invalid([FieldError("key", "too_many", f"must be at most {MOST_LINES}")])
+    of_runs = sum(source == RUNS[0] for source in parts[0])
+    if of_runs > MOST_LINES_OF_RUNS:
+        detail = f"must be {RUNS[0]} at most {MOST_LINES_OF_RUNS} times"
+        raise Invalid([FieldError("source", "too_many", detail)])
     unknown = [key for key in parts[2] if parse_key(key) is None]
     if unknown:
         raise Invalid([FieldError("key", "unknown_metric", f"{unknown[0]!r} is not known")])

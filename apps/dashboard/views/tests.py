@@ -11,12 +11,14 @@ from django.views.decorators.http import require_GET
 from apps.accounts.policy import Permission, find_scope
 from apps.clients.selectors import Maintenance, describe_maintenance, list_sites, list_tags
 from apps.core.clock import read_now
+from apps.dashboard.charts import Panel
 from apps.dashboard.kind_charts import describe_test_panels
 from apps.dashboard.listing import order_rows, take_page
 from apps.dashboard.ranges import read_history
 from apps.dashboard.selectors.choosing import describe_pairs, describe_selection, list_moves
 from apps.dashboard.selectors.clients import find_hidden
 from apps.dashboard.selectors.coming import describe_coming
+from apps.dashboard.selectors.figures import Figures, list_figures
 from apps.dashboard.selectors.health import describe_test_health, read_quality
 from apps.dashboard.selectors.learned import LearningRow, describe_learning
 from apps.dashboard.selectors.routes import describe_route_changes
@@ -98,6 +100,8 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
     runs = list_begun_runs(request.user).filter(assignment=chosen)[:RUNS_SHOWN]
     kind = KINDS[test.kind]
     history = read_history(request.GET)
+    panels = describe_test_panels(kind, find_measured(chosen))
+    figures = find_figures(request, chosen, panels)
     context = {
         "row": describe_tests(request.user, [test])[0],
         "test": test,
@@ -119,8 +123,9 @@ def show_test(request: PageRequest, test_id: UUID) -> HttpResponse:
         "running_count": count_running(request, test),
         "runs": describe_runs(runs),
         "panels": [
-            panel.as_document() for panel in describe_test_panels(kind, find_measured(chosen))
+            panel.as_document() for panel in (*panels, *(figures.panels if figures else ()))
         ],
+        "figures": figures,
         "history": history,
         "route_changes": describe_route_changes(chosen, history),
         "panels_url": find_panels_url(chosen),
@@ -175,6 +180,16 @@ def list_headline_keys(kind: Kind, shown: Sequence[Assignment]) -> tuple[str, ..
 def find_measured(chosen: Assignment | None) -> Collection[str]:
     """The keys of what the newest result of the drawn assignment measured."""
     return chosen.last_values.keys() if chosen is not None else ()
+
+
+def find_figures(
+    request: PageRequest, chosen: Assignment | None, panels: Sequence[Panel]
+) -> Figures | None:
+    """What else of the drawn assignment can be drawn."""
+    if chosen is None:
+        return None
+    drawn = {line.key for panel in panels for line in (*panel.lines, *(panel.band or ()))}
+    return list_figures(chosen, drawn, request.GET.get("figure", ""))
 
 
 def find_panels_url(chosen: Assignment | None) -> str:

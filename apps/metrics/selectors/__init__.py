@@ -3,7 +3,7 @@ from apps.metrics.selectors.carriers import (
     list_number_carriers,
     list_text_carriers,
 )
-from apps.metrics.selectors.comparison import Comparison, compare_ranges
+from apps.metrics.selectors.comparison import Comparison, compare_ranges, compare_readings
 from apps.metrics.selectors.documents import find_document, get_document
 from apps.metrics.selectors.grid import ManyHours, read_many
 from apps.metrics.selectors.latest import (
@@ -46,6 +46,7 @@ __all__ = [
     "Storage",
     "Tier",
     "compare_ranges",
+    "compare_readings",
     "find_document",
     "find_host_source",
     "find_source",

@@ -1,6 +1,6 @@
 """A range beside the same range of an earlier time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -40,13 +40,29 @@ def compare_ranges(
 
     Raises: Invalid as `read_range` does, and when `shift` is not positive or leads before 1970.
     """
+
+    def read(start: datetime, end: datetime) -> Series:
+        return read_range(source_id=source_id, key=key, start=start, end=end, points=points)
+
+    return compare_readings(read, start=start, end=end, shift=shift)
+
+
+def compare_readings(
+    read: Callable[[datetime, datetime], Series],
+    *,
+    start: datetime,
+    end: datetime,
+    shift: timedelta,
+) -> Comparison:
+    """What `read` gives of [start, end) beside what it gives of the range `shift` earlier.
+
+    Raises: Invalid when `shift` is not positive or leads before 1970, and what `read` raises.
+    """
     if shift <= timedelta(0) or start.timestamp() < shift.total_seconds():
         detail = "must be positive and not lead before 1970"
         raise Invalid([FieldError("compare", "out_of_range", detail)])
-    current = read_range(source_id=source_id, key=key, start=start, end=end, points=points)
-    before = read_range(
-        source_id=source_id, key=key, start=start - shift, end=end - shift, points=points
-    )
+    current = read(start, end)
+    before = read(start - shift, end - shift)
     seconds = shift.total_seconds()
     moved = replace(before, at=[at + seconds for at in before.at])
     return Comparison(current, moved, describe_change(current, moved))

@@ -46,7 +46,8 @@ class Series:
     """One metric of one source: single values (`step_seconds` 0) or buckets, oldest first.
 
     `at` is Unix seconds (of a bucket: its begin). In single values all columns are the value.
-    `tier` says where the numbers come from: raw, 5m, 1h or 1d. `is_estimated`: some bucket was put
+    `tier` says where the numbers come from: raw, 5m, 1h or 1d; other rooms have series of their own
+    tiers. `is_estimated`: some bucket was put
     together from kept ones, so that its p50 and p95 are estimates (algorithms/merging.py).
     """
 

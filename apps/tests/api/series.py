@@ -1,10 +1,9 @@
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -15,19 +14,23 @@ from rest_framework.viewsets import ViewSet
 from apps.accounts.policy import AnyUser
 from apps.clients.selectors import get_client
 from apps.core.clock import read_now
-from apps.core.errors import NotFound
+from apps.core.errors import FieldError, Invalid, NotFound
 from apps.core.http import LAST_MOMENT, LAST_YEAR
 from apps.core.http import MomentField as IsoMomentField
 from apps.metrics.catalogue import Key, parse_key
 from apps.metrics.models import Source
 from apps.metrics.selectors import (
     MAXIMUM_POINTS,
-    compare_ranges,
+    Series,
+    compare_readings,
     find_host_source,
     read_counter_rates,
     read_range,
 )
-from apps.tests.selectors import get_assignment
+from apps.tests.models import Assignment
+from apps.tests.selectors import get_assignment, list_run_keys, read_run_range
+
+Reading = Callable[[datetime, datetime], Series]
 
 DEFAULT_SPAN = timedelta(hours=1)
 DEFAULT_POINTS = 500
@@ -140,7 +143,8 @@ class ColumnsSerializer(serializers.Serializer[Any]):
 
     step_seconds = serializers.IntegerField(help_text="Length of a bucket; 0 for single values.")
     tier = serializers.CharField(
-        help_text="Where the numbers come from: raw, 5m, 1h or 1d (the kept buckets)."
+        help_text="Where the numbers come from: raw, 5m, 1h or 1d (the kept buckets), or run: "
+        "results, which have one value a run."
     )
     is_estimated = serializers.BooleanField(
         help_text="Some buckets were put together from kept ones: their p50 and p95 are estimates."
@@ -236,7 +240,9 @@ class SeriesViewSet(ViewSet):
         description="Of a test on a client, or of the client's own host. Single values where they "
         "fit into `points`, else buckets with count, minimum, mean, maximum, median and 95th "
         "percentile. Long ranges come from buckets that are kept (`tier`); a bucket that was kept "
-        "is whole, also where the range begins or ends inside it.",
+        "is whole, also where the range begins or ends inside it. A figure of a test that sums up "
+        "whole runs, such as `net.rtt.p99` of a ping, comes from their results, at the moments "
+        "their runs began (`tier` is then `run`).",
         operation_id="series_read",
         parameters=[SeriesQuery],
         responses=SeriesSerializer,
@@ -249,7 +255,8 @@ class SeriesViewSet(ViewSet):
         end = asked.get("end") or read_now()
         start = asked.get("start") or end - DEFAULT_SPAN
         text = request.query_params["metric"].strip()
-        source = find_series_source(request.user, asked, text)
+        assignment = find_assignment(request.user, asked)
+        source = find_series_source(request.user, asked, text, assignment)
         unit = asked["metric"].metric.unit
         answer = {
             "metric": text,
@@ -259,44 +266,65 @@ class SeriesViewSet(ViewSet):
             "test": asked.get("test"),
             "start": start,
             "end": end,
-            **read_columns(asked, source_id=source.id, key=text, start=start, end=end),
+            **read_columns(asked, choose_reading(asked, text, source, assignment), start, end),
         }
         return Response(answer)
 
 
 def read_columns(
-    asked: Mapping[str, Any], *, source_id: int, key: str, start: datetime, end: datetime
+    asked: Mapping[str, Any], read: Reading, start: datetime, end: datetime
 ) -> dict[str, Any]:
-    """The numbers of the answer: of the range, of its counter's rates, or beside the earlier."""
-    if "compare" in asked:
-        comparison = compare_ranges(
-            source_id=source_id,
-            key=key,
-            start=start,
-            end=end,
-            points=asked["points"],
-            shift=asked["compare"],
+    """The numbers of the answer: of the range, or of it beside the earlier."""
+    if "compare" not in asked:
+        return asdict(read(start, end))
+    comparison = compare_readings(read, start=start, end=end, shift=asked["compare"])
+    return {
+        **asdict(comparison.current),
+        "earlier": asdict(comparison.earlier),
+        "change": comparison.change,
+    }
+
+
+def choose_reading(
+    asked: Mapping[str, Any], key: str, source: Source, assignment: Assignment | None
+) -> Reading:
+    """How the numbers are read: from the source, as its counter's rates, or out of results.
+
+    Raises: Invalid for the rate of what results alone have: each run counts anew.
+    """
+    points: int = asked["points"]
+    if assignment is not None and key in list_run_keys(assignment):
+        if asked["rate"]:
+            detail = f"{key} is counted anew in each run; only what goes on counting has a rate"
+            raise Invalid([FieldError("rate", "not_a_counter", detail)])
+        runs_of = assignment.id
+        return lambda start, end: read_run_range(
+            assignment_id=runs_of, key=key, start=start, end=end, points=points
         )
-        return {
-            **asdict(comparison.current),
-            "earlier": asdict(comparison.earlier),
-            "change": comparison.change,
-        }
     read = read_counter_rates if asked["rate"] else read_range
-    return asdict(read(source_id=source_id, key=key, start=start, end=end, points=asked["points"]))
+    return lambda start, end: read(
+        source_id=source.id, key=key, start=start, end=end, points=points
+    )
 
 
-def find_series_source(user: AnyUser, asked: dict[str, Any], key: str) -> Source:
-    """The source that the query means, if `user` may see it."""
-    client_id: UUID = asked["client"]
-    if "test" in asked:
-        assignment = get_assignment(
-            user, test_id=asked["test"], client_id=client_id, peer_id=asked.get("peer")
-        )
+def find_assignment(user: AnyUser, asked: Mapping[str, Any]) -> Assignment | None:
+    """The assignment of the test that the query names, if it names one and `user` may see it."""
+    if "test" not in asked:
+        return None
+    return get_assignment(
+        user, test_id=asked["test"], client_id=asked["client"], peer_id=asked.get("peer")
+    )
+
+
+def find_series_source(
+    user: AnyUser, asked: Mapping[str, Any], key: str, assignment: Assignment | None
+) -> Source:
+    """The source that the query means: of the assignment, or of a client that `user` may see."""
+    if assignment is not None:
         if assignment.source is None:
             raise NotFound("source_unknown", "What this test measured there was deleted.")
         return assignment.source
-    client = get_client(user, client_id)
+    client = get_client(user, asked["client"])
     return find_host_source(
         client_id=client.id,
         key=key,
