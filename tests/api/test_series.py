@@ -11,7 +11,7 @@ from tests.api.counting import count_queries
 from tests.factories import wire
 from tests.factories.accounts import make_user
 from tests.factories.clients import make_client, make_key
-from tests.factories.tests import make_assignment
+from tests.factories.tests import make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +219,57 @@ def test_a_clients_sources_show_their_newest_values(viewer, probe):
     assert rows[0]["values"] == {wire.CPU_KEYS[0]: 0.5}
     assert rows[0]["absent"] == {wire.CPU_KEYS[1]: "U"}
     assert viewer.get("/api/v1/sources/").status_code == 400
+
+
+def add_results(http, probe, start, assignment, numbers):
+    """A result every ten minutes, each with the number as its 99th percentile."""
+    records = []
+    for place, number in enumerate(numbers):
+        at = start + timedelta(minutes=10 * place)
+        run = make_run(assignment, start_at=at, end_at=at)
+        values = {"net.rtt.median": 0.01, "net.rtt.p99": number, "net.packet.sent": 10.0}
+        records.append(wire.result(assignment.id, run=run.id, at=at, values=values))
+    assert wire.send(http, make_key(probe), *records)["rejected"] == []
+
+
+def test_what_sums_up_runs_is_a_series_as_well_with_its_comparison(viewer, probe, start):
+    assignment = make_assignment(probe)
+    send_pings(viewer, probe, start, 5, assignment)
+    for days, numbers in ((3, (0.1, 0.2)), (0, (0.2, 0.4))):
+        add_results(viewer, probe, start - timedelta(days=days), assignment, numbers)
+    document = read(
+        viewer,
+        client=probe.id,
+        test=assignment.test_id,
+        metric="net.rtt.p99",
+        compare="3d",
+    ).json()
+    at = [start.timestamp() + 600 * place for place in range(2)]
+    assert (document["at"], document["mean"], document["tier"]) == (at, [0.2, 0.4], "run")
+    assert (document["earlier"]["at"], document["earlier"]["mean"]) == (at, [0.1, 0.2])
+    assert document["change"]["mean"] == pytest.approx(1.0)
+    bucketed = read(
+        viewer, client=probe.id, test=assignment.test_id, metric="net.rtt.p99", points=1
+    ).json()
+    assert (sum(bucketed["count"]), bucketed["step_seconds"] > 0) == (2, True)
+    sampled = read(viewer, client=probe.id, test=assignment.test_id, metric="net.rtt.median")
+    assert (sampled.json()["tier"], len(sampled.json()["at"])) == ("raw", 5)
+
+
+def test_what_each_run_counts_anew_has_no_rate(viewer, probe, start):
+    assignment = make_assignment(probe)
+    add_results(viewer, probe, start, assignment, (0.1,))
+    answer = read(
+        viewer, client=probe.id, test=assignment.test_id, metric="net.packet.sent", rate=True
+    )
+    assert answer.status_code == 400
+    (error,) = answer.json()["data"]["errors"]
+    assert (error["field"], error["code"]) == ("rate", "not_a_counter")
+
+
+def test_what_sums_up_runs_of_others_is_not_there(client, probe, start):
+    assignment = make_assignment(probe)
+    add_results(client, probe, start, assignment, (0.1,))
+    client.force_login(make_user("eve", "viewer", site="elsewhere"))
+    answer = read(client, client=probe.id, test=assignment.test_id, metric="net.rtt.p99")
+    assert answer.status_code == 404

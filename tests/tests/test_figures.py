@@ -12,12 +12,12 @@ from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.metrics.algorithms.series import bucket_series
 from apps.tests.models import Result, Run
-from apps.tests.selectors import figures, list_run_keys, read_run_range
+from apps.tests.selectors import figures, list_measured_keys, read_run_range
 from tests.factories import wire
 from tests.factories.clients import make_client, make_key
 from tests.factories.tests import make_assignment
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 
 KEY = "net.rtt.p99"
 COLUMNS = ("count", "minimum", "mean", "maximum", "p50", "p95")
@@ -157,4 +157,5 @@ def test_only_what_results_have_and_frames_have_not_is_a_figure_of_runs(client, 
     wire.send(client, make_key(assignment.client), frame)
     assignment.refresh_from_db()
     add_results(assignment, start, [0.25, None])
-    assert list_run_keys(assignment) == [KEY]
+    keys = list_measured_keys(assignment)
+    assert (keys.sampled, keys.of_runs) == (tuple(sorted(wire.PING_KEYS)), (KEY,))

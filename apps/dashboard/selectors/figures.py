@@ -7,10 +7,8 @@ from apps.dashboard.charts import Line, Panel
 from apps.dashboard.formats import find_style
 from apps.dashboard.kind_charts import name_line
 from apps.dashboard.selectors.history import RUNS
-from apps.metrics.catalogue import parse_key
-from apps.metrics.selectors import list_keys
 from apps.tests.models import Assignment
-from apps.tests.selectors import list_run_keys
+from apps.tests.selectors import list_measured_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,10 @@ class Figures:
 
 def list_figures(assignment: Assignment, drawn: Collection[str], wanted: str) -> Figures:
     """What else the assignment measures than is drawn; `wanted` is chosen if it is among that."""
-    source_id = assignment.source_id or 0
-    sampled = [key for key in list_keys([source_id]).get(source_id, ()) if key not in drawn]
-    of_runs = [key for key in list_run_keys(assignment) if parse_key(key) is not None]
+    keys = list_measured_keys(assignment)
+    sampled = tuple(key for key in keys.sampled if key not in drawn)
     return Figures(
-        sampled=tuple(sorted(sampled)),
-        of_runs=tuple(of_runs),
-        chosen=wanted if wanted in {*sampled, *of_runs} else "",
+        sampled=sampled,
+        of_runs=keys.of_runs,
+        chosen=wanted if wanted in {*sampled, *keys.of_runs} else "",
     )

@@ -28,7 +28,7 @@ from apps.metrics.selectors import (
     read_range,
 )
 from apps.tests.models import Assignment
-from apps.tests.selectors import get_assignment, list_run_keys, read_run_range
+from apps.tests.selectors import get_assignment, list_measured_keys, read_run_range
 
 Reading = Callable[[datetime, datetime], Series]
 
@@ -293,7 +293,7 @@ def choose_reading(
     Raises: Invalid for the rate of what results alone have: each run counts anew.
     """
     points: int = asked["points"]
-    if assignment is not None and key in list_run_keys(assignment):
+    if assignment is not None and key in list_measured_keys(assignment).of_runs:
         if asked["rate"]:
             detail = f"{key} is counted anew in each run; only what goes on counting has a rate"
             raise Invalid([FieldError("rate", "not_a_counter", detail)])

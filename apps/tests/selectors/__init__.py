@@ -1,7 +1,8 @@
 from apps.tests.selectors.figures import (
     RUN_TIER,
+    MeasuredKeys,
     list_carriers_of_results,
-    list_run_keys,
+    list_measured_keys,
     read_run_range,
 )
 from apps.tests.selectors.visible import (
@@ -29,6 +30,7 @@ from apps.tests.selectors.visible import (
 
 __all__ = [
     "RUN_TIER",
+    "MeasuredKeys",
     "filter_participants",
     "get_assignment",
     "get_quota",
@@ -42,9 +44,9 @@ __all__ = [
     "list_assignments",
     "list_carriers_of_results",
     "list_disturbances",
+    "list_measured_keys",
     "list_quotas",
     "list_results",
-    "list_run_keys",
     "list_runs",
     "list_tests",
     "list_tests_naming",

@@ -2,16 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Avg, Count, F, FloatField, Q, QuerySet, RowRange, TextField, Window
+from django.db import connection
+from django.db.models import FloatField, QuerySet, TextField
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, RowNumber
+from django.db.models.functions import Cast
 
 from apps.accounts.policy import AnyUser
 from apps.clients.models import Client
@@ -29,19 +29,43 @@ RUN_TIER = "run"
 RESULTS_LOOKED_AT = 10
 # Below so many runs the values themselves are read; above, the database puts them into buckets.
 VALUES_READ_GLADLY = 10_000
-# As whole numbers: the database and Python must mean the same place.
+# As whole numbers: the database and Python must mean the same places.
 HALF, NINETEEN_TWENTIETHS = (1, 2), (19, 20)
+# One window for all, so that both databases sort once, and take each number out of its document
+# once: as an expression of the ORM it would stand in the statement some thirty times.
+RANKED = """
+WITH numbers (bucket, number) AS MATERIALIZED ({numbers}),
+ranked AS (
+    SELECT bucket, number, count(*) OVER places AS total, avg(number) OVER places AS average,
+        row_number() OVER places AS place
+    FROM numbers WHERE number IS NOT NULL
+    WINDOW places AS (
+        PARTITION BY bucket ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
+)
+SELECT bucket, total, average, place, number FROM ranked WHERE place IN (
+    1, (total - 1) / 2 + 1, (total - 1) / 2 + 2, (total - 1) * 19 / 20 + 1,
+    (total - 1) * 19 / 20 + 2, total
+)
+"""
 
 
-def list_run_keys(assignment: Assignment) -> list[str]:
-    """The keys that the newest results have a number for and the newest frame does not hold.
+@dataclass(frozen=True, slots=True)
+class MeasuredKeys:
+    """The metric keys of an assignment: those of its newest frame, and those of results alone."""
 
-    Sorted; two queries.
-    """
+    sampled: tuple[str, ...]
+    of_runs: tuple[str, ...]
+
+
+def list_measured_keys(assignment: Assignment) -> MeasuredKeys:
+    """What the newest frame and the newest results have, both sorted; two queries."""
     rows = Result.objects.filter(run__assignment_id=assignment.id).order_by("-run__start_at")
     newest = rows.values_list("values", flat=True)[:RESULTS_LOOKED_AT]
-    sampled = list_keys([assignment.source_id or 0]).get(assignment.source_id or 0, ())
-    return sorted({key for values in newest for key in values}.difference(sampled))
+    source_id = assignment.source_id or 0
+    sampled = set(list_keys([source_id]).get(source_id, ()))
+    of_runs = {key for values in newest for key in values} - sampled
+    return MeasuredKeys(tuple(sorted(sampled)), tuple(sorted(of_runs)))
 
 
 def list_carriers_of_results(
@@ -82,7 +106,8 @@ def read_run_range(
     check_range(key, start, end, points)
     plan = Plan(0, choose_step_seconds(start, end, points))
     rows = find_numbers(assignment_id, key, start, end)
-    few = rows.order_by("run__start_at").values_list("at", "number")[: VALUES_READ_GLADLY + 1]
+    known = rows.filter(number__isnull=False).annotate(at=UnixSeconds("run__start_at"))
+    few = known.order_by("run__start_at").values_list("at", "number")[: VALUES_READ_GLADLY + 1]
     table = np.array(list(few), dtype=np.float64).reshape(-1, 2)
     if len(table) > VALUES_READ_GLADLY:
         return describe_many(rows, plan.step_seconds)
@@ -90,36 +115,19 @@ def read_run_range(
 
 
 def find_numbers(assignment_id: UUID, key: str, start: datetime, end: datetime) -> "QuerySet[Any]":
-    """The results that have the key, with its `number`, and Unix seconds of the run as `at`."""
-    number = Cast(KeyTextTransform(key, "values"), FloatField())
-    rows = Result.objects.filter(
+    """The results of those runs, each with its `number`; None without such a key."""
+    return Result.objects.filter(
         run__assignment_id=assignment_id, run__start_at__gte=start, run__start_at__lt=end
-    )
-    return rows.annotate(at=UnixSeconds("run__start_at"), number=number).filter(
-        number__isnull=False
-    )
+    ).annotate(number=Cast(KeyTextTransform(key, "values"), FloatField()))
 
 
 def describe_many(rows: "QuerySet[Any]", step_seconds: int) -> Series:
     """Buckets that the database makes: of each it gives the values that its figures stand at."""
-    # One window for all, so that the database sorts once.
-    window = partial(
-        Window, partition_by=F("bucket"), order_by="number", frame=RowRange(None, None)
-    )
-    ranked = rows.annotate(bucket=BucketStart("run__start_at", step_seconds)).annotate(
-        place=window(RowNumber()), total=window(Count("number")), average=window(Avg("number"))
-    )
-    wanted = Q(place=1) | Q(place=F("total"))
-    for share in (HALF, NINETEEN_TWENTIETHS):
-        below = find_rank(F("total"), share)
-        wanted |= Q(place=below + 1) | Q(place=below + 2)
-    found = ranked.filter(wanted).values_list("bucket", "total", "average", "place", "number")
-    return describe_ranks(found, step_seconds)
-
-
-def find_rank(total: Any, share: tuple[int, int]) -> Any:
-    """How many of `total` sorted values lie before the share's place: a whole number."""
-    return (total - 1) * share[0] / share[1]
+    cut = rows.annotate(bucket=BucketStart("run__start_at", step_seconds))
+    numbers, parameters = cut.values_list("bucket", "number").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(RANKED.format(numbers=numbers), parameters)
+        return describe_ranks(cursor.fetchall(), step_seconds)
 
 
 def describe_ranks(
