@@ -139,6 +139,29 @@ def test_history_and_storage_fit_a_phone(chromium, site, year):
         assert visitor.faults == []
 
 
+def test_a_figure_of_runs_is_chosen_compared_and_drawn_in_its_band(chromium, site, visitor, year):
+    site.run_python("-c", IN_SERVER.format(work=f"year.add_runs({year[1]!r}, 1000)"))
+    page = visitor.page
+    visitor.open(f"/tests/{year[1]}/?range=24h&compare=previous")
+    page.select_option("#history-figure", "net.rtt.p99")
+    expect(page).to_have_url(re.compile("figure=net.rtt.p99"))
+    panel = page.locator("#panels .panel").last
+    expect(panel.locator("figcaption")).to_contain_text("net.rtt.p99")
+    expect(panel.locator(".panel-resolution")).to_contain_text("means of one value a run")
+    expect(panel.locator(".u-legend")).to_contain_text("median to 95th percentile")
+    expect(panel.locator(".panel-changes")).to_contain_text("nothing was measured")
+    page.get_by_role("link", name="6 h").click()
+    expect(panel.locator("figcaption")).to_contain_text("net.rtt.p99")
+    expect(panel.locator(".panel-changes")).to_contain_text("Mean")
+    path = page.url.removeprefix(site.base_url)
+    with visit(chromium, site.base_url, viewport=PHONE, is_mobile=True, has_touch=True) as phone:
+        sign_in(phone, NAME, PASSWORD)
+        phone.open(path)
+        expect(phone.page.locator("#panels .panel").last).to_contain_text("one value a run")
+        assert phone.read_width() <= PHONE["width"]
+        assert phone.faults == []
+
+
 def test_without_redis_a_page_polls_and_goes_live_again_with_it(site, aside, visitor, year):
     page = visitor.page
     open_client(visitor, year, "?range=1h")

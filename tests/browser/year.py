@@ -1,8 +1,10 @@
 """A client, its test and a year of what they measured, for a server that a test has started."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
+from django.db import transaction
 
 from apps.accounts.services import Grant, create_user
 from apps.clients.models import Client
@@ -10,6 +12,7 @@ from apps.core.clock import read_now
 from apps.metrics.algorithms.series import bucket_series
 from apps.metrics.services import NewFrame, hash_layout, know_layout, know_source, record_frames
 from apps.metrics.writers import RollupRow, insert_rollups
+from apps.tests.models import Assignment, Result, Run
 from tests.factories.clients import make_client
 from tests.factories.tests import make_assignment
 
@@ -87,6 +90,29 @@ def go_on(client_id):
     """A value of now."""
     client = Client.objects.get(id=client_id)
     record(client, "host", "", HOST_KEYS, [read_now().timestamp()], (0.9, 0.9))
+
+
+@transaction.atomic
+def add_runs(test_id, count):
+    """A run of the test every minute until now, each with a 99th percentile of its own."""
+    assignment = Assignment.objects.get(test_id=test_id)
+    now = read_now()
+    for number in range(count):
+        at = now - timedelta(minutes=count - number)
+        make_result(
+            assignment, at, {"net.rtt.median": 0.020, "net.rtt.p99": 0.030 + number % 7 / 1000}
+        )
+
+
+def make_result(assignment, at, values):
+    run = Run.objects.create(
+        id=uuid4(), assignment=assignment, schedule_revision=1, start_at=at, end_at=at,
+        state=Run.State.FINISHED,
+    )  # fmt: skip
+    Result.objects.create(
+        run=run, received_at=at, started_at=at, finished_at=at,
+        outcome=Result.Outcome.COMPLETED, is_success=True, values=values,
+    )  # fmt: skip
 
 
 def fill_fleet(count):
