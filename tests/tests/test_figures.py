@@ -10,14 +10,21 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.clients.models import Client
 from apps.core.clock import read_now
 from apps.core.errors import Invalid
 from apps.metrics.algorithms.series import bucket_series
 from apps.tests.models import Result, Run
-from apps.tests.selectors import figures, list_measured_keys, read_run_range
+from apps.tests.selectors import (
+    figures,
+    list_carriers_of_results,
+    list_measured_keys,
+    read_run_range,
+)
 from tests.factories import wire
+from tests.factories.accounts import make_user
 from tests.factories.clients import make_client, make_key
-from tests.factories.tests import make_assignment
+from tests.factories.tests import make_assignment, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -161,3 +168,20 @@ def test_only_what_results_have_and_frames_have_not_is_a_figure_of_runs(client, 
     add_results(assignment, start, [0.25, None])
     keys = list_measured_keys(assignment)
     assert (keys.sampled, keys.of_runs) == (tuple(sorted(wire.PING_KEYS)), (KEY,))
+
+
+def test_who_carries_a_figure_of_results_is_told_within_the_reach_of_the_user(client, assignment):
+    at = read_now() - timedelta(minutes=5)
+    sampled = make_assignment(make_client("core"), "Sampled")
+    for one, keys in ((assignment, wire.PING_KEYS), (sampled, (KEY,))):
+        run = make_run(one, start_at=at, end_at=at)
+        source = ("assignment", str(one.id))
+        frame = wire.frame([0.5] * len(keys), keys=keys, source=source, at=at)
+        result = wire.result(one.id, run=run.id, at=at, values={KEY: 0.25})
+        answer = wire.send(client, make_key(one.client), frame, result, keys=(keys,))
+        assert answer["rejected"] == []
+    found = []
+    for user in (make_user("ann", "viewer"), make_user("eve", "viewer", site="elsewhere")):
+        rows = list_carriers_of_results(user, Client.objects.all(), KEY, at_most=10)
+        found.append([(row, row.last_values[KEY]) for row in rows])
+    assert found == [[(assignment, 0.25)], []]
