@@ -5,11 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.visitor import find_program, run_browser, visit
 from tests.servers.embedded import run_embedded
 from tests.servers.stack import run_stack
 
+# What a page is to show is waited for on busy machines as well; what never comes fails as before.
+PATIENCE_MILLISECONDS = 60_000
 QUICK = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "2"}
 
 
@@ -18,6 +21,7 @@ QUICK = {"SWARM_HEARTBEAT_SECONDS": "2", "SWARM_HOST_INTERVAL_SECONDS": "2"}
 def chromium():
     if find_program() is None and not os.environ.get("CI"):
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with run_browser() as browser:
         yield browser
 
