@@ -1,4 +1,4 @@
-"""Runs the tests on SQLite, beside them those that use the database on PostgreSQL, and counts both.
+"""Runs the tests on SQLite and those that use the database again on PostgreSQL, and counts both.
 
 What shows no more than others is left out, and properties are tried with fewer examples; `--all`
 as the first argument leaves nothing out.
@@ -11,10 +11,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,62 +32,37 @@ class Round:
     arguments: tuple[str, ...]
     # What a choice of tests cannot keep.
     whole_arguments: tuple[str, ...] = ()
-    # How many processes more than there are processors.
-    more_processes: int = 0
-    # How far it stands back when the processors have something else to do.
-    niceness: int = 0
-    # Whether what it prints is seen at once, not only when it is over.
-    is_shown: bool = False
 
 
 ROUNDS = (
-    # Many of its tests wait for the programs they started: meanwhile the other round computes.
-    Round("SQLite", ("-m", "not postgresql"), ("--emitted",), more_processes=2, is_shown=True),
+    Round("SQLite", ("-m", "not postgresql"), ("--emitted",)),
     Round(
         "PostgreSQL",
         ("--database=postgresql",),
         ("tests", *(f"--ignore={folder}" for folder in NEVER_ON_POSTGRESQL)),
-        niceness=5,
     ),
 )
 
 
-def count_processes(tests: Round) -> int:
-    return min((os.cpu_count() or 2) + tests.more_processes, MOST_PROCESSES)
-
-
-def build_argv(
-    tests: Round, extra_arguments: Sequence[str], *, tally: Path, is_quick: bool
-) -> list[str]:
-    extent = ("--quick",) if is_quick else ()
-    processes = str(count_processes(tests))
-    parallel = ("-n", processes, "--dist", "loadfile", "--no-loadscope-reorder")
-    chosen = extra_arguments or tests.whole_arguments
-    program = ("nice", "-n", str(tests.niceness), sys.executable, "-m", "pytest", "-q")
-    return [*program, *extent, f"--tally={tally}", *parallel, *tests.arguments, *chosen]
+def count_processes() -> int:
+    # Two more than there are processors: many tests wait for the programs they started.
+    return min((os.cpu_count() or 2) + 2, MOST_PROCESSES)
 
 
 def run_round(
     tests: Round, extra_arguments: Sequence[str], *, is_quick: bool
-) -> tuple[int, Counter[str], str]:
-    """Pytest's exit code, how many tests passed, failed and were skipped, and what is to be shown.
-
-    What a shown round printed has been seen, and is empty.
-    """
+) -> tuple[int, Counter[str]]:
+    """Pytest's exit code and how many tests passed, failed and were skipped on the database."""
+    extent = ("--quick",) if is_quick else ()
+    parallel = ("-n", str(count_processes()), "--dist", "loadfile", "--no-loadscope-reorder")
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder) / "tally.json"
-        result = subprocess.run(
-            build_argv(tests, extra_arguments, tally=tally, is_quick=is_quick),
-            cwd=ROOT,
-            check=False,
-            stdout=None if tests.is_shown else subprocess.PIPE,
-            stderr=None if tests.is_shown else subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        argv = [sys.executable, "-m", "pytest", "-q", *extent, f"--tally={tally}", *parallel]
+        chosen = extra_arguments or tests.whole_arguments
+        result = subprocess.run([*argv, *tests.arguments, *chosen], cwd=ROOT, check=False)
         counts = Counter(json.loads(tally.read_text())[tests.name]) if tally.exists() else Counter()
     is_empty_by_choice = result.returncode == NO_TESTS_LEFT and bool(extra_arguments)
-    return 0 if is_empty_by_choice else result.returncode, counts, result.stdout or ""
+    return 0 if is_empty_by_choice else result.returncode, counts
 
 
 def describe(counts: Counter[str]) -> str:
@@ -100,7 +73,7 @@ def describe(counts: Counter[str]) -> str:
 
 @contextmanager
 def share_databases() -> Iterator[None]:
-    """Both rounds copy what one of them migrates (tests/servers/prepared.py)."""
+    """Both rounds copy what the first one migrates (tests/servers/prepared.py)."""
     with tempfile.TemporaryDirectory(prefix="swarm-prepared-") as folder:
         # PostgreSQL's account reads it as well.
         Path(folder).chmod(0o755)
@@ -121,12 +94,9 @@ def main(arguments: Sequence[str]) -> int:
     keep_bytecode()
     if is_quick:
         os.environ.setdefault("HYPOTHESIS_PROFILE", "quick")
-    run = partial(run_round, extra_arguments=extra_arguments, is_quick=is_quick)
-    with share_databases(), ThreadPoolExecutor(len(ROUNDS)) as threads:
-        for tests, (exit_code, counts, output) in zip(
-            ROUNDS, threads.map(run, ROUNDS), strict=True
-        ):
-            print(output, end="", flush=True)
+    with share_databases():
+        for tests in ROUNDS:
+            exit_code, counts = run_round(tests, extra_arguments, is_quick=is_quick)
             exit_codes.append(exit_code)
             total += counts
             parts.append(f"on {tests.name}: {describe(counts)}")
