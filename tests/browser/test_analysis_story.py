@@ -37,6 +37,9 @@ def test_what_has_become_worse_is_told_and_leads_there(visitor):
     expect(page.get_by_text("10 times something was unusual")).to_be_visible()
     page.get_by_role("link", name="30 days").click()
     expect(page).to_have_url(re.compile("range=30d"), timeout=PATIENCE_MILLISECONDS)
+    # The address changes before the page does.
+    expect(page.get_by_role("link", name="30 days")).to_have_attribute("aria-current", "true")
+    expect(page.locator(".htmx-request, .htmx-added, .htmx-settling")).to_have_count(0)
     page.select_option("select[name=zone]", "UTC")
     expect(page).to_have_url(re.compile("zone=UTC"), timeout=PATIENCE_MILLISECONDS)
 
