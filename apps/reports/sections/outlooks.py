@@ -29,12 +29,11 @@ def draw_outlook(draft: Draft, forecast: Forecast, name: str) -> Figure | None:
     span = Span(draft.facts.question.start, find_end(forecast))
     moments = list_moments(forecast.made_at, span.end)
     limit = forecast.limit or 1.0
-    measured, expected = _("measured"), _("expected")
     chart = Chart(
         start=span.start.timestamp(),
         end=span.end.timestamp(),
         at=[moment + course.step_seconds / 2 for moment in course.at.tolist()] + moments,
-        lines=join_lines(measured, course, expected, forecast, moments),
+        lines=join_lines(course, forecast, moments),
         write=lambda value: write_mark(value, RATIO),
         ticks=list_ticks(draft, span),
         accent=draft.accent,
@@ -62,9 +61,7 @@ def list_moments(start: datetime, end: datetime) -> list[float]:
     return found
 
 
-def join_lines(
-    measured: str, course: Course, expected: str, forecast: Forecast, moments: Sequence[float]
-) -> list[Line]:
+def join_lines(course: Course, forecast: Forecast, moments: Sequence[float]) -> list[Line]:
     """Two lines over the same times: one ends where the other begins."""
     past: list[Value] = [None] * len(course.at)
     ahead: list[Value] = [None] * len(moments)
@@ -73,8 +70,8 @@ def join_lines(
         for growth in (forecast.growth, forecast.growth_low, forecast.growth_high)
     )
     return [
-        Line(measured, as_list(course.middle) + ahead),
-        Line(expected, past + middle, past + low, past + high),
+        Line(_("measured"), as_list(course.middle) + ahead),
+        Line(_("expected"), past + middle, past + low, past + high),
     ]
 
 
